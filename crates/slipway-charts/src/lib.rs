@@ -1,0 +1,1 @@
+//! Charts drawn without a window: series to SVG and PNG by plotters.

@@ -1,0 +1,1 @@
+//! HTTP: one folder per protocol, one guard in front of all of them.

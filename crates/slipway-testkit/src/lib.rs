@@ -1,0 +1,1 @@
+//! For tests: a sandbox data folder, a running server, a frozen clock.

@@ -1,0 +1,1 @@
+//! End-to-end tests live in `tests/tests/` (Rust), `tests/clients` (stock Python clients), `tests/browser` and `tests/desktop`.
