@@ -1,0 +1,170 @@
+// One function per route of Slipway's own API. Every failure becomes an `ApiFailure` that can be shown.
+
+import type {
+  ApiError,
+  ArtifactLink,
+  ArtifactList,
+  Changed,
+  ColumnList,
+  ErrorCode,
+  ExperimentList,
+  Info,
+  InspectReport,
+  RunDetail,
+  RunEdit,
+  SeriesRequest,
+  Span,
+  Table,
+  TableRequest,
+  View,
+} from './types'
+import { decodeSeries, type SeriesEntry } from './series'
+import { session } from './session.svelte'
+
+const PREFIX = '/api/slipway/v1'
+
+export class ApiFailure extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: ErrorCode | 'unreachable',
+    message: string,
+    readonly hint?: string,
+    readonly span?: Span,
+  ) {
+    super(message)
+  }
+}
+
+/** What to tell the user about anything that was thrown. */
+export function describe(error: unknown): { message: string; hint?: string } {
+  if (error instanceof ApiFailure) return { message: error.message, hint: error.hint }
+  return { message: error instanceof Error ? error.message : String(error) }
+}
+
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError'
+}
+
+export function authorization(): Record<string, string> {
+  return session.token ? { Authorization: `Bearer ${session.token}` } : {}
+}
+
+async function failure(response: Response): Promise<ApiFailure> {
+  if (response.status === 401) session.refuse()
+  let body: Partial<ApiError> = {}
+  try {
+    body = (await response.json()) as Partial<ApiError>
+  } catch {
+    // The body is not ours, e.g. a proxy's page: the status has to do.
+  }
+  return new ApiFailure(
+    response.status,
+    body.code ?? 'internal',
+    body.message ?? `The server answered ${response.status} ${response.statusText}.`,
+    body.hint ?? undefined,
+    body.span ?? undefined,
+  )
+}
+
+async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(PREFIX + path, {
+      ...init,
+      headers: { ...authorization(), ...init.headers },
+      cache: 'no-store',
+    })
+  } catch (error) {
+    if (isAbort(error)) throw error
+    throw new ApiFailure(
+      0,
+      'unreachable',
+      'Slipway does not answer.',
+      'The program may have been stopped. Start it again with `slipway serve`.',
+    )
+  }
+  if (!response.ok) throw await failure(response)
+  return response
+}
+
+async function json<T>(path: string, method = 'GET', body?: unknown, signal?: AbortSignal): Promise<T> {
+  const init: RequestInit = { method, signal }
+  if (body !== undefined) {
+    init.body = JSON.stringify(body)
+    init.headers = { 'Content-Type': 'application/json' }
+  }
+  const response = await send(path, init)
+  return (await response.json()) as T
+}
+
+const runPath = (runId: string) => `/runs/${encodeURIComponent(runId)}`
+
+export const api = {
+  info: () => json<Info>('/info'),
+
+  experiments: (view: View = 'active') => json<ExperimentList>(`/experiments?view=${view}`),
+
+  table: (request: TableRequest, signal?: AbortSignal) => json<Table>('/runs/table', 'POST', request, signal),
+
+  columns: (experimentIds: string[], view: View) =>
+    json<ColumnList>(
+      `/columns?experiment_ids=${experimentIds.map(encodeURIComponent).join(',')}&view=${view}`,
+    ),
+
+  run: (runId: string) => json<RunDetail>(runPath(runId)),
+
+  editRun: (runId: string, edit: RunEdit) => json<RunDetail>(runPath(runId), 'PATCH', edit),
+
+  deleteRuns: (runIds: string[]) => json<Changed>('/runs/delete', 'POST', { run_ids: runIds }),
+
+  restoreRuns: (runIds: string[]) => json<Changed>('/runs/restore', 'POST', { run_ids: runIds }),
+
+  async series(request: SeriesRequest, signal?: AbortSignal): Promise<SeriesEntry[]> {
+    const response = await send('/series', {
+      method: 'POST',
+      body: JSON.stringify(request),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    })
+    return decodeSeries(await response.arrayBuffer())
+  },
+
+  artifacts: (runId: string, path: string) =>
+    json<ArtifactList>(`${runPath(runId)}/artifacts?path=${encodeURIComponent(path)}`),
+
+  /** Bytes of an artifact, at most `limit` of them. */
+  async artifactBytes(
+    runId: string,
+    path: string,
+    limit?: number,
+  ): Promise<{ bytes: ArrayBuffer; truncated: boolean }> {
+    const headers: Record<string, string> = limit ? { Range: `bytes=0-${limit - 1}` } : {}
+    const response = await send(`${runPath(runId)}/artifacts/content?path=${encodeURIComponent(path)}`, {
+      headers,
+    })
+    const bytes = await response.arrayBuffer()
+    const total = Number(
+      /\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1] ?? bytes.byteLength,
+    )
+    if (limit && bytes.byteLength > limit) return { bytes: bytes.slice(0, limit), truncated: true }
+    return { bytes, truncated: total > bytes.byteLength }
+  },
+
+  artifactLink: (runId: string, path: string) =>
+    json<ArtifactLink>('/artifacts/link', 'POST', { run_id: runId, path }),
+
+  inspect: (path: string) => json<InspectReport>('/inspect', 'POST', { path }),
+
+  /** The same chart at full resolution, drawn by the server. */
+  async plot(query: Record<string, string>): Promise<Blob> {
+    const response = await send(`/plot?${new URLSearchParams(query)}`)
+    return response.blob()
+  },
+
+  /** Opens the event stream after the given event. */
+  events: (after: string | null, signal: AbortSignal) =>
+    send('/events', {
+      signal,
+      headers: { Accept: 'text/event-stream', ...(after ? { 'Last-Event-ID': after } : {}) },
+    }),
+}
