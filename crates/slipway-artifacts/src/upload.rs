@@ -1,0 +1,162 @@
+//! Storing a file so that it appears whole or not at all.
+
+use crate::error::{Error, Result};
+use crate::path::ArtifactPath;
+use crate::root::{ArtifactRoot, blocking, fresh_name, not_plain};
+use bytes::Bytes;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::Write;
+
+/// Bytes gathered before they are handed to the disk: few calls, and memory that does not grow.
+const GATHER_BYTES: usize = 1 << 20;
+
+/// A file on its way in. Dropping it removes what was written.
+#[derive(Debug)]
+pub struct Upload {
+    root: ArtifactRoot,
+    path: ArtifactPath,
+    temp_name: String,
+    /// Absent while a write is under way, and for good after one failed.
+    file: Option<File>,
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    size_bytes: u64,
+    placed: bool,
+}
+
+impl Upload {
+    pub(crate) fn begin(root: ArtifactRoot, path: ArtifactPath) -> Result<Self> {
+        check_target(&root, &path)?;
+        let temp_name = fresh_name("upload");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file =
+            rustix::fs::openat(&root.inner.uploads, temp_name.as_str(), flags, Mode::RUSR | Mode::WUSR)
+                .map_err(|errno| Error::from_errno(errno, "starting an upload of", path.as_str()))?;
+        Ok(Self {
+            root,
+            path,
+            temp_name,
+            file: Some(file.into()),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            size_bytes: 0,
+            placed: false,
+        })
+    }
+
+    /// Adds bytes to the end.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`] and others of the disk. After an error only dropping makes sense.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.gathered_bytes += bytes.len();
+        self.size_bytes += bytes.len() as u64;
+        if !bytes.is_empty() {
+            self.gathered.push(bytes);
+        }
+        if self.gathered_bytes < GATHER_BYTES { Ok(()) } else { self.write_gathered().await }
+    }
+
+    /// Bytes taken so far.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Makes the file durable and visible under its path, in place of what was there. Answers its size.
+    ///
+    /// # Errors
+    /// As [`Upload::write`]; also when a folder has meanwhile taken the path. Nothing is visible then.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.write_gathered().await?;
+        let size_bytes = self.size_bytes;
+        blocking("storing", self.path.clone(), move || self.place()).await?;
+        Ok(size_bytes)
+    }
+
+    async fn write_gathered(&mut self) -> Result<()> {
+        let gathered = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
+        let mut file = self.file.take().ok_or_else(|| self.broken())?;
+        let path = self.path.clone();
+        self.file = Some(
+            blocking("writing", self.path.clone(), move || {
+                for bytes in gathered {
+                    file.write_all(&bytes)
+                        .map_err(|error| Error::from_io(error, "writing", path.as_str()))?;
+                }
+                Ok(file)
+            })
+            .await?,
+        );
+        Ok(())
+    }
+
+    fn place(&mut self) -> Result<()> {
+        let failed = |errno| Error::from_errno(errno, "storing", self.path.as_str());
+        let file = self.file.take().ok_or_else(|| self.broken())?;
+        // Before the rename, or a power cut could leave the name with nothing behind it.
+        rustix::fs::fsync(&file).map_err(failed)?;
+        drop(file);
+        check_target(&self.root, &self.path)?;
+        let Some((parent, name)) = self.path.split_last() else {
+            return Err(Error::invalid("", "it names the root, not a file"));
+        };
+        let uploads = &self.root.inner.uploads;
+        // A folder may be removed between being made and being used; a second try then makes it again.
+        let mut tries_left = 3;
+        let folder = loop {
+            let folder = self.root.make_folder(&parent, &self.path)?;
+            match rustix::fs::renameat(uploads, self.temp_name.as_str(), &folder, name) {
+                Ok(()) => break folder,
+                Err(Errno::NOENT) if tries_left > 0 => tries_left -= 1,
+                Err(errno) => return Err(failed(errno)),
+            }
+        };
+        self.placed = true;
+        rustix::fs::fsync(&folder).map_err(failed)
+    }
+
+    fn broken(&self) -> Error {
+        Error::Io {
+            action: "writing",
+            path: self.path.as_str().to_owned(),
+            source: std::io::Error::other("an earlier write of this upload failed or was given up"),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.placed {
+            let removed =
+                rustix::fs::unlinkat(&self.root.inner.uploads, self.temp_name.as_str(), AtFlags::empty());
+            if let Err(errno) = removed {
+                tracing::warn!(path = self.path.as_str(), %errno, "an unfinished upload stays until the next start");
+            }
+        }
+    }
+}
+
+/// Refuses early what the rename would refuse late, and links, which a rename would silently replace.
+fn check_target(root: &ArtifactRoot, path: &ArtifactPath) -> Result<()> {
+    let Some((parent, name)) = path.split_last() else {
+        return Err(Error::invalid("", "it names the root, not a file"));
+    };
+    let folder = match root.open_parent(&parent, path) {
+        Ok(folder) => folder,
+        Err(Error::NotFound(_)) => return Ok(()),
+        Err(other) => return Err(other),
+    };
+    match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(()),
+            FileType::Directory => Err(Error::IsDirectory(path.as_str().to_owned())),
+            _ => Err(not_plain(path, &stat)),
+        },
+        Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(Error::from_errno(errno, "storing", path.as_str())),
+    }
+}
