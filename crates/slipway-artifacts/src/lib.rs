@@ -10,6 +10,8 @@ mod download;
 mod error;
 mod path;
 mod root;
+#[cfg(test)]
+mod root_tests;
 mod upload;
 
 pub use download::Download;

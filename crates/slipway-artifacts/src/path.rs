@@ -221,7 +221,7 @@ mod tests {
             "-rf",
             ".hidden",
             "...x",
-            "a:b",
+            "ab:c",
             "sub/.slipway-uploads",
             "%zz",
         ] {
