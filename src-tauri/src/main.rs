@@ -1,0 +1,2 @@
+//! The window around Slipway.
+fn main() {}
