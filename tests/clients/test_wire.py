@@ -1,0 +1,512 @@
+"""MLflow's protocol below the client: statuses, error bodies, which fields are there, NaN, and odd requests."""
+
+import json
+import math
+
+import pytest
+
+BIG = 1.7976931348623157e308
+
+
+def error(response, status: int, code: str, message: str | None = None) -> str:
+    """Checks an error answer and returns its message. `message` is how the text starts."""
+    assert response.status_code == status, f"{response.status_code}: {response.text}"
+    body = response.json()
+    assert body["error_code"] == code
+    if message is not None:
+        assert body["message"].startswith(message), body["message"]
+    return body["message"]
+
+
+# --- Around the edges
+
+
+def test_health_and_version_are_plain_texts(server):
+    assert server.request("GET", "/health").text == "OK"
+    version = server.request("GET", "/version")
+    assert version.status_code == 200
+    numbers = [int(part) for part in version.text.split(".")]
+    assert len(numbers) == 3 and numbers >= [3, 4, 0]
+
+
+def test_server_info_says_what_is_supported(server):
+    info = server.ok(server.request("GET", "/api/3.0/mlflow/server-info"))
+    assert info["store_type"] == "SqlStore"
+    assert info["workspaces_enabled"] is False
+    twin = server.ok(server.request("GET", "/ajax-api/3.0/mlflow/server-info"))
+    assert set(twin) == set(info)
+
+
+def test_both_families_of_addresses_answer_the_same(server, run):
+    api = server.request("GET", f"/api/2.0/mlflow/runs/get?run_id={run}")
+    twin = server.request("GET", f"/ajax-api/2.0/mlflow/runs/get?run_id={run}")
+    assert api.status_code == twin.status_code == 200
+    assert api.json() == twin.json()
+
+
+def test_the_older_name_of_a_run_id_is_accepted(server, run):
+    assert server.ok(server.get("runs/get", run_uuid=run))["run"]["info"]["run_id"] == run
+    assert server.ok(server.get("runs/get", run_uuid=run, run_id=run))["run"]["info"]["run_uuid"] == run
+
+
+@pytest.mark.slipway
+@pytest.mark.parametrize("path", ["/api/2.0/mlflow/nothing/here", "/ajax-api/2.0/mlflow/nope", "/api/3.0/mlflow/scorers/list"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_not_there_answers_json(server, method, path):
+    arguments = {"json": {}} if method == "POST" else {}
+    error(server.request(method, path, **arguments), 404, "ENDPOINT_NOT_FOUND")
+
+
+@pytest.mark.slipway
+def test_a_wrong_method_answers_json(server):
+    answer = server.request("GET", "/api/2.0/mlflow/runs/create")
+    assert answer.status_code in (404, 405)
+    assert "error_code" in answer.json()
+
+
+def test_security_headers_are_on_answers(server, run):
+    for answer in (server.get("runs/get", run_id=run), server.get("runs/get", run_id="0" * 32)):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+# --- How requests are read
+
+
+def test_unknown_fields_are_ignored_and_camel_case_is_understood(server, experiment):
+    body = {"experimentId": experiment, "startTime": 5, "runName": "camel", "somethingNew": [1]}
+    info = server.ok(server.post("runs/create", body))["run"]["info"]
+    assert (info["experiment_id"], info["start_time"], info["run_name"]) == (experiment, 5, "camel")
+
+
+def test_a_field_in_both_spellings_is_refused(server, experiment):
+    answer = server.post("runs/create", {"experiment_id": experiment, "experimentId": experiment})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("body", ["{", "nonsense", '{"name": ', pytest.param("[1, 2]", marks=pytest.mark.slipway)])
+def test_a_body_that_is_not_json_misses_its_fields(server, body):
+    headers = {"Content-Type": "application/json"}
+    answer = server.request("POST", "/api/2.0/mlflow/experiments/create", data=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error_code"] in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+
+
+def test_a_missing_or_foreign_content_type_is_refused(server, unique):
+    for headers in ({}, {"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}):
+        body = json.dumps({"name": unique})
+        answer = server.request("POST", "/api/2.0/mlflow/experiments/create", data=body.encode(), headers=headers)
+        assert answer.status_code == 400, headers
+    error(server.get("experiments/get-by-name", experiment_name=unique), 404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_a_charset_behind_the_content_type_is_fine(server, unique):
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    body = json.dumps({"name": unique}).encode()
+    assert server.request("POST", "/api/2.0/mlflow/experiments/create", data=body, headers=headers).status_code == 200
+
+
+def test_json_inside_a_json_text_is_understood(server, unique):
+    assert server.post("experiments/create", json.dumps({"name": unique})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("rpc", "field"),
+    [
+        ("experiments/create", "name"),
+        ("runs/log-metric", "key"),
+        ("runs/log-parameter", "key"),
+        ("runs/set-tag", "key"),
+        ("registered-models/create", "name"),
+        ("model-versions/create", "name"),
+    ],
+)
+def test_a_missing_field_is_named(server, run, rpc, field):
+    message = error(server.post(rpc, {"run_id": run}), 400, "INVALID_PARAMETER_VALUE")
+    assert message.startswith(f"Missing value for required parameter '{field}'")
+
+
+def test_a_value_of_a_wrong_type_is_shown(server):
+    message = error(server.post("experiments/create", {"name": 123}), 400, "INVALID_PARAMETER_VALUE")
+    assert message.startswith("Invalid value 123 for parameter 'name' supplied")
+
+
+def test_numbers_may_be_texts_and_enums_numbers(server, run):
+    metric = {"run_id": run, "key": "m", "value": "1.5", "timestamp": "7", "step": "3"}
+    if server.post("runs/log-metric", metric).status_code == 200:
+        history = server.ok(server.get("metrics/get-history", run_id=run, metric_key="m"))["metrics"]
+        assert [(m["value"], m["timestamp"], m["step"]) for m in history] == [(1.5, 7, 3)]
+    updated = server.ok(server.post("runs/update", {"run_id": run, "status": 4, "end_time": 9}))
+    assert updated["run_info"]["status"] == "FAILED"
+
+
+# --- Presence of fields
+
+
+def test_fields_that_are_not_set_are_left_out(server, run):
+    info = server.ok(server.get("runs/get", run_id=run))["run"]
+    assert "end_time" not in info["info"]
+    assert info["info"]["user_id"] == "" or isinstance(info["info"]["user_id"], str)
+    assert info["info"]["lifecycle_stage"] == "active"
+    assert "metrics" not in info["data"] and "params" not in info["data"]
+
+
+def test_an_empty_result_is_an_empty_object(server, experiment):
+    assert server.ok(server.post("runs/search", {"experiment_ids": [experiment]})) == {}
+    assert server.ok(server.post("runs/search", {"experiment_ids": []})) == {}
+    assert server.ok(server.get("metrics/get-history", run_id="0" * 32, metric_key="m")) == {}
+    assert server.ok(server.get("registered-models/search", filter="name = 'no such model'")) == {}
+    assert server.ok(server.get("model-versions/search", filter="name = 'no such model'")) == {}
+
+
+def test_ids_are_texts_and_times_are_numbers(server, experiment):
+    info = server.ok(server.post("runs/create", {"experiment_id": experiment, "start_time": 1_700_000_000_123}))
+    run = info["run"]["info"]
+    assert run["experiment_id"] == experiment and isinstance(experiment, str)
+    assert run["start_time"] == 1_700_000_000_123
+    assert run["run_id"] == run["run_uuid"] and len(run["run_id"]) == 32
+    assert run["status"] == "RUNNING"
+    assert run["artifact_uri"] == f"mlflow-artifacts:/{experiment}/{run['run_id']}/artifacts"
+
+
+def test_writes_answer_an_empty_object(server, run):
+    for rpc, body in [
+        ("runs/log-metric", {"key": "m", "value": 1, "timestamp": 1, "step": 0}),
+        ("runs/log-parameter", {"key": "p", "value": "v"}),
+        ("runs/set-tag", {"key": "t", "value": ""}),
+        ("runs/log-batch", {}),
+        ("runs/delete", {}),
+        ("runs/restore", {}),
+    ]:
+        assert server.ok(server.post(rpc, {"run_id": run, **body})) == {}, rpc
+    tags = server.ok(server.get("runs/get", run_id=run))["run"]["data"]["tags"]
+    assert {"key": "t", "value": ""} in tags
+
+
+# --- Numbers
+
+
+def test_nan_and_infinity_as_the_client_writes_them(server, run):
+    for key, text in [("nan", "NaN"), ("up", "Infinity"), ("down", "-Infinity")]:
+        metric = {"run_id": run, "key": key, "value": text, "timestamp": 1, "step": 0}
+        server.ok(server.post("runs/log-batch", {"run_id": run, "metrics": [metric]}))
+    metrics = {m["key"]: m["value"] for m in server.ok(server.get("runs/get", run_id=run))["run"]["data"]["metrics"]}
+    assert metrics == {"nan": "NaN", "up": BIG, "down": -BIG}
+
+
+# A `mlflow server` of today takes these tokens and stores 0.
+@pytest.mark.slipway
+def test_nan_and_infinity_as_bare_tokens(server, run):
+    for key, token in [("nan", "NaN"), ("up", "Infinity"), ("down", "-Infinity")]:
+        body = f'{{"run_id": "{run}", "key": "{key}", "value": {token}, "timestamp": 1, "step": 0}}'
+        headers = {"Content-Type": "application/json"}
+        answer = server.request("POST", "/api/2.0/mlflow/runs/log-metric", data=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+    body = f'{{"run_id": "{run}", "metrics": [{{"key": "nan", "value": NaN, "timestamp": 2, "step": 1}}]}}'
+    server.ok(server.request("POST", "/api/2.0/mlflow/runs/log-batch", data=body, headers=headers))
+    metrics = {m["key"]: m["value"] for m in server.ok(server.get("runs/get", run_id=run))["run"]["data"]["metrics"]}
+    assert metrics == {"nan": "NaN", "up": BIG, "down": -BIG}
+    history = server.ok(server.get("metrics/get-history", run_id=run, metric_key="nan"))["metrics"]
+    assert [m["value"] for m in history] == ["NaN", "NaN"]
+
+
+def test_a_metric_must_be_a_number(server, run):
+    for value in ("abc", "", None) if server.oracle else ("abc", "", None, [1], {"a": 1}, True):
+        metric = {"run_id": run, "key": "bad", "value": value, "timestamp": 1, "step": 0}
+        error(server.post("runs/log-metric", metric), 400, "INVALID_PARAMETER_VALUE")
+        if server.oracle:
+            continue  # it stores 0 for such a value in a batch, and a list or an object is its internal error
+        error(server.post("runs/log-batch", {"run_id": run, "metrics": [metric]}), 400, "INVALID_PARAMETER_VALUE")
+    metrics = server.ok(server.get("runs/get", run_id=run))["run"]["data"].get("metrics", [])
+    assert "bad" not in {m["key"] for m in metrics}
+
+
+@pytest.mark.parametrize("value", [0.1, 1e-308, 5e-324, -0.0, 1.0, 123456789.123456789, 2**53 + 2.0, BIG])
+def test_a_number_is_read_back_to_the_last_bit(client, run, value):
+    client.log_metric(run, "m", value, timestamp=1, step=0)
+    shown = client.get_run(run).data.metrics["m"]
+    assert math.copysign(1, shown) == math.copysign(1, value) or value == 0
+    assert shown == value
+
+
+def test_the_latest_value_is_that_of_the_largest_step_then_time_then_value(client, run):
+    for value, timestamp, step in [(5, 100, 2), (9, 50, 1), (6, 200, 2), (4, 200, 2), (1, 999, -3)]:
+        client.log_metric(run, "m", value, timestamp=timestamp, step=step)
+    assert client.get_run(run).data.metrics["m"] == 6
+    history = client.get_metric_history(run, "m")
+    assert sorted((m.step, m.timestamp, m.value) for m in history) == [
+        (-3, 999, 1),
+        (1, 50, 9),
+        (2, 100, 5),
+        (2, 200, 4),
+        (2, 200, 6),
+    ]
+
+
+def test_the_same_point_twice_is_one_point(server, client, run):
+    metric = {"key": "m", "value": 1.5, "timestamp": 10, "step": 2}
+    nan = {"key": "n", "value": "NaN", "timestamp": 10, "step": 2}
+    for _ in range(3):
+        server.ok(server.post("runs/log-batch", {"run_id": run, "metrics": [metric, metric]}))
+        if server.post("runs/log-metric", {"run_id": run, **nan}).status_code == 200:
+            assert len(client.get_metric_history(run, "n")) == 1
+    server.ok(server.post("runs/log-metric", {"run_id": run, **metric}))
+    assert len(client.get_metric_history(run, "m")) == 1
+
+
+def test_history_is_paged(server, client, run):
+    metrics = [{"key": "m", "value": i, "timestamp": i, "step": i} for i in range(25)]
+    server.ok(server.post("runs/log-batch", {"run_id": run, "metrics": metrics}))
+    values, token = [], None
+    while True:
+        query = {"run_id": run, "metric_key": "m", "max_results": 10}
+        page = server.ok(server.get("metrics/get-history", **query, **({"page_token": token} if token else {})))
+        values += [m["value"] for m in page["metrics"]]
+        token = page.get("next_page_token")
+        if not token:
+            break
+        assert len(page["metrics"]) == 10
+    assert values == list(range(25))
+
+
+# --- Errors, with the texts that scripts compare
+
+
+def test_unknown_things_are_404_with_their_name(server, unique):
+    missing = "0" * 32
+    code = "RESOURCE_DOES_NOT_EXIST"
+    error(server.get("experiments/get", experiment_id="99999"), 404, code, "No Experiment with id=99999 exists")
+    text = f"Could not find experiment with name '{unique}'"
+    error(server.get("experiments/get-by-name", experiment_name=unique), 404, code, text)
+    text = f"Run with id={missing} not found"
+    error(server.get("runs/get", run_id=missing), 404, code, text)
+    metric = {"run_id": missing, "key": "m", "value": 1, "timestamp": 1}
+    error(server.post("runs/log-metric", metric), 404, code, text)
+    error(server.post("runs/log-parameter", {"run_id": missing, "key": "p", "value": "v"}), 404, code, text)
+    error(server.post("runs/set-tag", {"run_id": missing, "key": "t", "value": "v"}), 404, code, text)
+    batch = {"run_id": missing, "params": [{"key": "a", "value": "b"}]}
+    error(server.post("runs/log-batch", batch), 404, code, text)
+    error(server.post("runs/update", {"run_id": missing, "status": "FINISHED"}), 404, code, text)
+    error(server.post("runs/delete", {"run_id": missing}), 404, code, text)
+    error(server.get("artifacts/list", run_id=missing), 404, code, text)
+    text = f"Registered Model with name={unique} not found"
+    error(server.get("registered-models/get", name=unique), 404, code, text)
+    server.ok(server.post("registered-models/create", {"name": unique}))
+    text = f"Model Version (name={unique}, version=9) not found"
+    error(server.get("model-versions/get", name=unique, version="9"), 404, code, text)
+    text = "Registered model alias zz not found."
+    error(server.get("registered-models/alias", name=unique, alias="zz"), 400, "INVALID_PARAMETER_VALUE", text)
+    text = "Logged model with ID 'm-zz' not found."
+    error(server.get("logged-models/m-zz"), 404, code, text)
+
+
+def test_an_experiment_id_must_be_a_number(server):
+    text = "Invalid experiment ID 'abc'. Experiment ID must be a valid integer."
+    error(server.get("experiments/get", experiment_id="abc"), 400, "INVALID_PARAMETER_VALUE", text)
+
+
+def test_a_name_is_taken_even_by_a_deleted_experiment(server, client, unique):
+    first = client.create_experiment(unique)
+    text = f"Experiment(name={unique}) already exists."
+    error(server.post("experiments/create", {"name": unique}), 400, "RESOURCE_ALREADY_EXISTS", text)
+    client.delete_experiment(first)
+    error(server.post("experiments/create", {"name": unique}), 400, "RESOURCE_ALREADY_EXISTS", text)
+    text = f"The experiment {first} must be in the 'active' state. Current state is deleted."
+    error(server.post("runs/create", {"experiment_id": first}), 400, "INVALID_PARAMETER_VALUE", text)
+    client.restore_experiment(first)
+    assert client.get_experiment_by_name(unique).lifecycle_stage == "active"
+
+
+def test_a_registered_name_is_taken(server, unique):
+    server.ok(server.post("registered-models/create", {"name": unique}))
+    text = f"Registered Model (name={unique}) already exists."
+    error(server.post("registered-models/create", {"name": unique}), 400, "RESOURCE_ALREADY_EXISTS", text)
+
+
+def test_a_param_never_changes(server, client, run):
+    client.log_param(run, "p", "v")
+    server.ok(server.post("runs/log-parameter", {"run_id": run, "key": "p", "value": "v"}))
+    start = "Changing param values is not allowed. Param with key='p' was already logged with value='v'"
+    whole = f"{start} for run ID='{run}'. Attempted logging new value 'w'."
+    answer = server.post("runs/log-parameter", {"run_id": run, "key": "p", "value": "w"})
+    error(answer, 400, "INVALID_PARAMETER_VALUE", whole)
+    batch = {"run_id": run, "params": [{"key": "p", "value": "w"}], "tags": [{"key": "fresh", "value": "x"}]}
+    error(server.post("runs/log-batch", batch), 400, "INVALID_PARAMETER_VALUE")
+    assert client.get_run(run).data.params == {"p": "v"}
+
+
+def test_a_batch_with_one_fault_writes_nothing(server, client, run):
+    batch = {
+        "run_id": run,
+        "metrics": [{"key": "m", "value": 1, "timestamp": 1, "step": 0}],
+        "params": [{"key": "p", "value": "v"}],
+        "tags": [{"key": "t" * 251, "value": "x"}],
+    }
+    error(server.post("runs/log-batch", batch), 400, "INVALID_PARAMETER_VALUE")
+    twice = {"run_id": run, "params": [{"key": "p", "value": "1"}, {"key": "p", "value": "2"}]}
+    error(server.post("runs/log-batch", twice), 400, "INVALID_PARAMETER_VALUE")
+    data = client.get_run(run).data
+    assert data.metrics == {} and data.params == {}
+
+
+def test_a_batch_has_limits(server, run):
+    metrics = [{"key": f"m{i}", "value": i, "timestamp": 1, "step": 0} for i in range(1001)]
+    text = (
+        "A batch logging request can contain at most 1000 metrics. Got 1001 metrics. "
+        "Please split up metrics across multiple requests and try again."
+    )
+    error(server.post("runs/log-batch", {"run_id": run, "metrics": metrics}), 400, "INVALID_PARAMETER_VALUE", text)
+    for field in ("params", "tags"):
+        entries = [{"key": f"k{i}", "value": "v"} for i in range(101)]
+        text = f"A batch logging request can contain at most 100 {field}. Got 101 {field}."
+        error(server.post("runs/log-batch", {"run_id": run, field: entries}), 400, "INVALID_PARAMETER_VALUE", text)
+    server.ok(server.post("runs/log-batch", {"run_id": run, "metrics": metrics[:1000]}))
+
+
+def test_a_deleted_run_takes_nothing(server, client, run):
+    client.delete_run(run)
+    text = f"The run {run} must be in the 'active' state. Current state is deleted."
+    metric = {"run_id": run, "key": "m", "value": 1, "timestamp": 1, "step": 0}
+    error(server.post("runs/log-metric", metric), 400, "INVALID_PARAMETER_VALUE", text)
+    error(server.post("runs/set-tag", {"run_id": run, "key": "a", "value": "b"}), 400, "INVALID_PARAMETER_VALUE", text)
+    client.delete_run(run)
+    assert client.get_run(run).info.lifecycle_stage == "deleted"
+    client.restore_run(run)
+    client.restore_run(run)
+    assert client.get_run(run).info.lifecycle_stage == "active"
+
+
+def test_removing_a_tag_that_is_not_there(server, client, run):
+    text = f"No tag with name: zz in run with id {run}"
+    answer = server.post("runs/delete-tag", {"run_id": run, "key": "zz"})
+    if answer.headers["Content-Type"].startswith("application/json") and answer.json()["error_code"] == "ENDPOINT_NOT_FOUND":
+        pytest.skip("runs/delete-tag is not served yet")
+    error(answer, 404, "RESOURCE_DOES_NOT_EXIST", text)
+    client.set_tag(run, "zz", "1")
+    client.delete_tag(run, "zz")
+    assert "zz" not in client.get_run(run).data.tags
+
+
+@pytest.mark.parametrize("key", ["../up", "a//b", "/a", "a/", "a\nb", "k" * 251, "bad!key", "a?b"])
+def test_keys_that_are_not_paths_are_refused(server, run, key):
+    metric = {"run_id": run, "key": key, "value": 1, "timestamp": 1, "step": 0}
+    error(server.post("runs/log-metric", metric), 400, "INVALID_PARAMETER_VALUE")
+    error(server.post("runs/log-parameter", {"run_id": run, "key": key, "value": "v"}), 400, "INVALID_PARAMETER_VALUE")
+    error(server.post("runs/set-tag", {"run_id": run, "key": key, "value": "v"}), 400, "INVALID_PARAMETER_VALUE")
+
+
+@pytest.mark.parametrize("key", ["a b", "a/b.c-d", "x:y", "k" * 250, "ключ", "_"])
+def test_keys_that_are_fine(client, run, key):
+    client.log_metric(run, key, 1.0)
+    client.log_param(run, key, "v")
+    client.set_tag(run, key, "t")
+    data = client.get_run(run).data
+    assert data.metrics[key] == 1.0 and data.params[key] == "v" and data.tags[key] == "t"
+
+
+def test_long_values_are_cut_and_unicode_is_kept(client, run):
+    client.log_param(run, "long", "p" * 6500)
+    client.set_tag(run, "long", "t" * 8500)
+    text = "naïve — 日本語 🚢 \t\"quoted\" \\ / \u2028 end"
+    client.set_tag(run, "text", text)
+    data = client.get_run(run).data
+    assert data.params["long"] == "p" * 6000
+    assert data.tags["long"] == "t" * 8000
+    assert data.tags["text"] == text
+
+
+@pytest.mark.parametrize("timestamp", [-1, "soon", pytest.param(1.5, marks=pytest.mark.slipway)])
+def test_a_timestamp_must_be_a_whole_number_of_milliseconds(server, run, timestamp):
+    metric = {"run_id": run, "key": "m", "value": 1, "timestamp": timestamp, "step": 0}
+    error(server.post("runs/log-metric", metric), 400, "INVALID_PARAMETER_VALUE")
+
+
+def test_run_names(server, client, experiment):
+    named = client.create_run(experiment, run_name="mine")
+    assert (named.info.run_name, named.data.tags["mlflow.runName"]) == ("mine", "mine")
+    tagged = client.create_run(experiment, tags={"mlflow.runName": "by tag"})
+    assert tagged.info.run_name == "by tag"
+    made_up = client.create_run(experiment)
+    assert made_up.info.run_name and made_up.data.tags["mlflow.runName"] == made_up.info.run_name
+    body = {"experiment_id": experiment, "run_name": "a", "tags": [{"key": "mlflow.runName", "value": "b"}]}
+    error(server.post("runs/create", body), 400, "INVALID_PARAMETER_VALUE", "Both 'run_name' argument and 'mlflow.runName'")
+    client.update_run(named.info.run_id, name="yours")
+    again = client.get_run(named.info.run_id)
+    assert (again.info.run_name, again.data.tags["mlflow.runName"]) == ("yours", "yours")
+
+
+def test_searching_experiments_needs_a_limit(server):
+    error(server.post("experiments/search", {}), 400, "INVALID_PARAMETER_VALUE")
+    assert server.ok(server.post("experiments/search", {"max_results": 1}))["experiments"]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 50001])
+def test_searching_runs_has_a_limit(server, experiment, limit):
+    body = {"experiment_ids": [experiment], "max_results": limit}
+    error(server.post("runs/search", body), 400, "INVALID_PARAMETER_VALUE")
+
+
+def test_a_bad_page_token(server, experiment):
+    body = {"experiment_ids": [experiment], "page_token": "%%%"}
+    error(server.post("runs/search", body), 400, "INVALID_PARAMETER_VALUE", "Invalid page token")
+
+
+# --- Artifacts
+
+PROXY = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+def test_an_artifact_goes_in_and_comes_out(server, experiment, run):
+    folder = f"{PROXY}/{experiment}/{run}/artifacts"
+    content = bytes(range(256)) * 5000
+    put = server.request("PUT", f"{folder}/some%20dir/b%C3%A9.bin", data=content)
+    assert (put.status_code, put.content) in [(200, b""), (200, b"{}")]
+    got = server.request("GET", f"{folder}/some%20dir/b%C3%A9.bin")
+    assert got.content == content
+    assert got.headers["Content-Disposition"].startswith("attachment")
+    assert got.headers["X-Content-Type-Options"] == "nosniff"
+    listed = server.ok(server.request("GET", PROXY, params={"path": f"{experiment}/{run}/artifacts"}))
+    assert listed["files"] == [{"path": "some dir", "is_dir": True}]
+    listed = server.ok(server.request("GET", PROXY, params={"path": f"{experiment}/{run}/artifacts/some dir"}))
+    assert listed["files"] == [{"path": "bé.bin", "is_dir": False, "file_size": len(content)}]
+    run_list = server.ok(server.get("artifacts/list", run_id=run, path="some dir"))
+    assert run_list["root_uri"] == f"mlflow-artifacts:/{experiment}/{run}/artifacts"
+    assert run_list["files"] == [{"path": "some dir/bé.bin", "is_dir": False, "file_size": len(content)}]
+
+
+def test_an_artifact_is_replaced_whole(server, experiment, run):
+    path = f"{PROXY}/{experiment}/{run}/artifacts/f.txt"
+    for content in (b"first, and longer", b"second", b""):
+        assert server.request("PUT", path, data=content).status_code == 200
+        assert server.request("GET", path).content == content
+
+
+def test_an_upload_in_chunks(server, experiment, run):
+    path = f"{PROXY}/{experiment}/{run}/artifacts/chunked.bin"
+    chunks = [bytes([i]) * 70_000 for i in range(40)]
+    assert server.request("PUT", path, data=iter(chunks)).status_code == 200
+    assert server.request("GET", path).content == b"".join(chunks)
+
+
+def test_artifacts_that_are_not_there(server, experiment, run):
+    root = f"{experiment}/{run}/artifacts"
+    error(server.request("GET", f"{PROXY}/{root}/none.txt"), 404, "RESOURCE_DOES_NOT_EXIST")
+    assert server.ok(server.request("GET", PROXY, params={"path": f"{root}/none"})) == {}
+    assert server.ok(server.get("artifacts/list", run_id=run)) == {"root_uri": f"mlflow-artifacts:/{root}"}
+
+
+def test_a_path_that_leads_out_is_refused(server, run):
+    error(server.get("artifacts/list", run_id=run, path="../.."), 400, "INVALID_PARAMETER_VALUE", "Invalid path")
+    answer = server.request("GET", PROXY, params={"path": "../../.."})
+    error(answer, 400, "INVALID_PARAMETER_VALUE", "Invalid path")
+
+
+def test_folder_deletion_takes_only_that_folder(server, experiment, run):
+    folder = f"{PROXY}/{experiment}/{run}/artifacts"
+    for name in ("keep.txt", "drop/a.txt", "drop/deep/b.txt"):
+        server.request("PUT", f"{folder}/{name}", data=b"x")
+    answer = server.request("DELETE", f"{folder}/drop")
+    if answer.status_code == 404:
+        pytest.skip("deletion of artifacts is not served yet")
+    assert answer.status_code == 200
+    files = server.ok(server.get("artifacts/list", run_id=run))["files"]
+    assert [f["path"] for f in files] == ["keep.txt"]
