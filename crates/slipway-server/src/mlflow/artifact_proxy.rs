@@ -1,0 +1,149 @@
+//! `mlflow-artifacts`: the files of all runs and models, by their path below the artifact root.
+//!
+//! Bytes pass through in both directions without being gathered. Every path becomes an [`ArtifactPath`] before
+//! anything is touched. What is served is for saving, never for showing: it must not run with the app's rights.
+
+use super::decode::{Params, cut};
+use super::encode::{Answer, FileInfo};
+use super::error::{Code, MlflowError, Result};
+use crate::ServerState;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use slipway_artifacts::{ArtifactPath, Error as ArtifactError};
+use tokio_util::io::ReaderStream;
+
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A path from the address, which the router decoded once.
+type UrlPath = std::result::Result<Path<String>, PathRejection>;
+
+fn artifact_path(path: UrlPath) -> Result<ArtifactPath> {
+    let Path(path) = path.map_err(|_| MlflowError::invalid_path())?;
+    Ok(ArtifactPath::parse(&path)?)
+}
+
+pub(super) async fn list(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+    let folder = ArtifactPath::parse_folder(params.fields().text("path")?.unwrap_or_default())?;
+    let files = entries(&state, &folder, "").await?;
+    if files.is_empty() { Ok(Answer::empty()) } else { Answer::one("files", &files) }
+}
+
+/// What lies in a folder, each path beginning with `prefix`. A folder that is not there is empty.
+pub(super) async fn entries(
+    state: &ServerState,
+    folder: &ArtifactPath,
+    prefix: &str,
+) -> Result<Vec<FileInfo>> {
+    let entries = match state.artifacts().list(folder).await {
+        Ok(entries) => entries,
+        Err(ArtifactError::NotFound(_) | ArtifactError::NotDirectory(_)) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let info = |entry: slipway_artifacts::Entry| FileInfo {
+        path: if prefix.is_empty() { entry.name } else { format!("{prefix}/{}", entry.name) },
+        is_dir: entry.is_dir,
+        file_size: (!entry.is_dir).then_some(entry.size_bytes),
+    };
+    Ok(entries.into_iter().map(info).collect())
+}
+
+pub(super) async fn upload(
+    State(state): State<ServerState>,
+    path: UrlPath,
+    request: Request,
+) -> Result<StatusCode> {
+    let path = artifact_path(path)?;
+    store(&state, &path, request.into_body()).await?;
+    Ok(StatusCode::OK)
+}
+
+/// Stores a body as it arrives. A body that breaks off leaves nothing behind.
+pub(super) async fn store(state: &ServerState, path: &ArtifactPath, body: Body) -> Result<u64> {
+    let mut upload = state.artifacts().begin(path).await?;
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            MlflowError::invalid(format!("The upload of '{path}' broke off: {error}. Nothing was stored."))
+        })?;
+        upload.write(chunk).await?;
+    }
+    Ok(upload.finish().await?)
+}
+
+pub(super) async fn download(State(state): State<ServerState>, path: UrlPath) -> Result<Response> {
+    send(&state, &artifact_path(path)?).await
+}
+
+/// Sends a file to be saved.
+pub(super) async fn send(state: &ServerState, path: &ArtifactPath) -> Result<Response> {
+    let download = state.artifacts().download(path).await?;
+    let kind = mime_guess::from_path(path.name()).first_or_octet_stream();
+    let headers: [(HeaderName, HeaderValue); 5] = [
+        (header::CONTENT_TYPE, value(kind.essence_str())?),
+        (header::CONTENT_LENGTH, download.size_bytes().into()),
+        (header::CONTENT_DISPOSITION, value(&attachment(path.name()))?),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
+    ];
+    let reader = download.reader()?;
+    Ok((headers, Body::from_stream(ReaderStream::with_capacity(reader, CHUNK_BYTES))).into_response())
+}
+
+fn value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text)
+        .map_err(|error| MlflowError::new(Code::InternalError, format!("Header {text:?}: {error}")))
+}
+
+/// `Content-Disposition` of a file to be saved under `name`.
+fn attachment(name: &str) -> String {
+    /// What may stand in the extended form of a file name.
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' })
+        .collect();
+    if plain == name {
+        format!("attachment; filename=\"{plain}\"")
+    } else {
+        format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, ESCAPED))
+    }
+}
+
+pub(super) async fn delete(State(state): State<ServerState>, path: UrlPath) -> Result<Answer> {
+    let path = artifact_path(path)?;
+    match state.artifacts().delete(&path).await {
+        // Deleted is deleted, whoever did it.
+        Ok(()) | Err(ArtifactError::NotFound(_)) => Ok(Answer::empty()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Uploads in parts and links to other hosts: the client is told beforehand that it need not try.
+pub(super) async fn not_supported(request: Request) -> MlflowError {
+    MlflowError::new(
+        Code::NotImplemented,
+        format!(
+            "Multipart transfers and presigned links are not supported by the artifact store of this server ({})",
+            cut(request.uri().path())
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_stay_inside_their_quotes() {
+        assert_eq!(attachment("roc curve.png"), "attachment; filename=\"roc curve.png\"");
+        assert_eq!(
+            attachment("a\"; x=\"\r\nü.html"),
+            "attachment; filename=\"a_; x=____.html\"; filename*=UTF-8''a%22%3B%20x%3D%22%0D%0A%C3%BC.html"
+        );
+    }
+}

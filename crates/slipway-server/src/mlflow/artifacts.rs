@@ -1,0 +1,131 @@
+//! Files of one run, logged model or model version, by their path within it.
+
+use super::artifact_proxy::{entries, send, store};
+use super::decode::{Fields, Params};
+use super::encode::{Answer, FileInfo};
+use super::error::{Code, MlflowError, Result};
+use super::{read, runs, validate};
+use crate::ServerState;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use serde::Serialize;
+use slipway_artifacts::ArtifactPath;
+
+/// Most that a page may upload in one piece.
+const UPLOAD_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+
+/// The folder that a URI names, if it is in the artifact root of this server.
+fn root(uri: &str) -> Result<ArtifactPath> {
+    const SCHEME: &str = "mlflow-artifacts:";
+    if !uri.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME)) {
+        return Err(MlflowError::new(
+            Code::NotImplemented,
+            format!("The files at {uri} are not kept by this server; read them from there directly."),
+        ));
+    }
+    Ok(ArtifactPath::from_uri(uri)?)
+}
+
+async fn run_uri(state: &ServerState, run_id: String) -> Result<String> {
+    read(state, move |reader| Ok(reader.run_info(&run_id)?.artifact_uri)).await
+}
+
+async fn logged_model_uri(state: &ServerState, model_id: String) -> Result<String> {
+    read(state, move |reader| Ok(reader.logged_model(&model_id)?.artifact_location)).await
+}
+
+#[derive(Serialize)]
+struct Listing {
+    root_uri: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileInfo>,
+}
+
+async fn listing(state: &ServerState, root_uri: String, below: &str) -> Result<Answer> {
+    let below = ArtifactPath::parse_folder(below)?;
+    let folder = root(&root_uri)?.join(&below)?;
+    let files = entries(state, &folder, below.as_str()).await?;
+    Answer::of(&Listing { root_uri, files })
+}
+
+pub(super) async fn list_of_run(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+    let fields = params.fields();
+    let run_id = runs::run_id(&fields)?;
+    let below = fields.text("path")?.unwrap_or_default();
+    ArtifactPath::parse_folder(below)?;
+    listing(&state, run_uri(&state, run_id).await?, below).await
+}
+
+pub(super) async fn list_of_logged_model(
+    State(state): State<ServerState>,
+    Path(model_id): Path<String>,
+    params: Params,
+) -> Result<Answer> {
+    let below = params.fields().text("artifact_directory_path")?.unwrap_or_default().to_owned();
+    listing(&state, logged_model_uri(&state, model_id).await?, &below).await
+}
+
+async fn download(state: &ServerState, root_uri: &str, below: &str) -> Result<Response> {
+    let path = root(root_uri)?.join(&ArtifactPath::parse(below)?)?;
+    send(state, &path).await
+}
+
+/// A query parameter of a download, which has a message of its own when it is missing.
+fn parameter<'a>(fields: &'a Fields<'_>, name: &str) -> Result<&'a str> {
+    fields.filled_text(name)?.ok_or_else(|| {
+        MlflowError::new(Code::BadRequest, format!("Request must include the \"{name}\" query parameter."))
+    })
+}
+
+pub(super) async fn download_of_run(State(state): State<ServerState>, params: Params) -> Result<Response> {
+    let fields = params.fields();
+    let run_id = runs::run_id(&fields)?;
+    let below = parameter(&fields, "path")?;
+    download(&state, &run_uri(&state, run_id).await?, below).await
+}
+
+pub(super) async fn download_of_logged_model(
+    State(state): State<ServerState>,
+    Path(model_id): Path<String>,
+    params: Params,
+) -> Result<Response> {
+    let fields = params.fields();
+    let below = parameter(&fields, "artifact_file_path")?;
+    download(&state, &logged_model_uri(&state, model_id).await?, below).await
+}
+
+pub(super) async fn download_of_version(
+    State(state): State<ServerState>,
+    params: Params,
+) -> Result<Response> {
+    let fields = params.fields();
+    let name = parameter(&fields, "name")?.to_owned();
+    let version = validate::version(parameter(&fields, "version")?)?;
+    let below = parameter(&fields, "path")?;
+    let root_uri =
+        read(&state, move |reader| Ok(reader.model_version(&name, version)?.storage_location)).await?;
+    download(&state, &root_uri, below).await
+}
+
+/// A file that a page puts into a run.
+pub(super) async fn upload(State(state): State<ServerState>, request: Request) -> Result<Answer> {
+    let params = Params::from_query(request.uri().query().unwrap_or_default());
+    let fields = params.fields();
+    let must = |name: &str| {
+        fields.filled_text(name)?.ok_or_else(|| MlflowError::invalid(format!("Request must specify {name}.")))
+    };
+    let run_id = must("run_uuid")?.to_owned();
+    let below = ArtifactPath::parse(must("path")?)?;
+    let bytes = axum::body::to_bytes(request.into_body(), UPLOAD_LIMIT_BYTES).await.map_err(|error| {
+        MlflowError::invalid(format!(
+            "An upload in one piece may have at most {UPLOAD_LIMIT_BYTES} bytes: {error}"
+        ))
+    })?;
+    if bytes.is_empty() {
+        return Err(MlflowError::invalid("Request must specify data."));
+    }
+    let path = root(&run_uri(&state, run_id).await?)?.join(&below)?;
+    store(&state, &path, Body::from(bytes)).await?;
+    Ok(Answer::empty())
+}

@@ -1,0 +1,616 @@
+//! Answers as MLflow's clients read them: protobuf messages in JSON.
+//!
+//! Fields that are not set are left out, ids are text, times are numbers, NaN is the text `"NaN"`. Everything is
+//! written straight from the store's values into the body, since a search can answer with thousands of runs.
+
+use super::error::{Code, MlflowError, Result};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use slipway_store as store;
+use slipway_store::{KeyValue, Lifecycle, ModelStatus, Point};
+
+/// A finished JSON body.
+#[derive(Debug)]
+pub(super) struct Answer(Vec<u8>);
+
+impl Answer {
+    /// Writes a message.
+    pub(super) fn of(message: &impl Serialize) -> Result<Self> {
+        serde_json::to_vec(message).map(Self).map_err(|error| {
+            MlflowError::new(Code::InternalError, format!("The answer could not be written: {error}"))
+        })
+    }
+
+    /// The message without fields.
+    pub(super) fn empty() -> Self {
+        Self(b"{}".to_vec())
+    }
+
+    /// A message with one field.
+    pub(super) fn one(name: &'static str, value: &impl Serialize) -> Result<Self> {
+        Self::of(&OneField { name, value })
+    }
+
+    /// A message with a list and, if more follows, the token of the next page.
+    pub(super) fn page<T: Serialize>(
+        name: &'static str,
+        items: impl ExactSizeIterator<Item = T> + Clone,
+        next_page_token: Option<String>,
+    ) -> Result<Self> {
+        Self::of(&PageOf { name, items, next_page_token })
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        const HEADERS: [(header::HeaderName, HeaderValue); 2] = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        ];
+        (HEADERS, self.0).into_response()
+    }
+}
+
+struct OneField<'a, T> {
+    name: &'static str,
+    value: &'a T,
+}
+
+impl<T: Serialize> Serialize for OneField<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.name, self.value)?;
+        map.end()
+    }
+}
+
+struct PageOf<I> {
+    name: &'static str,
+    items: I,
+    next_page_token: Option<String>,
+}
+
+impl<T: Serialize, I: ExactSizeIterator<Item = T> + Clone> Serialize for PageOf<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.items.len() > 0 {
+            map.serialize_entry(self.name, &List(self.items.clone()))?;
+        }
+        if let Some(token) = &self.next_page_token {
+            map.serialize_entry("next_page_token", token)?;
+        }
+        map.end()
+    }
+}
+
+/// An iterator as a JSON array.
+pub(super) struct List<I>(pub(super) I);
+
+impl<T: Serialize, I: Iterator<Item = T> + Clone> Serialize for List<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for item in self.0.clone() {
+            list.serialize_element(&item)?;
+        }
+        list.end()
+    }
+}
+
+/// A number as text.
+struct Text<T>(T);
+
+impl<T: std::fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A float; what JSON has no number for becomes text.
+struct Double(f64);
+
+impl Serialize for Double {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() {
+            serializer.serialize_f64(self.0)
+        } else if self.0.is_nan() {
+            serializer.serialize_str("NaN")
+        } else {
+            serializer.serialize_str(if self.0 > 0.0 { "Infinity" } else { "-Infinity" })
+        }
+    }
+}
+
+/// Keys with their values: params or tags.
+struct Pairs<'a>(&'a [KeyValue]);
+
+impl Pairs<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Pair<'a> {
+            key: &'a str,
+            value: &'a str,
+        }
+        serializer.collect_seq(self.0.iter().map(|pair| Pair { key: &pair.key, value: &pair.value }))
+    }
+}
+
+fn stage(lifecycle: Lifecycle) -> &'static str {
+    match lifecycle {
+        Lifecycle::Active => "active",
+        Lifecycle::Deleted => "deleted",
+    }
+}
+
+/// An experiment.
+#[derive(Serialize)]
+pub(super) struct Experiment<'a> {
+    experiment_id: Text<i64>,
+    name: &'a str,
+    artifact_location: &'a str,
+    lifecycle_stage: &'static str,
+    last_update_time: i64,
+    creation_time: i64,
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    tags: Pairs<'a>,
+    workspace: &'static str,
+}
+
+impl<'a> From<&'a store::Experiment> for Experiment<'a> {
+    fn from(experiment: &'a store::Experiment) -> Self {
+        Self {
+            experiment_id: Text(experiment.id),
+            name: &experiment.name,
+            artifact_location: &experiment.artifact_location,
+            lifecycle_stage: stage(experiment.lifecycle),
+            last_update_time: experiment.updated_ms,
+            creation_time: experiment.created_ms,
+            tags: Pairs(&experiment.tags),
+            workspace: "default",
+        }
+    }
+}
+
+/// The fixed fields of a run.
+#[derive(Serialize)]
+pub(super) struct RunInfo<'a> {
+    run_uuid: &'a str,
+    experiment_id: Text<i64>,
+    run_name: &'a str,
+    user_id: &'a str,
+    status: &'static str,
+    start_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_time: Option<i64>,
+    artifact_uri: &'a str,
+    lifecycle_stage: &'static str,
+    run_id: &'a str,
+}
+
+impl<'a> From<&'a store::RunInfo> for RunInfo<'a> {
+    fn from(info: &'a store::RunInfo) -> Self {
+        Self {
+            run_uuid: &info.run_id,
+            experiment_id: Text(info.experiment_id),
+            run_name: &info.name,
+            user_id: &info.user,
+            status: info.status.as_str(),
+            // MLflow knows no run without a start.
+            start_time: info.start_ms.unwrap_or(0),
+            end_time: info.end_ms,
+            artifact_uri: &info.artifact_uri,
+            lifecycle_stage: stage(info.lifecycle),
+            run_id: &info.run_id,
+        }
+    }
+}
+
+/// A point of a metric.
+#[derive(Serialize)]
+pub(super) struct Metric<'a> {
+    key: &'a str,
+    value: Double,
+    timestamp: i64,
+    step: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dataset_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dataset_digest: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<&'a str>,
+}
+
+impl<'a> Metric<'a> {
+    /// A point of a history.
+    pub(super) fn new(key: &'a str, point: &Point) -> Self {
+        Self {
+            key,
+            value: Double(point.value),
+            timestamp: point.time_ms,
+            step: point.step,
+            dataset_name: None,
+            dataset_digest: None,
+            model_id: None,
+            run_id: None,
+        }
+    }
+
+    /// A point that says which run it is of.
+    pub(super) fn of_run(key: &'a str, point: &Point, run_id: &'a str) -> Self {
+        Self { run_id: Some(run_id), ..Self::new(key, point) }
+    }
+}
+
+/// A run with everything but its histories.
+#[derive(Serialize)]
+pub(super) struct Run<'a> {
+    info: RunInfo<'a>,
+    data: RunData<'a>,
+    inputs: RunInputs<'a>,
+    outputs: RunOutputs<'a>,
+}
+
+impl<'a> From<&'a store::Run> for Run<'a> {
+    fn from(run: &'a store::Run) -> Self {
+        Self {
+            info: (&run.info).into(),
+            data: RunData {
+                metrics: Metrics(&run.metrics),
+                params: Pairs(&run.params),
+                tags: Pairs(&run.tags),
+            },
+            inputs: RunInputs {
+                dataset_inputs: run.datasets.iter().map(Into::into).collect(),
+                model_inputs: run.model_inputs.iter().map(|model_id| ModelInput { model_id }).collect(),
+            },
+            outputs: RunOutputs {
+                model_outputs: run
+                    .model_outputs
+                    .iter()
+                    .map(|output| ModelOutput { model_id: &output.model_id, step: output.step })
+                    .collect(),
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RunData<'a> {
+    #[serde(skip_serializing_if = "Metrics::is_empty")]
+    metrics: Metrics<'a>,
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    params: Pairs<'a>,
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    tags: Pairs<'a>,
+}
+
+/// The latest point of each metric.
+struct Metrics<'a>(&'a [store::MetricSummary]);
+
+impl Metrics<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Metrics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|metric| Metric::new(&metric.key, &metric.last)))
+    }
+}
+
+#[derive(Serialize)]
+struct RunInputs<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dataset_inputs: Vec<DatasetInput<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    model_inputs: Vec<ModelInput<'a>>,
+}
+
+#[derive(Serialize)]
+struct RunOutputs<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    model_outputs: Vec<ModelOutput<'a>>,
+}
+
+#[derive(Serialize)]
+struct ModelInput<'a> {
+    model_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct ModelOutput<'a> {
+    model_id: &'a str,
+    step: i64,
+}
+
+#[derive(Serialize)]
+struct DatasetInput<'a> {
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    tags: Pairs<'a>,
+    dataset: Dataset<'a>,
+}
+
+#[derive(Serialize)]
+struct Dataset<'a> {
+    name: &'a str,
+    digest: &'a str,
+    source_type: &'a str,
+    source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a str>,
+}
+
+impl<'a> From<&'a store::DatasetInput> for DatasetInput<'a> {
+    fn from(input: &'a store::DatasetInput) -> Self {
+        let dataset = &input.dataset;
+        Self {
+            tags: Pairs(&input.tags),
+            dataset: Dataset {
+                name: &dataset.name,
+                digest: &dataset.digest,
+                source_type: &dataset.source_type,
+                source: &dataset.source,
+                schema: dataset.schema.as_deref(),
+                profile: dataset.profile.as_deref(),
+            },
+        }
+    }
+}
+
+/// A logged model.
+#[derive(Serialize)]
+pub(super) struct LoggedModel<'a> {
+    info: LoggedModelInfo<'a>,
+    data: LoggedModelData<'a>,
+}
+
+#[derive(Serialize)]
+struct LoggedModelInfo<'a> {
+    model_id: &'a str,
+    experiment_id: Text<i64>,
+    name: &'a str,
+    creation_timestamp_ms: i64,
+    last_updated_timestamp_ms: i64,
+    artifact_uri: &'a str,
+    status: &'static str,
+    model_type: &'a str,
+    source_run_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    tags: Pairs<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    registrations: Vec<Registration<'a>>,
+}
+
+#[derive(Serialize)]
+struct Registration<'a> {
+    name: &'a str,
+    version: Text<i64>,
+}
+
+#[derive(Serialize)]
+struct LoggedModelData<'a> {
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    params: Pairs<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    metrics: Vec<Metric<'a>>,
+}
+
+impl<'a> From<&'a store::LoggedModel> for LoggedModel<'a> {
+    fn from(model: &'a store::LoggedModel) -> Self {
+        let metrics = model.metrics.iter().map(|metric| Metric {
+            dataset_name: metric.dataset_name.as_deref(),
+            dataset_digest: metric.dataset_digest.as_deref(),
+            model_id: Some(&model.model_id),
+            ..Metric::of_run(&metric.key, &metric.point, &metric.run_id)
+        });
+        let registrations =
+            model.registrations.iter().map(|(name, version)| Registration { name, version: Text(*version) });
+        Self {
+            info: LoggedModelInfo {
+                model_id: &model.model_id,
+                experiment_id: Text(model.experiment_id),
+                name: &model.name,
+                creation_timestamp_ms: model.created_ms,
+                last_updated_timestamp_ms: model.updated_ms,
+                artifact_uri: &model.artifact_location,
+                status: match model.status {
+                    ModelStatus::Pending => "LOGGED_MODEL_PENDING",
+                    ModelStatus::Ready => "LOGGED_MODEL_READY",
+                    ModelStatus::Failed => "LOGGED_MODEL_UPLOAD_FAILED",
+                },
+                model_type: model.model_type.as_deref().unwrap_or_default(),
+                source_run_id: model.source_run_id.as_deref().unwrap_or_default(),
+                status_message: model.status_message.as_deref(),
+                tags: Pairs(&model.tags),
+                registrations: registrations.collect(),
+            },
+            data: LoggedModelData { params: Pairs(&model.params), metrics: metrics.collect() },
+        }
+    }
+}
+
+/// A registered model.
+#[derive(Serialize)]
+pub(super) struct RegisteredModel<'a> {
+    name: &'a str,
+    creation_timestamp: i64,
+    last_updated_timestamp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    latest_versions: Vec<ModelVersion<'a>>,
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    tags: Pairs<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<Alias<'a>>,
+}
+
+#[derive(Serialize)]
+struct Alias<'a> {
+    alias: &'a str,
+    version: Text<i64>,
+}
+
+impl<'a> From<&'a store::RegisteredModel> for RegisteredModel<'a> {
+    fn from(model: &'a store::RegisteredModel) -> Self {
+        Self {
+            name: &model.name,
+            creation_timestamp: model.created_ms,
+            last_updated_timestamp: model.updated_ms,
+            description: model.description.as_deref().filter(|text| !text.is_empty()),
+            latest_versions: model.latest_versions.iter().map(Into::into).collect(),
+            tags: Pairs(&model.tags),
+            aliases: model
+                .aliases
+                .iter()
+                .map(|(alias, version)| Alias { alias, version: Text(*version) })
+                .collect(),
+        }
+    }
+}
+
+/// A version of a registered model.
+#[derive(Serialize)]
+pub(super) struct ModelVersion<'a> {
+    name: &'a str,
+    version: Text<i64>,
+    creation_timestamp: i64,
+    last_updated_timestamp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    current_stage: &'static str,
+    description: &'a str,
+    source: &'a str,
+    run_id: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    tags: Pairs<'a>,
+    run_link: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    aliases: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a store::ModelVersion> for ModelVersion<'a> {
+    fn from(version: &'a store::ModelVersion) -> Self {
+        Self {
+            name: &version.name,
+            version: Text(version.version),
+            creation_timestamp: version.created_ms,
+            last_updated_timestamp: version.updated_ms,
+            user_id: version.user.as_deref().filter(|user| !user.is_empty()),
+            current_stage: version.stage.as_str(),
+            description: version.description.as_deref().unwrap_or_default(),
+            source: &version.source,
+            run_id: version.run_id.as_deref().unwrap_or_default(),
+            status: "READY",
+            tags: Pairs(&version.tags),
+            run_link: version.run_link.as_deref().unwrap_or_default(),
+            aliases: &version.aliases,
+            model_id: version.model_id.as_deref(),
+        }
+    }
+}
+
+/// A file or folder in a listing of artifacts.
+#[derive(Serialize)]
+pub(super) struct FileInfo {
+    pub(super) path: String,
+    pub(super) is_dir: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file_size: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slipway_store::RunStatus;
+
+    fn text(answer: Result<Answer>) -> String {
+        String::from_utf8(answer.unwrap().0).unwrap()
+    }
+
+    #[test]
+    fn floats_as_mlflow_writes_them() {
+        for (value, written) in [
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (-0.0, "-0.0"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (5e-324, "5e-324"),
+            (f64::NAN, "\"NaN\""),
+            (f64::INFINITY, "\"Infinity\""),
+            (f64::NEG_INFINITY, "\"-Infinity\""),
+        ] {
+            assert_eq!(serde_json::to_string(&Double(value)).unwrap(), written);
+        }
+    }
+
+    #[test]
+    fn an_empty_page_is_an_empty_message() {
+        assert_eq!(text(Answer::page("runs", [0_u8; 0].iter(), None)), "{}");
+        assert_eq!(
+            text(Answer::page("x", [1, 2].iter(), Some("t".to_owned()))),
+            r#"{"x":[1,2],"next_page_token":"t"}"#
+        );
+    }
+
+    #[test]
+    fn a_run_carries_both_ids_and_leaves_out_what_is_not_set() {
+        let info = store::RunInfo {
+            run_id: "ab".to_owned(),
+            experiment_id: 123_456_789_012_345_678,
+            name: "n".to_owned(),
+            status: RunStatus::Running,
+            start_ms: Some(5),
+            end_ms: None,
+            user: String::new(),
+            artifact_uri: "mlflow-artifacts:/1/ab/artifacts".to_owned(),
+            lifecycle: Lifecycle::Active,
+            parent_run_id: None,
+        };
+        let run = store::Run {
+            info,
+            params: vec![],
+            tags: vec![KeyValue::new("t", "")],
+            metrics: vec![],
+            datasets: vec![],
+            model_inputs: vec![],
+            model_outputs: vec![store::ModelOutput { model_id: "m-1".to_owned(), step: 0 }],
+        };
+        assert_eq!(
+            text(Answer::one("run", &Run::from(&run))),
+            concat!(
+                r#"{"run":{"info":{"run_uuid":"ab","experiment_id":"123456789012345678","run_name":"n","#,
+                r#""user_id":"","status":"RUNNING","start_time":5,"#,
+                r#""artifact_uri":"mlflow-artifacts:/1/ab/artifacts","lifecycle_stage":"active","run_id":"ab"},"#,
+                r#""data":{"tags":[{"key":"t","value":""}]},"inputs":{},"#,
+                r#""outputs":{"model_outputs":[{"model_id":"m-1","step":0}]}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn points_keep_step_zero() {
+        let point = Point { step: 0, time_ms: 0, value: f64::NAN };
+        assert_eq!(
+            serde_json::to_string(&Metric::of_run("a", &point, "r")).unwrap(),
+            r#"{"key":"a","value":"NaN","timestamp":0,"step":0,"run_id":"r"}"#
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! Histories of metrics.
+
+use super::decode::{Fields, Params};
+use super::encode::{Answer, List, Metric};
+use super::error::{MlflowError, Result};
+use super::{page, read, runs};
+use crate::ServerState;
+use axum::extract::State;
+use slipway_store::{Error as StoreError, Page, Point, Reader};
+
+const BULK_RUNS: usize = 100;
+const BULK_POINTS: i64 = 25_000;
+const INTERVAL_POINTS: i64 = 2500;
+
+pub(super) async fn history(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+    let fields = params.fields();
+    let run_id = runs::run_id(&fields)?;
+    let key = fields.required_text("metric_key")?.to_owned();
+    let limit = match fields.has("max_results")? {
+        true => Some(page::limit(&fields, 0, i64::MAX)?),
+        false => None,
+    };
+    let offset = page::offset(&fields)?;
+    read(&state, move |reader| {
+        let page = points(reader, &run_id, &key, offset, limit)?;
+        let token = page::next(page.more, offset, page.items.len());
+        Answer::page("metrics", page.items.iter().map(|point| Metric::new(&key, point)), token)
+    })
+    .await
+}
+
+/// Part of a history, by time; that of an unknown run is empty, as MLflow has it.
+fn points(
+    reader: &Reader<'_>,
+    run_id: &str,
+    key: &str,
+    offset: u64,
+    limit: Option<u64>,
+) -> Result<Page<Point>> {
+    match reader.metric_history(run_id, key, offset, limit) {
+        Err(StoreError::NotFound(_)) => Ok(Page { items: Vec::new(), more: false }),
+        other => Ok(other?),
+    }
+}
+
+/// The histories of one metric in several runs, one after the other.
+pub(super) async fn history_bulk(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+    let fields = params.fields();
+    let run_ids = fields.texts("run_id")?;
+    if run_ids.is_empty() {
+        return Err(MlflowError::invalid("GetMetricHistoryBulk request must specify at least one run_id."));
+    }
+    if run_ids.len() > BULK_RUNS {
+        return Err(too_many_runs("GetMetricHistoryBulk", run_ids.len()));
+    }
+    let key = fields
+        .filled_text("metric_key")?
+        .ok_or_else(|| MlflowError::invalid("GetMetricHistoryBulk request must specify a metric_key."))?
+        .to_owned();
+    let wanted = fields.integer("max_results")?.unwrap_or(BULK_POINTS).clamp(0, BULK_POINTS).unsigned_abs();
+    read(&state, move |reader| {
+        let mut left = wanted;
+        let mut found = Vec::new();
+        for run_id in &run_ids {
+            let page = points(reader, run_id, &key, 0, Some(left))?;
+            left = left.saturating_sub(page.items.len() as u64);
+            found.push((run_id.as_str(), page.items));
+            if left == 0 {
+                break;
+            }
+        }
+        Answer::one("metrics", &List(found.iter().flat_map(|(run_id, points)| of_run(&key, run_id, points))))
+    })
+    .await
+}
+
+/// As [`history_bulk`], thinned to some points of each run within a range of steps.
+pub(super) async fn history_bulk_interval(
+    State(state): State<ServerState>,
+    params: Params,
+) -> Result<Answer> {
+    let fields = params.fields();
+    let run_ids = fields.texts("run_ids")?;
+    if run_ids.is_empty() {
+        return Err(fields.missing("run_ids"));
+    }
+    if run_ids.len() > BULK_RUNS {
+        return Err(too_many_runs("GetMetricHistoryBulkInterval", run_ids.len()));
+    }
+    let key = fields.required_text("metric_key")?.to_owned();
+    let most = fields.integer("max_results")?.unwrap_or(INTERVAL_POINTS);
+    if !(1..=INTERVAL_POINTS).contains(&most) {
+        return Err(MlflowError::invalid(format!(
+            "max_results must be between 1 and {INTERVAL_POINTS}. See the API docs for more information about request \
+             parameters."
+        )));
+    }
+    let steps = interval(&fields)?;
+    read(&state, move |reader| {
+        let mut found = Vec::with_capacity(run_ids.len());
+        for run_id in &run_ids {
+            let mut points = match reader.series(run_id, &key) {
+                Err(StoreError::NotFound(_)) => Vec::new(),
+                other => other?,
+            };
+            if let Some((start, end)) = steps {
+                points.retain(|point| (start..=end).contains(&point.step));
+            }
+            found.push((run_id.as_str(), spread(points, most.unsigned_abs() as usize)));
+        }
+        let count = found.iter().map(|(_, points)| points.len()).sum::<usize>();
+        if count == 0 {
+            return Ok(Answer::empty());
+        }
+        Answer::one("metrics", &List(found.iter().flat_map(|(run_id, points)| of_run(&key, run_id, points))))
+    })
+    .await
+}
+
+fn of_run<'a>(
+    key: &'a str,
+    run_id: &'a str,
+    points: &'a [Point],
+) -> impl Iterator<Item = Metric<'a>> + Clone {
+    points.iter().map(move |point| Metric::of_run(key, point, run_id))
+}
+
+fn too_many_runs(request: &str, count: usize) -> MlflowError {
+    MlflowError::invalid(format!(
+        "{request} request cannot specify more than {BULK_RUNS} run_ids. Received {count} run_ids."
+    ))
+}
+
+/// The fields `start_step` and `end_step`: both or neither.
+fn interval(fields: &Fields<'_>) -> Result<Option<(i64, i64)>> {
+    match (fields.integer("start_step")?, fields.integer("end_step")?) {
+        (None, None) => Ok(None),
+        (Some(start), Some(end)) if start <= end => Ok(Some((start, end))),
+        (Some(start), Some(end)) => Err(MlflowError::invalid(format!(
+            "end_step must be greater than start_step. Found start_step={start} and end_step={end}."
+        ))),
+        _ => Err(MlflowError::invalid(
+            "If either start step or end step are specified, both must be specified.",
+        )),
+    }
+}
+
+/// At most `most` of the points, evenly over the list, its first and last among them; of one only the last.
+fn spread(points: Vec<Point>, most: usize) -> Vec<Point> {
+    let last = points.len().saturating_sub(1);
+    if points.len() <= most {
+        return points;
+    }
+    match most {
+        0 => Vec::new(),
+        1 => vec![points[last]],
+        _ => (0..most).map(|at| points[at * last / (most - 1)]).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(count: i64) -> Vec<Point> {
+        (0..count).map(|step| Point { step, time_ms: 0, value: 0.0 }).collect()
+    }
+
+    fn steps(points: &[Point]) -> Vec<i64> {
+        points.iter().map(|point| point.step).collect()
+    }
+
+    #[test]
+    fn thinning_keeps_both_ends() {
+        assert_eq!(steps(&spread(line(3), 5)), [0, 1, 2]);
+        assert_eq!(steps(&spread(line(101), 3)), [0, 50, 100]);
+        assert_eq!(steps(&spread(line(10), 1)), [9]);
+        assert!(spread(line(0), 1).is_empty());
+        let many = spread(line(100_000), 2500);
+        assert_eq!((many.len(), many[0].step, many[2499].step), (2500, 0, 99_999));
+    }
+
+    #[test]
+    fn an_interval_has_both_ends_in_order() {
+        let read = |query: &str| interval(&Params::from_query(query).fields());
+        assert_eq!(read("start_step=-2&end_step=5").unwrap(), Some((-2, 5)));
+        assert_eq!(read("").unwrap(), None);
+        assert!(read("start_step=1").is_err());
+        assert_eq!(
+            read("start_step=5&end_step=1").unwrap_err().message(),
+            "end_step must be greater than start_step. Found start_step=5 and end_step=1."
+        );
+    }
+}
