@@ -1,0 +1,432 @@
+//! Everything that can happen to the store, as plain values.
+//!
+//! A change says *what* happened and carries its own time and ids, so that the same change applied to the same
+//! store always gives the same result. The HTTP API, importers, the journal of a remote job and tests all use
+//! this one path. Checks that need no database (lengths, characters, numbers) belong to whoever makes the
+//! change; checks against what is stored are made by the writer when it applies the change.
+
+use crate::model::{DatasetInput, KeyValue, ModelOutput, ModelStatus, Point, RunStatus, Stage};
+use serde::{Deserialize, Serialize};
+
+/// One change. Applied whole or not at all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// Makes an experiment. Answer: [`Applied::ExperimentId`].
+    CreateExperiment {
+        /// Must not be taken, not even by one in the trash.
+        name: String,
+        /// Absent: `mlflow-artifacts:/<id>`.
+        artifact_location: Option<String>,
+        /// Tags to start with.
+        tags: Vec<KeyValue>,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Renames an active experiment.
+    RenameExperiment {
+        /// Which one.
+        id: i64,
+        /// Must not be taken.
+        name: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Moves an active experiment and its active runs to the trash.
+    DeleteExperiment {
+        /// Which one.
+        id: i64,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Takes an experiment out of the trash, with the runs that went there with it.
+    RestoreExperiment {
+        /// Which one.
+        id: i64,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Sets a tag of an active experiment.
+    SetExperimentTag {
+        /// Which one.
+        id: i64,
+        /// The tag.
+        tag: KeyValue,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Removes a tag of an active experiment.
+    DeleteExperimentTag {
+        /// Which one.
+        id: i64,
+        /// Must be set.
+        key: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Makes a run in an active experiment. Answer: [`Applied::Done`].
+    CreateRun(Box<NewRun>),
+    /// Changes status, end or name. Absent fields stay.
+    UpdateRun {
+        /// Which run; must be active.
+        run_id: String,
+        /// New status.
+        status: Option<RunStatus>,
+        /// New end.
+        end_ms: Option<i64>,
+        /// New name; also set as the tag `mlflow.runName`.
+        name: Option<String>,
+    },
+    /// Moves runs to the trash. Unknown ids are an error; runs in the trash stay there.
+    DeleteRuns {
+        /// Which runs.
+        run_ids: Vec<String>,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Takes runs out of the trash. Active runs stay active.
+    RestoreRuns {
+        /// Which runs.
+        run_ids: Vec<String>,
+    },
+    /// Logs to an active run, all or nothing.
+    Log(Box<LogBatch>),
+    /// Removes a tag of an active run.
+    DeleteRunTag {
+        /// Which run.
+        run_id: String,
+        /// Must be set.
+        key: String,
+    },
+    /// Records what a run read.
+    LogInputs {
+        /// Which run; must be active.
+        run_id: String,
+        /// Datasets.
+        datasets: Vec<DatasetInput>,
+        /// Ids of logged models.
+        model_ids: Vec<String>,
+    },
+    /// Records which logged models a run made.
+    LogOutputs {
+        /// Which run; must be active.
+        run_id: String,
+        /// The models.
+        models: Vec<ModelOutput>,
+    },
+    /// Makes a logged model, pending.
+    CreateLoggedModel(Box<NewLoggedModel>),
+    /// Sets the upload state of a logged model.
+    FinalizeLoggedModel {
+        /// Which one.
+        model_id: String,
+        /// New state.
+        status: ModelStatus,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Adds params to a logged model.
+    LogModelParams {
+        /// Which one.
+        model_id: String,
+        /// Params; a key that exists gets the new value.
+        params: Vec<KeyValue>,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Sets tags of a logged model.
+    SetLoggedModelTags {
+        /// Which one.
+        model_id: String,
+        /// Tags.
+        tags: Vec<KeyValue>,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Removes a tag of a logged model.
+    DeleteLoggedModelTag {
+        /// Which one.
+        model_id: String,
+        /// Must be set.
+        key: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Moves a logged model to the trash.
+    DeleteLoggedModel {
+        /// Which one.
+        model_id: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Makes a registered model.
+    CreateRegisteredModel {
+        /// Must not be taken.
+        name: String,
+        /// Markdown.
+        description: Option<String>,
+        /// Tags to start with.
+        tags: Vec<KeyValue>,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Renames a registered model, with its versions, tags and aliases.
+    RenameRegisteredModel {
+        /// Which one.
+        name: String,
+        /// Must not be taken.
+        new_name: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Changes the description of a registered model.
+    DescribeRegisteredModel {
+        /// Which one.
+        name: String,
+        /// Markdown.
+        description: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Deletes a registered model with its versions, tags and aliases. Files stay.
+    DeleteRegisteredModel {
+        /// Which one.
+        name: String,
+    },
+    /// Sets a tag of a registered model.
+    SetRegisteredModelTag {
+        /// Which one.
+        name: String,
+        /// The tag.
+        tag: KeyValue,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Removes a tag of a registered model; no error when it is not set.
+    DeleteRegisteredModelTag {
+        /// Which one.
+        name: String,
+        /// Key of the tag.
+        key: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Points an alias at a version, away from where it pointed before.
+    SetAlias {
+        /// Registered model.
+        name: String,
+        /// The alias.
+        alias: String,
+        /// Must exist.
+        version: i64,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Removes an alias; no error when it is not set.
+    DeleteAlias {
+        /// Registered model.
+        name: String,
+        /// The alias.
+        alias: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Publishes a version. Answer: [`Applied::Version`].
+    CreateModelVersion(Box<NewModelVersion>),
+    /// Changes the description of a version.
+    DescribeModelVersion {
+        /// Registered model.
+        name: String,
+        /// Which version.
+        version: i64,
+        /// Markdown.
+        description: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Deletes a version; its number is not used again.
+    DeleteModelVersion {
+        /// Registered model.
+        name: String,
+        /// Which version.
+        version: i64,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Sets a tag of a version.
+    SetModelVersionTag {
+        /// Registered model.
+        name: String,
+        /// Which version.
+        version: i64,
+        /// The tag.
+        tag: KeyValue,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Removes a tag of a version; no error when it is not set.
+    DeleteModelVersionTag {
+        /// Registered model.
+        name: String,
+        /// Which version.
+        version: i64,
+        /// Key of the tag.
+        key: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Moves a version to a stage.
+    TransitionStage {
+        /// Registered model.
+        name: String,
+        /// Which version.
+        version: i64,
+        /// Where to.
+        stage: Stage,
+        /// Move the versions that are in that stage to `Archived`.
+        archive_existing: bool,
+        /// Now.
+        at_ms: i64,
+    },
+}
+
+/// A run to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewRun {
+    /// Must be new.
+    pub run_id: String,
+    /// Must be active.
+    pub experiment_id: i64,
+    /// Shown name, never empty; also set as the tag `mlflow.runName`.
+    pub name: String,
+    /// May be empty.
+    pub user: String,
+    /// State to start in.
+    pub status: RunStatus,
+    /// When it started.
+    pub start_ms: Option<i64>,
+    /// Tags to start with.
+    pub tags: Vec<KeyValue>,
+}
+
+/// What to log to one run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LogBatch {
+    /// Must be active.
+    pub run_id: String,
+    /// Points. One that is already there bit for bit is not stored again.
+    pub metrics: Vec<LoggedMetric>,
+    /// Params. One that is there with another value makes the whole batch fail.
+    pub params: Vec<KeyValue>,
+    /// Tags. The last one of a key wins.
+    pub tags: Vec<KeyValue>,
+}
+
+/// One point to be logged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoggedMetric {
+    /// Name of the metric.
+    pub key: String,
+    /// The point.
+    pub point: Point,
+    /// Logged model it also belongs to.
+    pub model_id: Option<String>,
+    /// Dataset it was measured on.
+    pub dataset_name: Option<String>,
+    /// Digest of that dataset.
+    pub dataset_digest: Option<String>,
+}
+
+/// A logged model to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewLoggedModel {
+    /// Must be new.
+    pub model_id: String,
+    /// Must be active.
+    pub experiment_id: i64,
+    /// Name.
+    pub name: String,
+    /// Free text.
+    pub model_type: Option<String>,
+    /// Run that makes it.
+    pub source_run_id: Option<String>,
+    /// Params to start with.
+    pub params: Vec<KeyValue>,
+    /// Tags to start with.
+    pub tags: Vec<KeyValue>,
+    /// Now.
+    pub at_ms: i64,
+}
+
+/// A version to be published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewModelVersion {
+    /// Registered model; must exist.
+    pub name: String,
+    /// As the client said it.
+    pub source: String,
+    /// The source with references resolved.
+    pub storage_location: String,
+    /// Run it came from.
+    pub run_id: Option<String>,
+    /// Link shown beside it.
+    pub run_link: Option<String>,
+    /// Logged model it came from.
+    pub model_id: Option<String>,
+    /// Markdown.
+    pub description: Option<String>,
+    /// Who publishes it.
+    pub user: Option<String>,
+    /// Tags to start with.
+    pub tags: Vec<KeyValue>,
+    /// Now.
+    pub at_ms: i64,
+}
+
+/// What a change gave back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Applied {
+    /// Nothing to say.
+    Done,
+    /// Id of the experiment that was made.
+    ExperimentId(i64),
+    /// Number of the version that was made.
+    Version(i64),
+    /// How many things changed.
+    Changed(u64),
+}
+
+/// What a committed change touched, for views that are open. Sent after the commit, in commit order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Notice {
+    /// The list of experiments or one of their fields.
+    Experiments,
+    /// A run was made, changed, deleted or restored.
+    Run {
+        /// Its experiment.
+        experiment_id: i64,
+        /// Its id.
+        run_id: String,
+    },
+    /// A run got its end.
+    RunEnded {
+        /// Its experiment.
+        experiment_id: i64,
+        /// Its id.
+        run_id: String,
+        /// Shown name.
+        name: String,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// Points were added.
+    Metrics {
+        /// Experiment of the run.
+        experiment_id: i64,
+        /// The run.
+        run_id: String,
+        /// What was added.
+        points: Vec<(String, Point)>,
+    },
+    /// Logged or registered models changed.
+    Models,
+}

@@ -1,0 +1,29 @@
+//! How the small enums of the model stand in the database. The numbers are part of the file format: they are
+//! never changed, only added to.
+
+use crate::model::{Lifecycle, ModelStatus, RunStatus, Stage};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+macro_rules! codes {
+    ($type:ty { $($variant:ident = $code:literal),+ $(,)? }) => {
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::from(match self { $(Self::$variant => $code as i64),+ }))
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                match value.as_i64()? {
+                    $($code => Ok(Self::$variant),)+
+                    other => Err(FromSqlError::OutOfRange(other)),
+                }
+            }
+        }
+    };
+}
+
+codes!(Lifecycle { Active = 0, Deleted = 1 });
+codes!(RunStatus { Running = 1, Scheduled = 2, Finished = 3, Failed = 4, Killed = 5 });
+codes!(ModelStatus { Pending = 1, Ready = 2, Failed = 3 });
+codes!(Stage { None = 0, Staging = 1, Production = 2, Archived = 3 });

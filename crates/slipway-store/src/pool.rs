@@ -1,0 +1,50 @@
+//! Read-only connections, handed out one caller at a time.
+
+use crate::error::Result;
+use rusqlite::{Connection, OpenFlags};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// Connections that wait for a reader. As many are opened as readers work at the same time; this many are kept.
+const KEPT: usize = 8;
+
+/// Gives out read-only connections to one database file.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Pool {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Runs `read` inside one snapshot of the database.
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.open()?,
+        };
+        let transaction = connection.unchecked_transaction()?;
+        let result = read(&transaction);
+        transaction.finish()?;
+        let mut kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT {
+            kept.push(connection);
+        }
+        result
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        connection.execute_batch(
+            "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA case_sensitive_like = ON; \
+             PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;",
+        )?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,204 @@
+//! Runs and their histories.
+
+use super::{Reader, Search, among, as_i64, in_view, order_terms};
+use crate::error::{Error, Missing, Result};
+use crate::model::{Dataset, DatasetInput, ModelOutput, Page, Point, Run, RunInfo};
+use crate::search::{Runs, Where, compile};
+use crate::writer::{from_bits, read_summary};
+use rusqlite::{OptionalExtension, Row, params};
+
+const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.name, r.user, r.status, r.start_ms, r.end_ms, \
+     r.artifact_uri, r.lifecycle, r.parent";
+
+impl Reader<'_> {
+    /// The fixed fields of a run, in the trash or not.
+    ///
+    /// # Errors
+    /// [`Missing::Run`].
+    pub fn run_info(&self, run_id: &str) -> Result<RunInfo> {
+        Ok(self.find_run(run_id)?.1)
+    }
+
+    /// A run with everything but its histories.
+    ///
+    /// # Errors
+    /// [`Missing::Run`].
+    pub fn run(&self, run_id: &str) -> Result<Run> {
+        let (id, info) = self.find_run(run_id)?;
+        self.complete(id, info)
+    }
+
+    /// Active runs nested directly in a run, oldest first.
+    ///
+    /// # Errors
+    /// Only what the database says.
+    pub fn children(&self, run_id: &str) -> Result<Vec<RunInfo>> {
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM runs r WHERE r.parent = ?1 AND r.lifecycle = 0 ORDER BY r.start_ms, r.id"
+        ))?;
+        let rows = statement.query_map([run_id], |row| Ok(read(row)?.1))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Runs of the given experiments that match; newest start first by default. No experiments, no runs.
+    ///
+    /// # Errors
+    /// [`Error::Search`] for a filter or an order that cannot be understood.
+    pub fn search_runs(&self, experiment_ids: &[i64], search: &Search) -> Result<Page<Run>> {
+        let mut query = Where::default();
+        query.push("SELECT r.id FROM runs r WHERE ").push(&among("r.experiment", experiment_ids));
+        query.push(" AND ").push(&in_view("r.lifecycle", search.view));
+        query.push(" AND ").append(&compile(&search.filter, &Runs)?);
+        query.push(" ORDER BY ");
+        query.append(&order_terms(&Runs, &search.order_by, "r.start_ms DESC, r.run_id ASC")?);
+        let page = self.page_of_ids(query, search.offset, search.limit)?;
+        let mut statement =
+            self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM runs r WHERE r.id = ?1"))?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for id in page.items {
+            let (id, info) = statement.query_row([id], read)?;
+            items.push(self.complete(id, info)?);
+        }
+        Ok(Page { items, more: page.more })
+    }
+
+    /// A metric's points in the order MLflow gives them: time, step, value. An unknown run or key has none.
+    ///
+    /// # Errors
+    /// Only what the database says.
+    pub fn metric_history(
+        &self,
+        run_id: &str,
+        key: &str,
+        offset: u64,
+        limit: Option<u64>,
+    ) -> Result<Page<Point>> {
+        let Some(series) = self.find_series(run_id, key)? else {
+            return Ok(Page { items: Vec::new(), more: false });
+        };
+        let mut statement = self.db.prepare_cached(
+            "SELECT step, time_ms, bits FROM points WHERE series = ?1 ORDER BY time_ms, step, bits LIMIT ?2 OFFSET ?3",
+        )?;
+        let wanted = limit.map_or(-1, |limit| as_i64(limit.saturating_add(1)));
+        let rows = statement.query_map(params![series, wanted, as_i64(offset)], read_point)?;
+        let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok(Page { items, more })
+    }
+
+    /// A metric's whole history by step, then time. An unknown run or key has none.
+    ///
+    /// # Errors
+    /// Only what the database says.
+    pub fn series(&self, run_id: &str, key: &str) -> Result<Vec<Point>> {
+        let Some(series) = self.find_series(run_id, key)? else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.db.prepare_cached(
+            "SELECT step, time_ms, bits FROM points WHERE series = ?1 ORDER BY step, time_ms, bits",
+        )?;
+        let rows = statement.query_map([series], read_point)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn find_series(&self, run_id: &str, key: &str) -> Result<Option<i64>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT s.id FROM series s JOIN runs r ON r.id = s.run JOIN names n ON n.id = s.name \
+             WHERE r.run_id = ?1 AND n.text = ?2",
+        )?;
+        Ok(statement.query_row([run_id, key], |row| row.get(0)).optional()?)
+    }
+
+    fn find_run(&self, run_id: &str) -> Result<(i64, RunInfo)> {
+        let mut statement =
+            self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM runs r WHERE r.run_id = ?1"))?;
+        statement
+            .query_row([run_id], read)
+            .optional()?
+            .ok_or_else(|| Error::NotFound(Missing::Run(run_id.to_owned())))
+    }
+
+    /// Adds everything but the histories.
+    fn complete(&self, id: i64, info: RunInfo) -> Result<Run> {
+        let mut metrics = self.db.prepare_cached(
+            "SELECT n.text, s.points, s.last_step, s.last_ms, s.last_bits, s.first_step, s.first_ms, s.first_bits, \
+             s.min_value, s.min_step, s.max_value, s.max_step, s.bad_step \
+             FROM series s JOIN names n ON n.id = s.name WHERE s.run = ?1 ORDER BY n.text",
+        )?;
+        let metrics = metrics.query_map([id], read_summary)?.collect::<rusqlite::Result<_>>()?;
+        let mut inputs = self
+            .db
+            .prepare_cached("SELECT model_id FROM run_model_inputs WHERE run = ?1 ORDER BY model_id")?;
+        let model_inputs = inputs.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let mut outputs = self.db.prepare_cached(
+            "SELECT model_id, step FROM run_model_outputs WHERE run = ?1 ORDER BY step, model_id",
+        )?;
+        let model_outputs = outputs
+            .query_map([id], |row| Ok(ModelOutput { model_id: row.get(0)?, step: row.get(1)? }))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Run {
+            params: self.pairs(
+                "SELECT n.text, p.value FROM run_params p JOIN names n ON n.id = p.name WHERE p.run = ?1 ORDER BY n.text",
+                [id],
+            )?,
+            tags: self.pairs(
+                "SELECT n.text, t.value FROM run_tags t JOIN names n ON n.id = t.name WHERE t.run = ?1 ORDER BY n.text",
+                [id],
+            )?,
+            metrics,
+            datasets: self.datasets(id)?,
+            model_inputs,
+            model_outputs,
+            info,
+        })
+    }
+
+    fn datasets(&self, run: i64) -> Result<Vec<DatasetInput>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT i.id, d.name, d.digest, d.source_type, d.source, d.schema, d.profile \
+             FROM run_datasets i JOIN datasets d ON d.id = i.dataset WHERE i.run = ?1 ORDER BY i.id",
+        )?;
+        let rows = statement.query_map([run], |row| {
+            let dataset = Dataset {
+                name: row.get(1)?,
+                digest: row.get(2)?,
+                source_type: row.get(3)?,
+                source: row.get(4)?,
+                schema: row.get(5)?,
+                profile: row.get(6)?,
+            };
+            Ok((row.get::<_, i64>(0)?, dataset))
+        })?;
+        let mut inputs = Vec::new();
+        for row in rows {
+            let (input, dataset) = row?;
+            let tags =
+                self.pairs("SELECT key, value FROM run_dataset_tags WHERE input = ?1 ORDER BY key", [input])?;
+            inputs.push(DatasetInput { dataset, tags });
+        }
+        Ok(inputs)
+    }
+}
+
+/// Reads [`COLUMNS`].
+fn read(row: &Row<'_>) -> rusqlite::Result<(i64, RunInfo)> {
+    let info = RunInfo {
+        run_id: row.get(1)?,
+        experiment_id: row.get(2)?,
+        name: row.get(3)?,
+        user: row.get(4)?,
+        status: row.get(5)?,
+        start_ms: row.get(6)?,
+        end_ms: row.get(7)?,
+        artifact_uri: row.get(8)?,
+        lifecycle: row.get(9)?,
+        parent_run_id: row.get(10)?,
+    };
+    Ok((row.get(0)?, info))
+}
+
+fn read_point(row: &Row<'_>) -> rusqlite::Result<Point> {
+    Ok(Point { step: row.get(0)?, time_ms: row.get(1)?, value: from_bits(row.get(2)?) })
+}

@@ -1,0 +1,469 @@
+//! The runs table: filtered, sorted, paged and projected here, so that a window of 100 rows out of 100,000 runs
+//! with 2,000 columns costs what it shows.
+
+use super::{Reader, among, as_i64, in_view};
+use crate::error::Result;
+use crate::model::{Lifecycle, RunStatus, View};
+use crate::search::{Runs, SearchError, Where, compile};
+use crate::writer::from_bits;
+use rusqlite::params_from_iter;
+use rusqlite::types::ValueRef;
+use serde::{Deserialize, Serialize};
+
+/// Asks for a window of the runs table.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TableQuery {
+    /// Empty: all active experiments.
+    pub experiment_ids: Vec<i64>,
+    /// Search language; empty for no restriction.
+    pub filter: String,
+    /// Text that the name or id must contain, whatever its case; empty for no restriction.
+    pub search: String,
+    /// Active runs, the trash, or both.
+    pub view: View,
+    /// First key decides; newest start first, then run id, break the rest.
+    pub order_by: Vec<SortKey>,
+    /// Which cells each row carries.
+    pub columns: Vec<ColumnRef>,
+    /// Which rows of the tree.
+    pub shape: TableShape,
+    /// Rows to pass over.
+    pub offset: u64,
+    /// Rows to give at most.
+    pub limit: u64,
+}
+
+/// Which rows of the tree a request pages through.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TableShape {
+    /// Every run that matches, nested or not.
+    #[default]
+    Flat,
+    /// Runs without a parent in scope that match or have a descendant that matches.
+    Roots,
+    /// Children of one run that match or have a descendant that matches.
+    Children(String),
+}
+
+/// One key to sort by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SortKey {
+    /// What to sort by.
+    pub column: ColumnRef,
+    /// Largest first. Rows without a value come last either way.
+    pub descending: bool,
+}
+
+/// Names one column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ColumnRef {
+    /// What kind.
+    pub kind: ColumnKind,
+    /// Key within its kind. Attributes: `name`, `run_id`, `state`, `start_ms`, `end_ms`, `duration_ms`, `user`,
+    /// `experiment`, `source`, `note`.
+    pub key: String,
+    /// Which number of a metric's history.
+    pub reduce: Reduce,
+}
+
+/// Kinds of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ColumnKind {
+    /// Field of the run itself.
+    Attribute,
+    /// Param.
+    Param,
+    /// Metric.
+    Metric,
+    /// Tag.
+    Tag,
+}
+
+/// Which number of a metric's history a cell shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Reduce {
+    /// Latest value.
+    #[default]
+    Last,
+    /// Smallest finite value.
+    Min,
+    /// Largest finite value.
+    Max,
+    /// Value at the smallest step.
+    First,
+}
+
+/// A window of the runs table.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Table {
+    /// The window.
+    pub rows: Vec<TableRow>,
+    /// Rows in the requested shape, over all pages.
+    pub total: u64,
+    /// Runs that match the filter, nested or not.
+    pub matching: u64,
+    /// Runs in the experiments and view, before the filter.
+    pub in_scope: u64,
+    /// Largest number of child levels below a root among the runs in scope.
+    pub nesting: u32,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableRow {
+    /// Public id.
+    pub run_id: String,
+    /// Owner.
+    pub experiment_id: i64,
+    /// Shown name.
+    pub name: String,
+    /// State.
+    pub status: RunStatus,
+    /// In use or in the trash.
+    pub lifecycle: Lifecycle,
+    /// When it started.
+    pub start_ms: Option<i64>,
+    /// When it ended.
+    pub end_ms: Option<i64>,
+    /// Run it is nested in.
+    pub parent_run_id: Option<String>,
+    /// Children that the same query would show below it.
+    pub child_count: u64,
+    /// False for an ancestor that is here only because of a descendant.
+    pub matches: bool,
+    /// One per requested column.
+    pub cells: Vec<TableCell>,
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum TableCell {
+    /// The run has no such value.
+    Empty,
+    /// A number; may be NaN or infinite.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+/// One key that runs in scope carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnInfo {
+    /// What kind.
+    pub kind: ColumnKind,
+    /// Key within its kind.
+    pub key: String,
+    /// Runs in scope that carry it.
+    pub run_count: u64,
+    /// Metrics: points of the longest history.
+    pub max_points: u64,
+    /// Params: every value reads as a number.
+    pub numeric: bool,
+    /// Params: distinct values, counted up to 100.
+    pub distinct: u64,
+}
+
+impl Reader<'_> {
+    /// A window of the runs table.
+    ///
+    /// # Errors
+    /// [`crate::Error::Search`] for a filter or a sort key that cannot be understood.
+    pub fn run_table(&self, query: &TableQuery) -> Result<Table> {
+        let scope = scope(&query.experiment_ids, query.view);
+        let filter = filter(query)?;
+        let nesting = self.nesting(&scope)?;
+        let in_scope =
+            self.count(&format!("SELECT count(*) FROM runs r WHERE {scope}"), &Where::default())?;
+        let mut counted = Where::default();
+        counted.push(&format!("SELECT count(*) FROM runs r WHERE {scope} AND ")).append(&filter);
+        let matching = self.count("", &counted)?;
+        // Where nothing is nested, the roots are all runs, and no tree has to be climbed.
+        let flat = nesting == 0 && query.shape == TableShape::Roots || query.shape == TableShape::Flat;
+        let mut table = Table { matching, in_scope, nesting, ..Table::default() };
+        if flat {
+            table.total = matching;
+            self.flat_rows(query, &scope, &filter, &mut table)?;
+        } else {
+            self.tree_rows(query, &scope, &filter, &mut table)?;
+        }
+        self.fill_cells(query, &mut table)?;
+        Ok(table)
+    }
+
+    fn flat_rows(&self, query: &TableQuery, scope: &str, filter: &Where, table: &mut Table) -> Result<()> {
+        let mut rows = Where::default();
+        rows.push(&format!("SELECT {ROW}, 0, 1 FROM runs r WHERE {scope} AND ")).append(filter);
+        rows.push(" ORDER BY ").append(&sort_terms(&query.order_by)?);
+        rows.push(" LIMIT ? OFFSET ?").bind(as_i64(query.limit)).bind(as_i64(query.offset));
+        table.rows = self.rows(&rows)?;
+        Ok(())
+    }
+
+    /// Rows of one level of the tree. `shown` are the runs that match and all their ancestors.
+    fn tree_rows(&self, query: &TableQuery, scope: &str, filter: &Where, table: &mut Table) -> Result<()> {
+        let mut tree = Where::default();
+        tree.push(&format!(
+            "WITH RECURSIVE matched (id) AS MATERIALIZED (SELECT r.id FROM runs r WHERE {scope} AND "
+        ));
+        tree.append(filter);
+        tree.push(&format!(
+            "), shown (id) AS (SELECT id FROM matched UNION SELECT r.id FROM shown s JOIN runs c ON c.id = s.id \
+             JOIN runs r ON r.run_id = c.parent WHERE {scope}) "
+        ));
+        let mut level = Where::default();
+        level.push("FROM shown JOIN runs r ON r.id = shown.id WHERE ");
+        match &query.shape {
+            TableShape::Children(parent) => {
+                level.push("r.parent = ?").bind(parent.clone());
+            }
+            TableShape::Roots | TableShape::Flat => {
+                level.push(&format!(
+                    "(r.parent IS NULL OR NOT EXISTS (SELECT 1 FROM runs p WHERE p.run_id = r.parent AND {}))",
+                    scope.replace("r.", "p.")
+                ));
+            }
+        }
+        let mut counted = tree.clone();
+        counted.push("SELECT count(*) ").append(&level);
+        table.total = self.count("", &counted)?;
+        let mut rows = tree;
+        rows.push(&format!(
+            "SELECT {ROW}, (SELECT count(*) FROM runs c WHERE c.parent = r.run_id AND c.id IN (SELECT id FROM shown)), \
+             r.id IN (SELECT id FROM matched) "
+        ));
+        rows.append(&level).push(" ORDER BY ").append(&sort_terms(&query.order_by)?);
+        rows.push(" LIMIT ? OFFSET ?").bind(as_i64(query.limit)).bind(as_i64(query.offset));
+        table.rows = self.rows(&rows)?;
+        Ok(())
+    }
+
+    fn rows(&self, query: &Where) -> Result<Vec<TableRow>> {
+        let mut statement = self.db.prepare(&query.sql)?;
+        let rows = statement.query_map(params_from_iter(query.values.iter()), |row| {
+            Ok(TableRow {
+                run_id: row.get(0)?,
+                experiment_id: row.get(1)?,
+                name: row.get(2)?,
+                status: row.get(3)?,
+                lifecycle: row.get(4)?,
+                start_ms: row.get(5)?,
+                end_ms: row.get(6)?,
+                parent_run_id: row.get(7)?,
+                child_count: row.get::<_, i64>(8)?.cast_unsigned(),
+                matches: row.get(9)?,
+                cells: Vec::new(),
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn count(&self, sql: &str, query: &Where) -> Result<u64> {
+        let text = if sql.is_empty() { &query.sql } else { sql };
+        let mut statement = self.db.prepare(text)?;
+        let count: i64 = statement.query_row(params_from_iter(query.values.iter()), |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// Levels of children below a root, among the runs in scope. Chains that run in a circle end at a limit.
+    fn nesting(&self, scope: &str) -> Result<u32> {
+        let sql = format!(
+            "WITH RECURSIVE up (parent, depth) AS (\
+             SELECT r.parent, 1 FROM runs r WHERE r.parent IS NOT NULL AND {scope} \
+             UNION SELECT r.parent, up.depth + 1 FROM up JOIN runs r ON r.run_id = up.parent \
+             WHERE r.parent IS NOT NULL AND up.depth < 20 AND {scope}) \
+             SELECT coalesce(max(up.depth), 0) FROM up JOIN runs r ON r.run_id = up.parent WHERE {scope}"
+        );
+        Ok(self.db.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+    }
+
+    fn fill_cells(&self, query: &TableQuery, table: &mut Table) -> Result<()> {
+        for column in &query.columns {
+            let value = cell_value(column)?;
+            let mut statement =
+                self.db.prepare_cached(&format!("SELECT {} FROM runs r WHERE r.run_id = ?", value.sql))?;
+            for row in &mut table.rows {
+                let mut values = value.values.clone();
+                values.push(row.run_id.clone().into());
+                let cell = statement.query_row(params_from_iter(values), |row| {
+                    Ok(match row.get_ref(0)? {
+                        ValueRef::Integer(number) if column.kind == ColumnKind::Metric => {
+                            TableCell::Number(from_bits(number))
+                        }
+                        ValueRef::Integer(number) => TableCell::Number(number as f64),
+                        ValueRef::Real(number) => TableCell::Number(number),
+                        ValueRef::Text(text) => TableCell::Text(String::from_utf8_lossy(text).into_owned()),
+                        ValueRef::Null | ValueRef::Blob(_) => TableCell::Empty,
+                    })
+                })?;
+                row.cells.push(cell);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which keys the runs in scope carry, by kind and then by name.
+    ///
+    /// # Errors
+    /// Only what the database says.
+    pub fn run_columns(&self, experiment_ids: &[i64], view: View) -> Result<Vec<ColumnInfo>> {
+        let scope = scope(experiment_ids, view);
+        let mut columns = Vec::new();
+        let queries = [
+            (
+                ColumnKind::Param,
+                format!(
+                    "SELECT n.text, count(*), 0, min(p.number IS NOT NULL), count(DISTINCT p.value) FROM runs r \
+                     JOIN run_params p ON p.run = r.id JOIN names n ON n.id = p.name WHERE {scope} \
+                     GROUP BY p.name ORDER BY n.text"
+                ),
+            ),
+            (
+                ColumnKind::Metric,
+                format!(
+                    "SELECT n.text, count(*), max(s.points), 1, 0 FROM runs r JOIN series s ON s.run = r.id \
+                     JOIN names n ON n.id = s.name WHERE {scope} GROUP BY s.name ORDER BY n.text"
+                ),
+            ),
+            (
+                ColumnKind::Tag,
+                format!(
+                    "SELECT n.text, count(*), 0, 0, 0 FROM runs r JOIN run_tags t ON t.run = r.id \
+                     JOIN names n ON n.id = t.name WHERE {scope} GROUP BY t.name ORDER BY n.text"
+                ),
+            ),
+        ];
+        for (kind, sql) in queries {
+            let mut statement = self.db.prepare(&sql)?;
+            let rows = statement.query_map([], |row| {
+                Ok(ColumnInfo {
+                    kind,
+                    key: row.get(0)?,
+                    run_count: row.get::<_, i64>(1)?.cast_unsigned(),
+                    max_points: row.get::<_, i64>(2)?.cast_unsigned(),
+                    numeric: row.get(3)?,
+                    distinct: row.get::<_, i64>(4)?.cast_unsigned().min(100),
+                })
+            })?;
+            for row in rows {
+                columns.push(row?);
+            }
+        }
+        Ok(columns)
+    }
+}
+
+/// The columns of a [`TableRow`], without child count and match.
+const ROW: &str = "r.run_id, r.experiment, r.name, r.status, r.lifecycle, r.start_ms, r.end_ms, r.parent";
+
+/// Condition for the runs a table is about.
+fn scope(experiment_ids: &[i64], view: View) -> String {
+    let experiments = if experiment_ids.is_empty() {
+        "r.experiment IN (SELECT id FROM experiments WHERE lifecycle = 0)".to_owned()
+    } else {
+        among("r.experiment", experiment_ids)
+    };
+    format!("{experiments} AND {}", in_view("r.lifecycle", view))
+}
+
+fn filter(query: &TableQuery) -> Result<Where> {
+    let mut filter = compile(&query.filter, &Runs)?;
+    if !query.search.is_empty() {
+        filter.push(" AND (instr(lower(r.name), lower(?)) > 0 OR instr(r.run_id, lower(?)) > 0)");
+        filter.bind(query.search.clone()).bind(query.search.clone());
+    }
+    Ok(filter)
+}
+
+fn sort_terms(keys: &[SortKey]) -> Result<Where> {
+    let mut out = Where::default();
+    for key in keys {
+        let value = sort_value(&key.column)?;
+        out.append(&value).push(" IS NULL, ").append(&value);
+        out.push(if key.descending { " DESC, " } else { " ASC, " });
+    }
+    out.push("r.start_ms DESC, r.run_id");
+    Ok(out)
+}
+
+/// What a row is sorted by: numbers as numbers, also where params hold them as text.
+fn sort_value(column: &ColumnRef) -> Result<Where> {
+    let mut out = Where::default();
+    match column.kind {
+        ColumnKind::Metric => {
+            let number = match column.reduce {
+                Reduce::Last => "s.last_value",
+                Reduce::Min => "s.min_value",
+                Reduce::Max => "s.max_value",
+                Reduce::First => "s.first_value",
+            };
+            out.push(&format!("(SELECT {number} {SERIES_OF_RUN})")).bind(column.key.clone());
+        }
+        ColumnKind::Param => {
+            out.push(&format!("(SELECT coalesce(p.number, p.value) {PARAM_OF_RUN})"))
+                .bind(column.key.clone());
+        }
+        ColumnKind::Attribute | ColumnKind::Tag => out = cell_value(column)?,
+    }
+    Ok(out)
+}
+
+const SERIES_OF_RUN: &str =
+    "FROM series s WHERE s.run = r.id AND s.name = (SELECT id FROM names WHERE text = ?)";
+const PARAM_OF_RUN: &str =
+    "FROM run_params p WHERE p.run = r.id AND p.name = (SELECT id FROM names WHERE text = ?)";
+const TAG_OF_RUN: &str =
+    "FROM run_tags t WHERE t.run = r.id AND t.name = (SELECT id FROM names WHERE text = ?)";
+
+/// The value a cell shows. Metrics' last and first values come as bits, so that NaN is not lost.
+fn cell_value(column: &ColumnRef) -> Result<Where> {
+    let mut out = Where::default();
+    match column.kind {
+        ColumnKind::Metric => {
+            let number = match column.reduce {
+                Reduce::Last => "s.last_bits",
+                Reduce::First => "s.first_bits",
+                Reduce::Min => "s.min_value",
+                Reduce::Max => "s.max_value",
+            };
+            out.push(&format!("(SELECT {number} {SERIES_OF_RUN})")).bind(column.key.clone());
+        }
+        ColumnKind::Param => {
+            out.push(&format!("(SELECT p.value {PARAM_OF_RUN})")).bind(column.key.clone());
+        }
+        ColumnKind::Tag => {
+            out.push(&format!("(SELECT t.value {TAG_OF_RUN})")).bind(column.key.clone());
+        }
+        ColumnKind::Attribute => {
+            let tag =
+                |key: &str| format!("(SELECT t.value {})", TAG_OF_RUN.replace('?', &format!("'{key}'")));
+            out.push(&match column.key.as_str() {
+                "name" => "r.name".to_owned(),
+                "run_id" => "r.run_id".to_owned(),
+                "state" => {
+                    "CASE r.status WHEN 1 THEN 'running' WHEN 2 THEN 'queued' WHEN 3 THEN 'succeeded' \
+                     WHEN 4 THEN 'failed' ELSE 'canceled' END"
+                        .to_owned()
+                }
+                "start_ms" => "r.start_ms".to_owned(),
+                "end_ms" => "r.end_ms".to_owned(),
+                "duration_ms" => "(r.end_ms - r.start_ms)".to_owned(),
+                "user" => format!("coalesce({}, nullif(r.user, ''))", tag("mlflow.user")),
+                "experiment" => "(SELECT e.name FROM experiments e WHERE e.id = r.experiment)".to_owned(),
+                "source" => tag("mlflow.source.name"),
+                "note" => tag("mlflow.note.content"),
+                other => {
+                    return Err(SearchError {
+                        message: format!("there is no run attribute '{other}'"),
+                        span: None,
+                        hint: Some(
+                            "use name, run_id, state, start_ms, end_ms, duration_ms, user, experiment, source or note"
+                                .to_owned(),
+                        ),
+                    }
+                    .into());
+                }
+            });
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,449 @@
+//! Reads tokens into an expression.
+
+use super::lexer::{Kind, Token, lex};
+use super::{MAX_CLAUSES, MAX_DEPTH, SearchError};
+use std::ops::Range;
+
+/// A filter as it was meant, before any entity gives it a meaning.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// All of them.
+    And(Vec<Expr>),
+    /// Any of them.
+    Or(Vec<Expr>),
+    /// The opposite.
+    Not(Box<Expr>),
+    /// One comparison.
+    Clause(Clause),
+}
+
+/// One comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clause {
+    /// What is compared.
+    pub field: Field,
+    /// How.
+    pub op: Op,
+    /// With what.
+    pub value: Value,
+    /// Where the operator stands.
+    pub op_span: Range<usize>,
+    /// Where the value stands.
+    pub value_span: Range<usize>,
+}
+
+/// What is compared, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The part before the first dot, if there is one: `metrics`, `tags`, …
+    pub entity: Option<String>,
+    /// The rest.
+    pub key: String,
+    /// Where it stands.
+    pub span: Range<usize>,
+}
+
+/// Ways to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Op {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Like,
+    ILike,
+    In,
+    NotIn,
+    IsNull,
+    IsNotNull,
+}
+
+impl Op {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eq => "=",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::Like => "LIKE",
+            Self::ILike => "ILIKE",
+            Self::In => "IN",
+            Self::NotIn => "NOT IN",
+            Self::IsNull => "IS NULL",
+            Self::IsNotNull => "IS NOT NULL",
+        }
+    }
+}
+
+/// What is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Unquoted number.
+    Number(f64),
+    /// Text in single quotes.
+    Text(String),
+    /// Text in double quotes; the same as [`Value::Text`] but for logged models.
+    DoubleQuoted(String),
+    /// Texts of an IN list.
+    List(Vec<String>),
+    /// IS NULL has none.
+    Nothing,
+}
+
+/// Reads a filter; `None` when it is empty.
+///
+/// # Errors
+/// The place of the first token that does not fit, and what was expected there.
+pub fn parse(text: &str) -> Result<Option<Expr>, SearchError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.trim().is_empty() {
+        return Err(SearchError::new(
+            format!("Invalid filter '{text}'. Could not be parsed."),
+            0..text.len(),
+        ));
+    }
+    let mut parser = Parser { text, tokens: lex(text)?, next: 0, depth: 0, clauses: 0 };
+    let expr = parser.or()?;
+    match parser.tokens.get(parser.next) {
+        None => Ok(Some(expr)),
+        Some(token) => Err(SearchError::new(
+            format!("Invalid clause(s) in filter string: '{}'", &text[token.span.clone()]),
+            token.span.clone(),
+        )
+        .hint("expected AND, OR or the end of the filter")),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    tokens: Vec<Token>,
+    next: usize,
+    depth: usize,
+    clauses: usize,
+}
+
+impl Parser<'_> {
+    fn or(&mut self) -> Result<Expr, SearchError> {
+        let mut parts = vec![self.and()?];
+        while self.take_keyword("OR") {
+            parts.push(self.and()?);
+        }
+        Ok(one_or(parts, Expr::Or))
+    }
+
+    fn and(&mut self) -> Result<Expr, SearchError> {
+        let mut parts = vec![self.not()?];
+        while self.take_keyword("AND") {
+            parts.push(self.not()?);
+        }
+        Ok(one_or(parts, Expr::And))
+    }
+
+    fn not(&mut self) -> Result<Expr, SearchError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(SearchError::new(
+                format!("Invalid filter string: nested deeper than {MAX_DEPTH} levels"),
+                self.here(),
+            ));
+        }
+        let expr = if self.negates() {
+            self.next += 1;
+            Expr::Not(Box::new(self.not()?))
+        } else if self.take(&Kind::Open) {
+            let inner = self.or()?;
+            if !self.take(&Kind::Close) {
+                return Err(self.unexpected("a closing parenthesis"));
+            }
+            inner
+        } else {
+            Expr::Clause(self.clause()?)
+        };
+        self.depth -= 1;
+        Ok(expr)
+    }
+
+    /// True at a NOT that negates what follows, not at a field named `not`.
+    fn negates(&self) -> bool {
+        self.is_keyword(self.next, "NOT")
+            && !matches!(self.tokens.get(self.next + 1).map(|token| &token.kind), Some(Kind::Operator(_)))
+    }
+
+    fn clause(&mut self) -> Result<Clause, SearchError> {
+        self.clauses += 1;
+        if self.clauses > MAX_CLAUSES {
+            return Err(SearchError::new(
+                format!("Invalid filter string: more than {MAX_CLAUSES} conditions"),
+                self.here(),
+            ));
+        }
+        let field = self.field()?;
+        let op_start = self.here();
+        let op = self.op(&field)?;
+        let op_span = op_start.start..self.tokens[self.next - 1].span.end;
+        let value_start = self.here().start;
+        let value = match op {
+            Op::IsNull | Op::IsNotNull => Value::Nothing,
+            Op::In | Op::NotIn => Value::List(self.list()?),
+            _ => self.value()?,
+        };
+        let value_span = value_start..self.tokens[self.next - 1].span.end;
+        Ok(Clause { field, op, value, op_span, value_span })
+    }
+
+    fn field(&mut self) -> Result<Field, SearchError> {
+        let Some(token) = self.tokens.get(self.next).cloned() else {
+            return Err(self.unexpected("a field such as metrics.loss, params.lr, tags.team or status"));
+        };
+        self.next += 1;
+        match token.kind {
+            Kind::Backtick(key) | Kind::Double(key) => Ok(Field { entity: None, key, span: token.span }),
+            Kind::Word(word) => {
+                if self.take(&Kind::Dot) {
+                    return match self.tokens.get(self.next).cloned() {
+                        Some(Token { kind: Kind::Backtick(key) | Kind::Double(key), span }) => {
+                            self.next += 1;
+                            Ok(Field { entity: Some(word), key, span: token.span.start..span.end })
+                        }
+                        _ => Err(self.unexpected("a key in backticks or double quotes")),
+                    };
+                }
+                let (entity, key) = match word.split_once('.') {
+                    Some((entity, key)) if !entity.is_empty() && !key.is_empty() => {
+                        (Some(entity.to_owned()), key.to_owned())
+                    }
+                    _ => (None, word),
+                };
+                Ok(Field { entity, key, span: token.span })
+            }
+            _ => {
+                self.next -= 1;
+                Err(self.unexpected("a field such as metrics.loss, params.lr, tags.team or status"))
+            }
+        }
+    }
+
+    fn op(&mut self, field: &Field) -> Result<Op, SearchError> {
+        if let Some(Token { kind: Kind::Operator(operator), .. }) = self.tokens.get(self.next) {
+            let op = match *operator {
+                "=" => Op::Eq,
+                "!=" => Op::Ne,
+                "<" => Op::Lt,
+                "<=" => Op::Le,
+                ">" => Op::Gt,
+                _ => Op::Ge,
+            };
+            self.next += 1;
+            return Ok(op);
+        }
+        for (keyword, op) in [("LIKE", Op::Like), ("ILIKE", Op::ILike), ("IN", Op::In)] {
+            if self.take_keyword(keyword) {
+                return Ok(op);
+            }
+        }
+        if self.is_keyword(self.next, "NOT") && self.is_keyword(self.next + 1, "IN") {
+            self.next += 2;
+            return Ok(Op::NotIn);
+        }
+        if self.take_keyword("IS") {
+            let negated = self.take_keyword("NOT");
+            if self.take_keyword("NULL") {
+                return Ok(if negated { Op::IsNotNull } else { Op::IsNull });
+            }
+            return Err(self.unexpected("NULL or NOT NULL"));
+        }
+        let mut error = self.unexpected("a comparison such as =, !=, <, LIKE or IS NULL");
+        if self.text[field.span.end..].starts_with('-') {
+            error = error.hint("keys with '-' or spaces need backticks: tags.`my-key`");
+        }
+        Err(error)
+    }
+
+    fn value(&mut self) -> Result<Value, SearchError> {
+        let value = match self.tokens.get(self.next).map(|token| &token.kind) {
+            Some(Kind::Number(number)) => Value::Number(*number),
+            Some(Kind::Single(text)) => Value::Text(text.clone()),
+            Some(Kind::Double(text)) => Value::DoubleQuoted(text.clone()),
+            Some(Kind::Word(_)) => {
+                let error = self.unexpected("a number or a text in quotes");
+                return Err(error.hint("text values need quotes: 'value'"));
+            }
+            _ => return Err(self.unexpected("a number or a text in quotes")),
+        };
+        self.next += 1;
+        Ok(value)
+    }
+
+    fn list(&mut self) -> Result<Vec<String>, SearchError> {
+        if !self.take(&Kind::Open) {
+            return Err(self.unexpected("a list in parentheses, such as ('a', 'b')"));
+        }
+        let mut texts = Vec::new();
+        loop {
+            match self.tokens.get(self.next).map(|token| &token.kind) {
+                Some(Kind::Single(text) | Kind::Double(text)) => texts.push(text.clone()),
+                _ => return Err(self.unexpected("a text in quotes")),
+            }
+            self.next += 1;
+            if self.take(&Kind::Close) {
+                return Ok(texts);
+            }
+            if !self.take(&Kind::Comma) {
+                return Err(self.unexpected("a comma or a closing parenthesis"));
+            }
+        }
+    }
+
+    fn take(&mut self, kind: &Kind) -> bool {
+        let found = self.tokens.get(self.next).is_some_and(|token| token.kind == *kind);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn is_keyword(&self, index: usize, keyword: &str) -> bool {
+        matches!(self.tokens.get(index).map(|token| &token.kind), Some(Kind::Word(word)) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    fn take_keyword(&mut self, keyword: &str) -> bool {
+        let found = self.is_keyword(self.next, keyword);
+        self.next += usize::from(found);
+        found
+    }
+
+    /// Where the next token stands; at the end, the place after the text.
+    fn here(&self) -> Range<usize> {
+        self.tokens.get(self.next).map_or(self.text.len()..self.text.len(), |token| token.span.clone())
+    }
+
+    fn unexpected(&self, expected: &str) -> SearchError {
+        let message = match self.tokens.get(self.next) {
+            Some(token) => {
+                format!(
+                    "Invalid comparison clause in filter string. Expected {expected}, found '{}'",
+                    &self.text[token.span.clone()]
+                )
+            }
+            None => format!("Invalid filter string: it ends where {expected} was expected"),
+        };
+        SearchError::new(message, self.here())
+    }
+}
+
+fn one_or(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
+    match (parts.len(), parts.pop()) {
+        (1, Some(only)) => only,
+        (_, last) => {
+            parts.extend(last);
+            join(parts)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A short rendering for assertions.
+    fn show(expr: &Expr) -> String {
+        let join = |parts: &[Expr], word: &str| {
+            format!("({})", parts.iter().map(show).collect::<Vec<_>>().join(word))
+        };
+        match expr {
+            Expr::And(parts) => join(parts, " and "),
+            Expr::Or(parts) => join(parts, " or "),
+            Expr::Not(inner) => format!("not {}", show(inner)),
+            Expr::Clause(clause) => {
+                let entity = clause.field.entity.as_deref().unwrap_or("-");
+                format!("{entity}:{} {} {:?}", clause.field.key, clause.op.as_str(), clause.value)
+            }
+        }
+    }
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(show(&parse(text).unwrap().unwrap()), expected, "{text}");
+    }
+
+    fn check_error(text: &str, at: &str) {
+        let error = parse(text).unwrap_err();
+        let span = error.span.clone().unwrap();
+        assert_eq!(&text[span], at, "{text}: {error}");
+    }
+
+    #[test]
+    fn reads_what_mlflow_reads() {
+        check("metrics.loss < 0.3", "metrics:loss < Number(0.3)");
+        check("status='RUNNING'", "-:status = Text(\"RUNNING\")");
+        check("params.`a b` != \"x\"", "params:a b != DoubleQuoted(\"x\")");
+        check("tags.\"my-key\" LIKE '%x%'", "tags:my-key LIKE Text(\"%x%\")");
+        check("tag.mlflow.parentRunId = 'x'", "tag:mlflow.parentRunId = Text(\"x\")");
+        check("metrics.val/loss >= -1.5e-3", "metrics:val/loss >= Number(-0.0015)");
+        check("run_id IN ('a', \"b\")", "-:run_id IN List([\"a\", \"b\"])");
+        check("run_id not in ('a')", "-:run_id NOT IN List([\"a\"])");
+        check(
+            "params.x is not null and tags.y IS NULL",
+            "(params:x IS NOT NULL Nothing and tags:y IS NULL Nothing)",
+        );
+        check("`run name` = 'x'", "-:run name = Text(\"x\")");
+        assert_eq!(parse("").unwrap(), None);
+    }
+
+    #[test]
+    fn reads_more_than_mlflow() {
+        check(
+            "a = 'x' or b = 'y' and not (c = 'z' or d = 'w')",
+            "(-:a = Text(\"x\") or (-:b = Text(\"y\") and not (-:c = Text(\"z\") or -:d = Text(\"w\"))))",
+        );
+        check("params.lr > 1e-4", "params:lr > Number(0.0001)");
+    }
+
+    #[test]
+    fn errors_point_at_the_token() {
+        check_error("metrics.loss ! 3", "!");
+        check_error("metrics.loss < abc", "abc");
+        check_error("metrics.loss < 3 garbage", "garbage");
+        check_error("tags.a-b = 'x'", "-b");
+        check_error("a = 'x", "'x");
+        check_error("(a = 'x'", "");
+        check_error("a = 'x' AND", "");
+        check_error("a = 'x'; drop", ";");
+        check_error("a in ()", ")");
+        check_error("  ", "  ");
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_not_overflowed() {
+        let text = format!("{}a = 'x'{}", "(".repeat(100_000), ")".repeat(100_000));
+        assert!(parse(&text).unwrap_err().message.contains("nested deeper"));
+        let text = vec!["a = 'x'"; 5000].join(" AND ");
+        assert!(parse(&text).unwrap_err().message.contains("more than 200"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_spans_are_inside(text in "\\PC{0,60}") {
+            if let Err(error) = parse(&text) {
+                let span = error.span.unwrap();
+                prop_assert!(text.get(span).is_some());
+            }
+        }
+
+        #[test]
+        fn never_panics_on_almost_filters(words in proptest::collection::vec(
+            prop_oneof![Just("metrics.a"), Just("<"), Just("="), Just("'x'"), Just("1"), Just("and"), Just("not"),
+                Just("("), Just(")"), Just("in"), Just(","), Just("is"), Just("null"), Just("tags.`"), Just("or")], 0..12)) {
+            let text = words.join(" ");
+            if let Err(error) = parse(&text) {
+                prop_assert!(text.get(error.span.unwrap()).is_some());
+            }
+        }
+    }
+}

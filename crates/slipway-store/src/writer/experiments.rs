@@ -1,0 +1,145 @@
+//! Changes to experiments.
+
+use crate::change::{Applied, Notice};
+use crate::error::{Error, Missing, Result, Taken};
+use crate::model::{KeyValue, Lifecycle};
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub(super) fn create(
+    db: &Connection,
+    notices: &mut Vec<Notice>,
+    name: &str,
+    artifact_location: Option<&str>,
+    tags: &[KeyValue],
+    at_ms: i64,
+) -> Result<Applied> {
+    refuse_taken(db, name)?;
+    // Ids of deleted experiments are not used again, since files may still lie below them.
+    let id: i64 = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM experiments", [], |row| row.get(0))?;
+    let location = artifact_location.map_or_else(|| format!("mlflow-artifacts:/{id}"), str::to_owned);
+    db.prepare_cached(
+        "INSERT INTO experiments (id, name, artifact_location, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
+    )?
+    .execute(params![id, name, location, at_ms])?;
+    for tag in tags {
+        put_tag(db, id, tag)?;
+    }
+    notices.push(Notice::Experiments);
+    Ok(Applied::ExperimentId(id))
+}
+
+pub(super) fn rename(
+    db: &Connection,
+    notices: &mut Vec<Notice>,
+    id: i64,
+    name: &str,
+    at_ms: i64,
+) -> Result<Applied> {
+    require_active(db, id)?;
+    let present: String =
+        db.query_row("SELECT name FROM experiments WHERE id = ?1", [id], |row| row.get(0))?;
+    if present != name {
+        refuse_taken(db, name)?;
+        db.execute("UPDATE experiments SET name = ?2 WHERE id = ?1", params![id, name])?;
+    }
+    touch(db, notices, id, at_ms)
+}
+
+pub(super) fn delete(db: &Connection, notices: &mut Vec<Notice>, id: i64, at_ms: i64) -> Result<Applied> {
+    if lifecycle(db, id)? == Lifecycle::Deleted {
+        return Err(Error::NotFound(Missing::Experiment(id)));
+    }
+    db.execute("UPDATE experiments SET lifecycle = 1, deleted_ms = ?2 WHERE id = ?1", params![id, at_ms])?;
+    db.execute(
+        "UPDATE runs SET lifecycle = 1, deleted_ms = ?2 WHERE experiment = ?1 AND lifecycle = 0",
+        params![id, at_ms],
+    )?;
+    touch(db, notices, id, at_ms)
+}
+
+pub(super) fn restore(db: &Connection, notices: &mut Vec<Notice>, id: i64, at_ms: i64) -> Result<Applied> {
+    if lifecycle(db, id)? == Lifecycle::Active {
+        return Err(Error::NotFound(Missing::Experiment(id)));
+    }
+    // Runs that were in the trash before the experiment went there stay in the trash.
+    db.execute(
+        "UPDATE runs SET lifecycle = 0, deleted_ms = NULL WHERE experiment = ?1 AND lifecycle = 1 \
+         AND deleted_ms = (SELECT deleted_ms FROM experiments WHERE id = ?1)",
+        [id],
+    )?;
+    db.execute("UPDATE experiments SET lifecycle = 0, deleted_ms = NULL WHERE id = ?1", [id])?;
+    touch(db, notices, id, at_ms)
+}
+
+pub(super) fn set_tag(
+    db: &Connection,
+    notices: &mut Vec<Notice>,
+    id: i64,
+    tag: &KeyValue,
+    at_ms: i64,
+) -> Result<Applied> {
+    require_active(db, id)?;
+    put_tag(db, id, tag)?;
+    touch(db, notices, id, at_ms)
+}
+
+pub(super) fn delete_tag(
+    db: &Connection,
+    notices: &mut Vec<Notice>,
+    id: i64,
+    key: &str,
+    at_ms: i64,
+) -> Result<Applied> {
+    require_active(db, id)?;
+    let removed =
+        db.execute("DELETE FROM experiment_tags WHERE experiment = ?1 AND key = ?2", params![id, key])?;
+    if removed == 0 {
+        return Err(Error::NotFound(Missing::ExperimentTag { key: key.to_owned(), id }));
+    }
+    touch(db, notices, id, at_ms)
+}
+
+/// Fails unless the experiment is there and in use.
+pub(super) fn require_active(db: &Connection, id: i64) -> Result<()> {
+    match lifecycle(db, id)? {
+        Lifecycle::Active => Ok(()),
+        Lifecycle::Deleted => Err(Error::Invalid(format!(
+            "The experiment {id} must be in the 'active' state. Current state is deleted."
+        ))),
+    }
+}
+
+fn lifecycle(db: &Connection, id: i64) -> Result<Lifecycle> {
+    let found = db
+        .prepare_cached("SELECT lifecycle FROM experiments WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    found.ok_or(Error::NotFound(Missing::Experiment(id)))
+}
+
+fn refuse_taken(db: &Connection, name: &str) -> Result<()> {
+    let found: Option<Lifecycle> = db
+        .query_row("SELECT lifecycle FROM experiments WHERE name = ?1", [name], |row| row.get(0))
+        .optional()?;
+    match found {
+        None => Ok(()),
+        Some(lifecycle) => {
+            Err(Error::AlreadyExists(Taken::Experiment(name.to_owned(), lifecycle == Lifecycle::Deleted)))
+        }
+    }
+}
+
+fn put_tag(db: &Connection, id: i64, tag: &KeyValue) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO experiment_tags (experiment, key, value) VALUES (?1, ?2, ?3) \
+         ON CONFLICT DO UPDATE SET value = excluded.value",
+    )?
+    .execute(params![id, tag.key, tag.value])?;
+    Ok(())
+}
+
+fn touch(db: &Connection, notices: &mut Vec<Notice>, id: i64, at_ms: i64) -> Result<Applied> {
+    db.execute("UPDATE experiments SET updated_ms = ?2 WHERE id = ?1", params![id, at_ms])?;
+    notices.push(Notice::Experiments);
+    Ok(Applied::Done)
+}
