@@ -3,7 +3,7 @@
 //! Bytes pass through in both directions without being gathered. Every path becomes an [`ArtifactPath`] before
 //! anything is touched. What is served is for saving, never for showing: it must not run with the app's rights.
 
-use super::decode::{Params, cut};
+use super::decode::Params;
 use super::encode::{Answer, FileInfo};
 use super::error::{Code, MlflowError, Result};
 use crate::ServerState;
@@ -72,7 +72,23 @@ pub(super) async fn store(state: &ServerState, path: &ArtifactPath, body: Body) 
         })?;
         upload.write(chunk).await?;
     }
-    Ok(upload.finish().await?)
+    let size_bytes = upload.finish().await?;
+    tell(state, path);
+    Ok(size_bytes)
+}
+
+/// Tells open views that files of a run changed.
+fn tell(state: &ServerState, path: &ArtifactPath) {
+    if let Some(run_id) = run_of(path.as_str()) {
+        state.events().artifacts_changed(run_id);
+    }
+}
+
+/// The run that a path `<experiment>/<run>/artifacts/…` belongs to.
+fn run_of(path: &str) -> Option<&str> {
+    let mut parts = path.split('/').skip(1);
+    let (run_id, folder) = (parts.next()?, parts.next()?);
+    (folder == "artifacts").then_some(run_id)
 }
 
 pub(super) async fn download(State(state): State<ServerState>, path: UrlPath) -> Result<Response> {
@@ -118,25 +134,33 @@ pub(super) async fn delete(State(state): State<ServerState>, path: UrlPath) -> R
     let path = artifact_path(path)?;
     match state.artifacts().delete(&path).await {
         // Deleted is deleted, whoever did it.
-        Ok(()) | Err(ArtifactError::NotFound(_)) => Ok(Answer::empty()),
+        Ok(()) => {
+            tell(&state, &path);
+            Ok(Answer::empty())
+        }
+        Err(ArtifactError::NotFound(_)) => Ok(Answer::empty()),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Uploads in parts and links to other hosts: the client is told beforehand that it need not try.
-pub(super) async fn not_supported(request: Request) -> MlflowError {
+pub(super) async fn not_supported() -> MlflowError {
     MlflowError::new(
         Code::NotImplemented,
-        format!(
-            "Multipart transfers and presigned links are not supported by the artifact store of this server ({})",
-            cut(request.uri().path())
-        ),
+        "Multipart transfers and presigned links are not supported by the artifact store of this server",
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_run_of_a_path() {
+        assert_eq!(run_of("1/ab/artifacts/model/x"), Some("ab"));
+        assert_eq!(run_of("1/models/m-1/artifacts/x"), None);
+        assert_eq!(run_of("x"), None);
+    }
 
     #[test]
     fn file_names_stay_inside_their_quotes() {

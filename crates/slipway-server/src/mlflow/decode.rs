@@ -271,7 +271,6 @@ impl<'a> Fields<'a> {
         let read = match value {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => text.trim().parse().ok(),
-            Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
             _ => None,
         };
         read.map(Some).ok_or_else(|| self.invalid(name, value))
@@ -481,7 +480,7 @@ mod tests {
     #[test]
     fn numbers_may_be_text() {
         let params = body(
-            r#"{"a": "-3", "b": 4.0, "c": 4.5, "d": 1e300, "e": "1.5", "f": "NaN", "g": 9223372036854775807}"#,
+            r#"{"a": "-3", "b": 4.0, "c": 4.5, "d": 1e300, "e": "1.5", "f": "NaN", "g": 9223372036854775807, "h": true}"#,
         );
         let fields = params.fields();
         assert_eq!(fields.integer("a").unwrap(), Some(-3));
@@ -491,6 +490,7 @@ mod tests {
         assert_eq!(fields.number("e").unwrap(), Some(1.5));
         assert!(fields.number("f").unwrap().unwrap().is_nan());
         assert_eq!(fields.integer("g").unwrap(), Some(i64::MAX));
+        assert!(fields.number("h").is_err(), "a flag is no number");
     }
 
     #[test]

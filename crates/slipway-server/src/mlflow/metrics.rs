@@ -127,7 +127,8 @@ fn of_run<'a>(
 
 fn too_many_runs(request: &str, count: usize) -> MlflowError {
     MlflowError::invalid(format!(
-        "{request} request cannot specify more than {BULK_RUNS} run_ids. Received {count} run_ids."
+        "{request} request must specify at most {BULK_RUNS} run_ids. Received {count} run_ids. See the API docs for more \
+         information about request parameters."
     ))
 }
 

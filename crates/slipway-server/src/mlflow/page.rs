@@ -54,9 +54,7 @@ pub(super) fn limit(fields: &Fields<'_>, default: i64, most: i64) -> Result<u64>
         )));
     }
     if wanted > most {
-        return Err(MlflowError::invalid(format!(
-            "Invalid value {wanted} for parameter 'max_results' supplied. It must be at most {most}"
-        )));
+        return Err(fields.invalid("max_results", &Value::from(wanted)));
     }
     Ok(wanted.unsigned_abs())
 }

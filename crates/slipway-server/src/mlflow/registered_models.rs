@@ -134,6 +134,7 @@ pub(super) async fn latest_versions(State(state): State<ServerState>, params: Pa
     let fields = params.fields();
     let name = name(&fields)?;
     let stages = fields.texts("stages")?.iter().map(|text| stage(text)).collect::<Result<Vec<_>>>()?;
+    let stages = if stages.is_empty() { Stage::ALL.to_vec() } else { stages };
     read(&state, move |reader| {
         let versions = reader.latest_versions(&name, &stages)?;
         match versions.is_empty() {

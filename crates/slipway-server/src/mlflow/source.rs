@@ -117,7 +117,7 @@ impl Source {
                     Which::Number(number) => reader.model_version(&name, number)?,
                     Which::Alias(alias) => reader.model_version_by_alias(&name, &alias)?,
                     Which::Stage(stage) => newest(reader.latest_versions(&name, &[stage])?, source)?,
-                    Which::Latest => newest(reader.latest_versions(&name, &[])?, source)?,
+                    Which::Latest => newest(reader.latest_versions(&name, &Stage::ALL)?, source)?,
                 };
                 model_id = model_id.or(version.model_id);
                 (version.storage_location, run_id)

@@ -1,11 +1,13 @@
 //! The routes as a client sees them, against a real store in a temporary folder.
 
 use super::router;
-use crate::ServerState;
+use crate::{EventBus, Exposure, ServerConfig, ServerState};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
+use slipway_artifacts::ArtifactRoot;
+use slipway_store::Store;
 use tower::ServiceExt;
 
 const A: &str = "/api/2.0/mlflow";
@@ -40,7 +42,18 @@ impl Reply {
 impl Server {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let state = ServerState::for_tests(folder.path());
+        let events = EventBus::new("test".to_owned());
+        let feed = events.clone();
+        let store = Store::open(folder.path(), Box::new(move |notices| feed.notice(notices))).unwrap();
+        let artifacts = ArtifactRoot::open(&folder.path().join("artifacts")).unwrap();
+        let config = ServerConfig {
+            data_dir: folder.path().to_owned(),
+            url: "http://127.0.0.1:5757".to_owned(),
+            token: "token".to_owned(),
+            exposure: Exposure::Loopback { port: 5757, allowed_hosts: Vec::new() },
+            started_at_ms: 0,
+        };
+        let state = ServerState::new(config, store, artifacts, events);
         Self { router: router().with_state(state), _folder: folder }
     }
 
