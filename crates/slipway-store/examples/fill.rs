@@ -27,7 +27,8 @@ fn main() {
             tags: vec![],
         }));
         store.write_blocking(create).unwrap();
-        let value = |key: i64| (run.wrapping_mul(2_654_435_761).wrapping_add(key * 97) % 10_007) as f64 / 10_007.0;
+        let value =
+            |key: i64| (run.wrapping_mul(2_654_435_761).wrapping_add(key * 97) % 10_007) as f64 / 10_007.0;
         let batch = Change::Log(Box::new(LogBatch {
             run_id,
             metrics: (0..metrics)
@@ -39,7 +40,9 @@ fn main() {
                     dataset_digest: None,
                 })
                 .collect(),
-            params: (0..params).map(|key| KeyValue::new(format!("param_{key}"), value(key).to_string())).collect(),
+            params: (0..params)
+                .map(|key| KeyValue::new(format!("param_{key}"), value(key).to_string()))
+                .collect(),
             tags: vec![],
         }));
         store.write_blocking(batch).unwrap();

@@ -37,6 +37,7 @@ CREATE TABLE runs (
     parent TEXT
 ) STRICT;
 CREATE INDEX runs_by_start ON runs (experiment, lifecycle, start_ms DESC, run_id);
+CREATE INDEX runs_by_time ON runs (lifecycle, start_ms DESC, run_id);
 CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
 
 CREATE TABLE run_params (
@@ -103,6 +104,25 @@ CREATE TABLE chunks (
     data BLOB NOT NULL,
     PRIMARY KEY (series, number)
 ) STRICT;
+
+-- Which keys the runs of an experiment carry, so that a table knows its columns without reading every run.
+CREATE TABLE experiment_keys (
+    experiment INTEGER NOT NULL REFERENCES experiments (id) ON DELETE CASCADE,
+    -- 1 param, 2 metric, 3 tag.
+    kind INTEGER NOT NULL,
+    name INTEGER NOT NULL REFERENCES names (id),
+    -- Runs that carry it: in use, and in the trash.
+    active_runs INTEGER NOT NULL,
+    deleted_runs INTEGER NOT NULL,
+    -- Params: every value so far reads as a number.
+    numeric INTEGER NOT NULL,
+    -- Params: the value seen first, and whether another one was seen since.
+    value TEXT,
+    varies INTEGER NOT NULL DEFAULT 0,
+    -- Metrics: some history has more than one point.
+    curve INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (experiment, kind, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE datasets (
     id INTEGER PRIMARY KEY,

@@ -2,6 +2,7 @@
 //! never changed, only added to.
 
 use crate::model::{Lifecycle, ModelStatus, RunStatus, Stage};
+use crate::reader::ColumnKind;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 macro_rules! codes {
@@ -27,3 +28,4 @@ codes!(Lifecycle { Active = 0, Deleted = 1 });
 codes!(RunStatus { Running = 1, Scheduled = 2, Finished = 3, Failed = 4, Killed = 5 });
 codes!(ModelStatus { Pending = 1, Ready = 2, Failed = 3 });
 codes!(Stage { None = 0, Staging = 1, Production = 2, Archived = 3 });
+codes!(ColumnKind { Attribute = 0, Param = 1, Metric = 2, Tag = 3 });

@@ -1,5 +1,10 @@
 //! The store through its public interface: what was written is read back, rules hold, nothing is half there.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test says what went wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test says what went wrong by panicking"
+)]
 
 use slipway_store::*;
 use std::path::Path;
@@ -343,9 +348,22 @@ fn cells_carry_what_was_asked_in_that_order() {
 
     let columns = fixture.store.read(|reader| reader.run_columns(&[0], View::Active)).unwrap();
     let metric = columns.iter().find(|c| c.kind == ColumnKind::Metric && c.key == "m").unwrap();
-    assert_eq!((metric.run_count, metric.max_points), (1, 3));
+    assert_eq!((metric.run_count, metric.is_curve), (1, true));
     let param = columns.iter().find(|c| c.kind == ColumnKind::Param).unwrap();
-    assert_eq!((param.run_count, param.numeric, param.distinct), (2, true, 2));
+    assert_eq!((param.run_count, param.numeric, param.varies), (2, true, true));
+    fixture.write(Change::DeleteRuns { run_ids: vec!["a".into()], at_ms: 1 });
+    let columns = |view| {
+        let columns = fixture.store.read(|reader| reader.run_columns(&[], view)).unwrap();
+        columns.into_iter().map(|c| format!("{}:{}", c.key, c.run_count)).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(columns(View::Active), "p:1 mlflow.runName:1");
+    assert_eq!(columns(View::Deleted), "p:1 m:1 n:1 mlflow.runName:1 mlflow.user:1");
+    fixture.write(Change::DeleteExperiment { id: 0, at_ms: 2 });
+    fixture.write(Change::RestoreExperiment { id: 0, at_ms: 3 });
+    assert_eq!(columns(View::Active), "p:1 mlflow.runName:1");
+    fixture.write(Change::RestoreRuns { run_ids: vec!["a".into()] });
+    fixture.write(Change::DeleteRunTag { run_id: "a".into(), key: "mlflow.user".into() });
+    assert_eq!(columns(View::All), "p:2 m:1 n:1 mlflow.runName:2");
 }
 
 #[test]

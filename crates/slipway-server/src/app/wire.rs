@@ -263,12 +263,12 @@ pub struct ColumnInfo {
     pub key: String,
     /// Runs in scope that carry it.
     pub run_count: u64,
-    /// For metrics: longest history, in points. A metric with one point is a bar, not a line.
-    pub max_points: u64,
+    /// For metrics: some history has more than one point, so it is a line; otherwise it is a bar.
+    pub is_curve: bool,
     /// For params: every value reads as a number.
     pub numeric: bool,
-    /// For params: distinct values, counted up to 100.
-    pub distinct: u64,
+    /// For params: more than one value was seen.
+    pub varies: bool,
 }
 
 /// Everything known of one run, except histories and artifact bytes.

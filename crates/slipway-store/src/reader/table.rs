@@ -155,12 +155,12 @@ pub struct ColumnInfo {
     pub key: String,
     /// Runs in scope that carry it.
     pub run_count: u64,
-    /// Metrics: points of the longest history.
-    pub max_points: u64,
+    /// Metrics: some history has, or had, more than one point.
+    pub is_curve: bool,
     /// Params: every value reads as a number.
     pub numeric: bool,
-    /// Params: distinct values, counted up to 100.
-    pub distinct: u64,
+    /// Params: more than one value was seen.
+    pub varies: bool,
 }
 
 impl Reader<'_> {
@@ -172,11 +172,16 @@ impl Reader<'_> {
         let scope = scope(&query.experiment_ids, query.view);
         let filter = filter(query)?;
         let nesting = self.nesting(&scope)?;
-        let in_scope =
-            self.count(&format!("SELECT count(*) FROM runs r WHERE {scope}"), &Where::default())?;
-        let mut counted = Where::default();
-        counted.push(&format!("SELECT count(*) FROM runs r WHERE {scope} AND ")).append(&filter);
-        let matching = self.count("", &counted)?;
+        let mut all = Where::default();
+        all.push(&format!("SELECT count(*) FROM runs r WHERE {scope}"));
+        let in_scope = self.count(&all)?;
+        let matching = if query.filter.is_empty() && query.search.is_empty() {
+            in_scope
+        } else {
+            let mut counted = Where::default();
+            counted.push(&format!("SELECT count(*) FROM runs r WHERE {scope} AND ")).append(&filter);
+            self.count(&counted)?
+        };
         // Where nothing is nested, the roots are all runs, and no tree has to be climbed.
         let flat = nesting == 0 && query.shape == TableShape::Roots || query.shape == TableShape::Flat;
         let mut table = Table { matching, in_scope, nesting, ..Table::default() };
@@ -225,7 +230,7 @@ impl Reader<'_> {
         }
         let mut counted = tree.clone();
         counted.push("SELECT count(*) ").append(&level);
-        table.total = self.count("", &counted)?;
+        table.total = self.count(&counted)?;
         let mut rows = tree;
         rows.push(&format!(
             "SELECT {ROW}, (SELECT count(*) FROM runs c WHERE c.parent = r.run_id AND c.id IN (SELECT id FROM shown)), \
@@ -257,9 +262,8 @@ impl Reader<'_> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    fn count(&self, sql: &str, query: &Where) -> Result<u64> {
-        let text = if sql.is_empty() { &query.sql } else { sql };
-        let mut statement = self.db.prepare(text)?;
+    fn count(&self, query: &Where) -> Result<u64> {
+        let mut statement = self.db.prepare(&query.sql)?;
         let count: i64 = statement.query_row(params_from_iter(query.values.iter()), |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }
@@ -306,49 +310,29 @@ impl Reader<'_> {
     /// # Errors
     /// Only what the database says.
     pub fn run_columns(&self, experiment_ids: &[i64], view: View) -> Result<Vec<ColumnInfo>> {
-        let scope = scope(experiment_ids, view);
-        let mut columns = Vec::new();
-        let queries = [
-            (
-                ColumnKind::Param,
-                format!(
-                    "SELECT n.text, count(*), 0, min(p.number IS NOT NULL), count(DISTINCT p.value) FROM runs r \
-                     JOIN run_params p ON p.run = r.id JOIN names n ON n.id = p.name WHERE {scope} \
-                     GROUP BY p.name ORDER BY n.text"
-                ),
-            ),
-            (
-                ColumnKind::Metric,
-                format!(
-                    "SELECT n.text, count(*), max(s.points), 1, 0 FROM runs r JOIN series s ON s.run = r.id \
-                     JOIN names n ON n.id = s.name WHERE {scope} GROUP BY s.name ORDER BY n.text"
-                ),
-            ),
-            (
-                ColumnKind::Tag,
-                format!(
-                    "SELECT n.text, count(*), 0, 0, 0 FROM runs r JOIN run_tags t ON t.run = r.id \
-                     JOIN names n ON n.id = t.name WHERE {scope} GROUP BY t.name ORDER BY n.text"
-                ),
-            ),
-        ];
-        for (kind, sql) in queries {
-            let mut statement = self.db.prepare(&sql)?;
-            let rows = statement.query_map([], |row| {
-                Ok(ColumnInfo {
-                    kind,
-                    key: row.get(0)?,
-                    run_count: row.get::<_, i64>(1)?.cast_unsigned(),
-                    max_points: row.get::<_, i64>(2)?.cast_unsigned(),
-                    numeric: row.get(3)?,
-                    distinct: row.get::<_, i64>(4)?.cast_unsigned().min(100),
-                })
-            })?;
-            for row in rows {
-                columns.push(row?);
-            }
-        }
-        Ok(columns)
+        let experiments = experiments("k.experiment", experiment_ids);
+        let runs = match view {
+            View::Active => "sum(k.active_runs)",
+            View::Deleted => "sum(k.deleted_runs)",
+            View::All => "sum(k.active_runs + k.deleted_runs)",
+        };
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT k.kind, n.text, {runs}, max(k.curve), min(k.numeric), \
+             max(k.varies) OR count(DISTINCT k.value) > 1 \
+             FROM experiment_keys k JOIN names n ON n.id = k.name WHERE {experiments} \
+             GROUP BY k.kind, k.name HAVING {runs} > 0 ORDER BY k.kind, n.text"
+        ))?;
+        let rows = statement.query_map([], |row| {
+            Ok(ColumnInfo {
+                kind: row.get(0)?,
+                key: row.get(1)?,
+                run_count: row.get::<_, i64>(2)?.cast_unsigned(),
+                is_curve: row.get(3)?,
+                numeric: row.get(4)?,
+                varies: row.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }
 
@@ -357,12 +341,16 @@ const ROW: &str = "r.run_id, r.experiment, r.name, r.status, r.lifecycle, r.star
 
 /// Condition for the runs a table is about.
 fn scope(experiment_ids: &[i64], view: View) -> String {
-    let experiments = if experiment_ids.is_empty() {
-        "r.experiment IN (SELECT id FROM experiments WHERE lifecycle = 0)".to_owned()
+    format!("{} AND {}", experiments("r.experiment", experiment_ids), in_view("r.lifecycle", view))
+}
+
+/// Condition for the experiments a table is about.
+fn experiments(column: &str, experiment_ids: &[i64]) -> String {
+    if experiment_ids.is_empty() {
+        format!("{column} IN (SELECT id FROM experiments WHERE lifecycle = 0)")
     } else {
-        among("r.experiment", experiment_ids)
-    };
-    format!("{experiments} AND {}", in_view("r.lifecycle", view))
+        among(column, experiment_ids)
+    }
 }
 
 fn filter(query: &TableQuery) -> Result<Where> {

@@ -1,5 +1,6 @@
 //! Changes to experiments.
 
+use super::keys;
 use crate::change::{Applied, Notice};
 use crate::error::{Error, Missing, Result, Taken};
 use crate::model::{KeyValue, Lifecycle};
@@ -54,6 +55,11 @@ pub(super) fn delete(db: &Connection, notices: &mut Vec<Notice>, id: i64, at_ms:
         "UPDATE runs SET lifecycle = 1, deleted_ms = ?2 WHERE experiment = ?1 AND lifecycle = 0",
         params![id, at_ms],
     )?;
+    // The key counts follow all at once: what was in use is in the trash now.
+    db.execute(
+        "UPDATE experiment_keys SET deleted_runs = deleted_runs + active_runs, active_runs = 0 WHERE experiment = ?1",
+        [id],
+    )?;
     touch(db, notices, id, at_ms)
 }
 
@@ -62,11 +68,14 @@ pub(super) fn restore(db: &Connection, notices: &mut Vec<Notice>, id: i64, at_ms
         return Err(Error::NotFound(Missing::Experiment(id)));
     }
     // Runs that were in the trash before the experiment went there stay in the trash.
-    db.execute(
+    let mut statement = db.prepare(
         "UPDATE runs SET lifecycle = 0, deleted_ms = NULL WHERE experiment = ?1 AND lifecycle = 1 \
-         AND deleted_ms = (SELECT deleted_ms FROM experiments WHERE id = ?1)",
-        [id],
+         AND deleted_ms = (SELECT deleted_ms FROM experiments WHERE id = ?1) RETURNING id",
     )?;
+    let back = statement.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+    for run in back {
+        keys::moved(db, id, run, Lifecycle::Active)?;
+    }
     db.execute("UPDATE experiments SET lifecycle = 0, deleted_ms = NULL WHERE id = ?1", [id])?;
     touch(db, notices, id, at_ms)
 }

@@ -1,10 +1,12 @@
 //! Logging to a run: the path that training code waits for.
 
 use super::names::Names;
-use super::{logged_models, runs};
+use super::runs::RunRow;
+use super::{keys, logged_models, runs};
 use crate::change::{Applied, LogBatch, LoggedMetric, Notice};
 use crate::error::{Error, Result};
 use crate::model::{Extreme, KeyValue, MetricSummary, Point};
+use crate::reader::ColumnKind;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
 
@@ -16,16 +18,16 @@ pub(super) fn log(
 ) -> Result<Applied> {
     let run = runs::find_active(db, &batch.run_id)?;
     for param in &batch.params {
-        put_param(db, names, run.id, &batch.run_id, param)?;
+        put_param(db, names, &run, &batch.run_id, param)?;
     }
-    let added = put_metrics(db, names, run.id, &batch.metrics)?;
+    let added = put_metrics(db, names, &run, &batch.metrics)?;
     for metric in &batch.metrics {
         if let Some(model_id) = &metric.model_id {
             logged_models::put_metric(db, model_id, &batch.run_id, metric)?;
         }
     }
     for tag in &batch.tags {
-        runs::put_tag(db, names, run.id, tag)?;
+        runs::put_tag(db, names, run.id, run.experiment, tag)?;
     }
     if !batch.params.is_empty() || !batch.tags.is_empty() {
         notices.push(Notice::Run { experiment_id: run.experiment, run_id: batch.run_id.clone() });
@@ -41,11 +43,11 @@ pub(super) fn log(
 }
 
 /// Params are written once: the same value again is no change, another value is refused.
-fn put_param(db: &Connection, names: &mut Names, run: i64, run_id: &str, param: &KeyValue) -> Result<()> {
+fn put_param(db: &Connection, names: &mut Names, run: &RunRow, run_id: &str, param: &KeyValue) -> Result<()> {
     let name = names.intern(db, &param.key)?;
     let present: Option<String> = db
         .prepare_cached("SELECT value FROM run_params WHERE run = ?1 AND name = ?2")?
-        .query_row([run, name], |row| row.get(0))
+        .query_row([run.id, name], |row| row.get(0))
         .optional()?;
     match present {
         Some(present) if present == param.value => Ok(()),
@@ -56,8 +58,9 @@ fn put_param(db: &Connection, names: &mut Names, run: i64, run_id: &str, param: 
         ))),
         None => {
             db.prepare_cached("INSERT INTO run_params (run, name, value, number) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![run, name, param.value, as_number(&param.value)])?;
-            Ok(())
+                .execute(params![run.id, name, param.value, as_number(&param.value)])?;
+            let is_number = as_number(&param.value).is_some();
+            keys::added(db, run.experiment, ColumnKind::Param, name, Some(&param.value), is_number)
         }
     }
 }
@@ -71,7 +74,7 @@ fn as_number(text: &str) -> Option<f64> {
 fn put_metrics(
     db: &Connection,
     names: &mut Names,
-    run: i64,
+    run: &RunRow,
     metrics: &[LoggedMetric],
 ) -> Result<Vec<(String, Point)>> {
     let mut by_key: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
@@ -81,12 +84,16 @@ fn put_metrics(
     let mut added = Vec::new();
     for (key, points) in by_key {
         let name = names.intern(db, key)?;
-        let found = find_series(db, run, name)?;
+        let found = find_series(db, run.id, name)?;
         let mut summary = found.as_ref().map(|(_, summary)| summary.clone());
         let series = match &found {
             Some((series, _)) => *series,
-            None => insert_series(db, run, name, &points)?,
+            None => {
+                keys::added(db, run.experiment, ColumnKind::Metric, name, None, true)?;
+                insert_series(db, run.id, name, &points)?
+            }
         };
+        let before = summary.as_ref().map_or(0, |summary| summary.points);
         let mut insert = db.prepare_cached(
             "INSERT INTO points (series, step, time_ms, bits) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
         )?;
@@ -100,6 +107,9 @@ fn put_metrics(
         }
         if let Some(summary) = summary {
             update_series(db, series, &summary)?;
+            if before < 2 && summary.points > 1 {
+                keys::is_curve(db, run.experiment, name)?;
+            }
         }
     }
     Ok(added)

@@ -5,6 +5,7 @@
 //! commit, and nothing is told to observers before it either.
 
 mod experiments;
+mod keys;
 mod log;
 mod logged_models;
 mod names;

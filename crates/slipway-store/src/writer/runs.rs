@@ -1,10 +1,12 @@
 //! Changes to runs, except for logging.
 
 use super::experiments;
+use super::keys;
 use super::names::{self, Names};
 use crate::change::{Applied, NewRun, Notice};
 use crate::error::{Error, Missing, Result, Taken};
 use crate::model::{DatasetInput, KeyValue, Lifecycle, ModelOutput, RunStatus};
+use crate::reader::ColumnKind;
 use crate::{PARENT_RUN_TAG, RUN_NAME_TAG};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -77,9 +79,9 @@ pub(super) fn create(
     }
     let id = db.last_insert_rowid();
     for tag in &run.tags {
-        put_tag(db, names, id, tag)?;
+        put_tag(db, names, id, run.experiment_id, tag)?;
     }
-    put_tag(db, names, id, &KeyValue::new(RUN_NAME_TAG, run.name.clone()))?;
+    put_tag(db, names, id, run.experiment_id, &KeyValue::new(RUN_NAME_TAG, run.name.clone()))?;
     notices.push(Notice::Run { experiment_id: run.experiment_id, run_id: run.run_id.clone() });
     Ok(Applied::Done)
 }
@@ -99,7 +101,7 @@ pub(super) fn update(
     )?
     .execute(params![run.id, status, end_ms])?;
     if let Some(name) = name {
-        put_tag(db, names, run.id, &KeyValue::new(RUN_NAME_TAG, name))?;
+        put_tag(db, names, run.id, run.experiment, &KeyValue::new(RUN_NAME_TAG, name))?;
     }
     notices.push(Notice::Run { experiment_id: run.experiment, run_id: run_id.to_owned() });
     if let Some(status) = status
@@ -147,6 +149,7 @@ fn change_lifecycle(
         }
         db.prepare_cached("UPDATE runs SET lifecycle = ?2, deleted_ms = ?3 WHERE id = ?1")?
             .execute(params![run.id, lifecycle, deleted_ms])?;
+        keys::moved(db, run.experiment, run.id, lifecycle)?;
         notices.push(Notice::Run { experiment_id: run.experiment, run_id: run_id.clone() });
         changed += 1;
     }
@@ -163,7 +166,12 @@ pub(super) fn delete_tag(
     let removed = match names::find(db, key)? {
         None => 0,
         Some(name) => {
-            db.execute("DELETE FROM run_tags WHERE run = ?1 AND name = ?2", params![run.id, name])?
+            let removed =
+                db.execute("DELETE FROM run_tags WHERE run = ?1 AND name = ?2", params![run.id, name])?;
+            if removed > 0 {
+                keys::removed_tag(db, run.experiment, name)?;
+            }
+            removed
         }
     };
     if removed == 0 {
@@ -177,13 +185,22 @@ pub(super) fn delete_tag(
 }
 
 /// Sets a tag, and with it the fields of the run that mirror one.
-pub(super) fn put_tag(db: &Connection, names: &mut Names, run: i64, tag: &KeyValue) -> Result<()> {
+pub(super) fn put_tag(
+    db: &Connection,
+    names: &mut Names,
+    run: i64,
+    experiment: i64,
+    tag: &KeyValue,
+) -> Result<()> {
     let name = names.intern(db, &tag.key)?;
-    db.prepare_cached(
-        "INSERT INTO run_tags (run, name, value) VALUES (?1, ?2, ?3) \
-         ON CONFLICT DO UPDATE SET value = excluded.value",
-    )?
-    .execute(params![run, name, tag.value])?;
+    let replaced = db
+        .prepare_cached("UPDATE run_tags SET value = ?3 WHERE run = ?1 AND name = ?2")?
+        .execute(params![run, name, tag.value])?;
+    if replaced == 0 {
+        db.prepare_cached("INSERT INTO run_tags (run, name, value) VALUES (?1, ?2, ?3)")?
+            .execute(params![run, name, tag.value])?;
+        keys::added(db, experiment, ColumnKind::Tag, name, None, false)?;
+    }
     match tag.key.as_str() {
         RUN_NAME_TAG => {
             db.prepare_cached("UPDATE runs SET name = ?2 WHERE id = ?1")?.execute(params![run, tag.value])?;
