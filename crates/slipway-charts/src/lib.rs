@@ -1,1 +1,182 @@
 //! Charts drawn without a window: series to SVG and PNG by plotters.
+//!
+//! [`draw_svg`] and [`draw_png`] are pure functions from a [`Chart`] and a [`Style`] to bytes: no clock, no file,
+//! no network, no knowledge of the store. The caller chooses the points; it should thin them to the width of the
+//! chart first (first, smallest, largest and last point of each pixel column look the same as all of them),
+//! because every point that is given becomes a point of the SVG.
+//!
+//! A run has the same colour here as in the window: see [`palette`] for the rule, which both must keep.
+//!
+//! Names come from outside. They are escaped in SVG, control characters are replaced, and long ones are cut.
+
+mod paint;
+pub mod palette;
+mod scale;
+mod scene;
+
+pub use palette::Theme;
+
+/// Widest and tallest chart, in pixels.
+pub const MAX_SIDE_PX: u32 = 8192;
+/// Largest PNG, in pixels after scaling.
+pub const MAX_PNG_PIXELS: u64 = 3840 * 2160;
+/// Smallest width and height: below this no axis fits.
+pub const MIN_SIDE_PX: u32 = 120;
+
+/// Points of a line, in drawing order. `y` may be NaN or infinite: the line has a gap there and the point is
+/// marked on the edge. The shorter of the two decides how many points there are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Points {
+    /// Positions along the x axis, ascending.
+    pub x: Vec<f64>,
+    /// Values.
+    pub y: Vec<f64>,
+}
+
+/// One line.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    /// Decides colour and dash.
+    pub run_id: String,
+    /// What the legend calls it.
+    pub label: String,
+    /// The line itself.
+    pub line: Points,
+    /// The same before smoothing, drawn faint behind the line.
+    pub raw: Option<Points>,
+}
+
+/// What the numbers along the x axis are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum XKind {
+    /// Steps or other plain numbers.
+    #[default]
+    Number,
+    /// Milliseconds since 1970, shown as UTC.
+    TimeMs,
+    /// Seconds, shown as a duration.
+    Seconds,
+}
+
+/// How runs get their colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Colours {
+    /// By the hash of the run id: the same in every chart.
+    #[default]
+    ByRun,
+    /// By the order in this chart: as distinct as possible.
+    Spread,
+}
+
+/// What to draw.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chart {
+    /// Above the chart; may be empty.
+    pub title: String,
+    /// Name of the x axis with its unit, e.g. `Step` or `Time (UTC)`.
+    pub x_label: String,
+    /// Name of the y axis with its unit.
+    pub y_label: String,
+    /// What the numbers along the x axis are.
+    pub x_kind: XKind,
+    /// Logarithmic y axis. Points at or below zero are marked on the lower edge.
+    pub log_y: bool,
+    /// The lines; later ones are drawn over earlier ones.
+    pub series: Vec<Series>,
+    /// How runs get their colours.
+    pub colours: Colours,
+    /// Said in the middle when there is no point at all, e.g. `No run logged val_loss`.
+    pub empty_reason: Option<String>,
+}
+
+/// When to draw a legend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Legend {
+    /// Only when the names do not all fit at the ends of their lines.
+    #[default]
+    Auto,
+    /// Below the chart, always.
+    Always,
+}
+
+/// How to draw it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Style {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Light or dark.
+    pub theme: Theme,
+    /// PNG only: how many pixels of the file stand for one pixel of the layout, 1 to 4.
+    pub scale: u32,
+    /// When to draw a legend.
+    pub legend: Legend,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { width: 960, height: 540, theme: Theme::Light, scale: 1, legend: Legend::Auto }
+    }
+}
+
+/// Why a chart could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The size is outside what can be drawn.
+    #[error("a chart of {width} x {height} pixels (scale {scale}) cannot be drawn; {limit}")]
+    Size {
+        /// Asked width.
+        width: u32,
+        /// Asked height.
+        height: u32,
+        /// Asked scale.
+        scale: u32,
+        /// The limit in words.
+        limit: String,
+    },
+    /// The drawing library failed.
+    #[error("the chart could not be drawn: {0}")]
+    Drawing(String),
+    /// The PNG could not be written.
+    #[error("the PNG could not be written: {0}")]
+    Png(#[from] png::EncodingError),
+}
+
+/// Draws a chart as an SVG document.
+///
+/// # Errors
+/// When the size is out of range.
+pub fn draw_svg(chart: &Chart, style: &Style) -> Result<String, Error> {
+    check_sides(style)?;
+    paint::svg(&scene::compose(chart, style)?)
+}
+
+/// Draws a chart as a PNG file.
+///
+/// # Errors
+/// When the size is out of range.
+pub fn draw_png(chart: &Chart, style: &Style) -> Result<Vec<u8>, Error> {
+    check_sides(style)?;
+    let pixels = u64::from(style.width) * u64::from(style.height);
+    let in_file = pixels.saturating_mul(u64::from(style.scale).saturating_pow(2));
+    if !(1..=4).contains(&style.scale) || in_file > MAX_PNG_PIXELS {
+        return Err(size_error(
+            style,
+            format!("scale is 1 to 4 and the file at most {MAX_PNG_PIXELS} pixels"),
+        ));
+    }
+    paint::png(&scene::compose(chart, style)?, style.scale)
+}
+
+fn check_sides(style: &Style) -> Result<(), Error> {
+    let allowed = MIN_SIDE_PX..=MAX_SIDE_PX;
+    if allowed.contains(&style.width) && allowed.contains(&style.height) {
+        return Ok(());
+    }
+    Err(size_error(style, format!("width and height are {MIN_SIDE_PX} to {MAX_SIDE_PX}")))
+}
+
+fn size_error(style: &Style, limit: String) -> Error {
+    Error::Size { width: style.width, height: style.height, scale: style.scale, limit }
+}

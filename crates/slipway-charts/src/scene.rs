@@ -1,0 +1,615 @@
+//! Lays a chart out: from data to marks at places. What comes out is the same for SVG and PNG.
+
+use crate::palette::{DASH_STYLES, Look, Palette, Rgb};
+use crate::scale::Scale;
+use crate::{Chart, Colours, Error, Legend, Points, Style, XKind, paint};
+
+/// A point in pixels from the top left.
+pub(crate) type Place = (f64, f64);
+
+/// A finished layout.
+pub(crate) struct Scene {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) background: Rgb,
+    pub(crate) title: String,
+    /// The chart in words, for those who cannot see it.
+    pub(crate) summary: String,
+    pub(crate) layers: Vec<Layer>,
+}
+
+/// Marks that belong together.
+pub(crate) struct Layer {
+    pub(crate) series: Option<SeriesName>,
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// Which run a layer shows.
+pub(crate) struct SeriesName {
+    pub(crate) run_id: String,
+    pub(crate) label: String,
+}
+
+/// Where a text's given place lies along it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Align {
+    Left,
+    Center,
+    Right,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Mark {
+    Line {
+        points: Vec<Place>,
+        colour: Rgb,
+        width: f64,
+        dash: &'static [f64],
+    },
+    Shape {
+        points: Vec<Place>,
+        colour: Rgb,
+    },
+    Disc {
+        at: Place,
+        radius: f64,
+        colour: Rgb,
+    },
+    /// `at` is the middle of the text's height.
+    Text {
+        at: Place,
+        text: String,
+        size: f64,
+        colour: Rgb,
+        align: Align,
+        bold: bool,
+    },
+}
+
+const TITLE_SIZE: f64 = 15.0;
+const TEXT_SIZE: f64 = 12.0;
+const TICK_SIZE: f64 = 11.0;
+const ROW: f64 = 18.0;
+const LABEL_GAP: f64 = 15.0;
+const SWATCH: f64 = 22.0;
+const LINE_WIDTH: f64 = 1.5;
+/// Lines that get their name at their end; more of them are named in the legend.
+const MAX_END_LABELS: usize = 12;
+const MAX_LEGEND_ROWS: usize = 6;
+/// Edge marks closer than this are one mark.
+const EDGE_MARK_GAP: f64 = 7.0;
+
+struct Frame {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    x: Scale,
+    y: Scale,
+}
+
+impl Frame {
+    fn x_of(&self, value: f64) -> Option<f64> {
+        self.x.place(value).map(|share| self.left + share * (self.right - self.left))
+    }
+
+    fn y_of(&self, value: f64) -> Option<f64> {
+        self.y.place(value).map(|share| self.bottom - share * (self.bottom - self.top))
+    }
+}
+
+/// Smallest and largest value for which `keep` holds.
+fn extent<'a>(values: impl Iterator<Item = &'a f64>, keep: impl Fn(f64) -> bool) -> Option<(f64, f64)> {
+    values.copied().filter(|value| keep(*value)).fold(None, |range, value| match range {
+        None => Some((value, value)),
+        Some((low, high)) => Some((low.min(value), high.max(value))),
+    })
+}
+
+fn pairs(points: &Points) -> impl Iterator<Item = (f64, f64)> + '_ {
+    points.x.iter().copied().zip(points.y.iter().copied())
+}
+
+/// Why there is nothing to see, in words; None when there is something.
+fn emptiness(chart: &Chart) -> Option<String> {
+    let points = || chart.series.iter().flat_map(|series| pairs(&series.line));
+    if points().next().is_none() {
+        let reason =
+            if chart.series.is_empty() { "No runs to draw" } else { "The chosen runs have no points" };
+        return Some(chart.empty_reason.clone().unwrap_or_else(|| reason.to_owned()));
+    }
+    if !points().any(|(x, y)| x.is_finite() && y.is_finite()) {
+        return Some("Every point is NaN or infinite".to_owned());
+    }
+    if !chart.series.iter().any(|series| has_point(&series.line, chart.log_y)) {
+        return Some("No point is above 0, so a logarithmic axis shows nothing".to_owned());
+    }
+    None
+}
+
+pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
+    let palette = Palette::of(style.theme);
+    let (width, height) = (f64::from(style.width), f64::from(style.height));
+    let looks: Vec<Look> = chart
+        .series
+        .iter()
+        .enumerate()
+        .map(|(index, series)| match chart.colours {
+            Colours::ByRun => Look::of_run(&series.run_id),
+            Colours::Spread => Look::nth(index),
+        })
+        .collect();
+
+    let mut frame_marks = Vec::new();
+    let mut top = 12.0;
+    if !chart.title.is_empty() {
+        let text = fit(&chart.title, TITLE_SIZE, width - 24.0)?;
+        frame_marks.push(Mark::Text {
+            at: (12.0, top + 10.0),
+            text,
+            size: TITLE_SIZE,
+            colour: palette.text,
+            align: Align::Left,
+            bold: true,
+        });
+        top += 26.0;
+    }
+    let mut scene = Scene {
+        width: style.width,
+        height: style.height,
+        background: palette.background,
+        title: clean(if chart.title.is_empty() { &chart.y_label } else { &chart.title }),
+        summary: summary(chart),
+        layers: Vec::new(),
+    };
+    if let Some(reason) = emptiness(chart) {
+        frame_marks.push(Mark::Text {
+            at: (width / 2.0, (top + height) / 2.0),
+            text: fit(&reason, TEXT_SIZE + 1.0, width - 24.0)?,
+            size: TEXT_SIZE + 1.0,
+            colour: palette.text_muted,
+            align: Align::Center,
+            bold: false,
+        });
+        scene.layers.push(Layer { series: None, marks: frame_marks });
+        return Ok(scene);
+    }
+    if !chart.y_label.is_empty() && chart.y_label != chart.title {
+        frame_marks.push(Mark::Text {
+            at: (12.0, top + 6.0),
+            text: fit(&chart.y_label, TEXT_SIZE, width - 24.0)?,
+            size: TEXT_SIZE,
+            colour: palette.text_muted,
+            align: Align::Left,
+            bold: false,
+        });
+        top += ROW;
+    }
+    top += 4.0;
+
+    // Names at the ends of the lines, if all of them have room there; otherwise a legend.
+    let drawn = chart.series.iter().filter(|series| has_point(&series.line, chart.log_y)).count();
+    let roughly_high = height - top - 60.0;
+    let names_at_ends = drawn <= MAX_END_LABELS && drawn as f64 * LABEL_GAP <= roughly_high && width >= 360.0;
+    let end_room = if names_at_ends {
+        let mut widest: f64 = 0.0;
+        for series in chart.series.iter().filter(|series| has_point(&series.line, chart.log_y)) {
+            widest = widest.max(paint::text_width(&fit(&series.label, TICK_SIZE, width * 0.22)?, TICK_SIZE)?);
+        }
+        widest + 22.0
+    } else {
+        0.0
+    };
+    let legend = if style.legend == Legend::Always || !names_at_ends {
+        legend_rows(chart, width - 24.0, height)?
+    } else {
+        Vec::new()
+    };
+
+    let edge_note = edge_note(chart);
+    let mut below = height - 10.0;
+    if let Some(note) = edge_note {
+        frame_marks.push(Mark::Text {
+            at: (12.0, below - 4.0),
+            text: fit(note, TICK_SIZE, width - 24.0)?,
+            size: TICK_SIZE,
+            colour: palette.text_muted,
+            align: Align::Left,
+            bold: false,
+        });
+        below -= ROW;
+    }
+    let legend_top = below - legend.len() as f64 * ROW;
+    below = if legend.is_empty() { below } else { legend_top - 6.0 };
+    let bottom = below - TICK_SIZE - 8.0 - if chart.x_label.is_empty() { 0.0 } else { ROW };
+    let bottom = bottom.max(top + 20.0);
+
+    // Axes.
+    let all =
+        || chart.series.iter().flat_map(|series| std::iter::once(&series.line).chain(series.raw.as_ref()));
+    let shown = |value: f64| value.is_finite() && (!chart.log_y || value > 0.0);
+    let (x_low, x_high) =
+        extent(all().flat_map(|points| points.x.iter()), |value| value.is_finite()).unwrap_or((0.0, 1.0));
+    let (y_low, y_high) = extent(all().flat_map(|points| points.y.iter()), shown).unwrap_or((1.0, 1.0));
+    let x = if x_low == x_high {
+        Scale::linear(x_low - 0.5, x_high + 0.5, 0.0)
+    } else {
+        Scale::linear(x_low, x_high, 0.0)
+    };
+    let y = if chart.log_y { Scale::log(y_low, y_high, 0.05) } else { Scale::linear(y_low, y_high, 0.05) };
+    let y_ticks = y.ticks(((bottom - top) / 48.0).clamp(2.0, 10.0) as usize);
+    let mut tick_room: f64 = 0.0;
+    for tick in &y_ticks {
+        tick_room = tick_room.max(paint::text_width(&tick.label, TICK_SIZE)?);
+    }
+    let left = 12.0 + tick_room + 8.0;
+    let right = (width - 16.0 - end_room).max(left + 20.0);
+    let frame = Frame { left, right, top, bottom, x, y };
+    let label_px = if chart.x_kind == XKind::Number { 72.0 } else { 92.0 };
+    let x_ticks = x.x_ticks(chart.x_kind, ((right - left) / label_px).clamp(1.0, 14.0) as usize);
+
+    for tick in &y_ticks {
+        let Some(at) = frame.y_of(tick.value).filter(|at| *at >= top - 0.5 && *at <= bottom + 0.5) else {
+            continue;
+        };
+        frame_marks.push(rule((left, at), (right, at), palette.grid));
+        frame_marks.push(Mark::Text {
+            at: (left - 8.0, at),
+            text: tick.label.clone(),
+            size: TICK_SIZE,
+            colour: palette.text_muted,
+            align: Align::Right,
+            bold: false,
+        });
+    }
+    let mut free_from = f64::NEG_INFINITY;
+    for tick in &x_ticks {
+        let Some(at) = frame.x_of(tick.value).filter(|at| *at >= left - 0.5 && *at <= right + 0.5) else {
+            continue;
+        };
+        frame_marks.push(rule((at, bottom), (at, bottom + 4.0), palette.axis));
+        let half = paint::text_width(&tick.label, TICK_SIZE)? / 2.0;
+        if at - half < free_from || at + half > width {
+            continue;
+        }
+        free_from = at + half + 6.0;
+        frame_marks.push(Mark::Text {
+            at: (at, bottom + 12.0),
+            text: tick.label.clone(),
+            size: TICK_SIZE,
+            colour: palette.text_muted,
+            align: Align::Center,
+            bold: false,
+        });
+    }
+    frame_marks.push(rule((left, bottom), (right, bottom), palette.axis));
+    if !chart.x_label.is_empty() {
+        frame_marks.push(Mark::Text {
+            at: ((left + right) / 2.0, bottom + TICK_SIZE + 8.0 + ROW / 2.0),
+            text: fit(&chart.x_label, TEXT_SIZE, right - left)?,
+            size: TEXT_SIZE,
+            colour: palette.text_muted,
+            align: Align::Center,
+            bold: false,
+        });
+    }
+    scene.layers.push(Layer { series: None, marks: frame_marks });
+
+    // Lines.
+    let mut ends: Vec<(usize, Place)> = Vec::new();
+    for (index, (series, look)) in chart.series.iter().zip(&looks).enumerate() {
+        let colour = palette.run(*look);
+        let dash = DASH_STYLES.get(look.dash as usize).copied().unwrap_or(&[]);
+        let mut marks = Vec::new();
+        if let Some(raw) = &series.raw {
+            curve(&frame, raw, palette.faded(colour, 0.25), &[], &mut marks);
+        }
+        if let Some(end) = curve(&frame, &series.line, colour, dash, &mut marks) {
+            ends.push((index, end));
+        }
+        edge_marks(&frame, &series.line, chart.log_y, colour, &mut marks);
+        let name = SeriesName { run_id: clean(&series.run_id), label: clean(&series.label) };
+        scene.layers.push(Layer { series: Some(name), marks });
+    }
+
+    // Names.
+    let mut marks = Vec::new();
+    if names_at_ends {
+        ends.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
+        let places = spread(&ends.iter().map(|(_, end)| end.1).collect::<Vec<f64>>(), top, bottom);
+        for ((index, end), at) in ends.iter().zip(places) {
+            let (Some(series), Some(look)) = (chart.series.get(*index), looks.get(*index)) else { continue };
+            let colour = palette.run(*look);
+            marks.push(Mark::Disc { at: *end, radius: 2.5, colour });
+            marks.push(Mark::Line {
+                points: vec![*end, (right + 6.0, at), (right + 14.0, at)],
+                colour: palette.faded(colour, 0.6),
+                width: 1.0,
+                dash: &[],
+            });
+            marks.push(Mark::Text {
+                at: (right + 18.0, at),
+                text: fit(&series.label, TICK_SIZE, width * 0.22)?,
+                size: TICK_SIZE,
+                colour: palette.text,
+                align: Align::Left,
+                bold: false,
+            });
+        }
+    }
+    for (row, entries) in legend.iter().enumerate() {
+        let at = legend_top + row as f64 * ROW + ROW / 2.0;
+        for entry in entries {
+            if let Some(look) = entry.index.and_then(|index| looks.get(index)) {
+                marks.push(Mark::Line {
+                    points: vec![(12.0 + entry.left, at), (12.0 + entry.left + SWATCH - 4.0, at)],
+                    colour: palette.run(*look),
+                    width: 2.0,
+                    dash: DASH_STYLES.get(look.dash as usize).copied().unwrap_or(&[]),
+                });
+            }
+            marks.push(Mark::Text {
+                at: (12.0 + entry.left + if entry.index.is_some() { SWATCH } else { 0.0 }, at),
+                text: entry.text.clone(),
+                size: TICK_SIZE,
+                colour: palette.text,
+                align: Align::Left,
+                bold: false,
+            });
+        }
+    }
+    scene.layers.push(Layer { series: None, marks });
+    Ok(scene)
+}
+
+fn has_point(points: &Points, log_y: bool) -> bool {
+    pairs(points).any(|(x, y)| x.is_finite() && y.is_finite() && (!log_y || y > 0.0))
+}
+
+fn rule(from: Place, to: Place, colour: Rgb) -> Mark {
+    Mark::Line { points: vec![from, to], colour, width: 1.0, dash: &[] }
+}
+
+/// Adds a line with its gaps. Answers where its last visible point is.
+fn curve(
+    frame: &Frame,
+    points: &Points,
+    colour: Rgb,
+    dash: &'static [f64],
+    marks: &mut Vec<Mark>,
+) -> Option<Place> {
+    let mut last = None;
+    let mut piece: Vec<Place> = Vec::new();
+    let mut finish = |piece: &mut Vec<Place>| match piece.as_slice() {
+        [] => {}
+        [at] => {
+            marks.push(Mark::Disc { at: *at, radius: 2.5, colour });
+            piece.clear();
+        }
+        _ => marks.push(Mark::Line { points: std::mem::take(piece), colour, width: LINE_WIDTH, dash }),
+    };
+    for (x, y) in pairs(points) {
+        match (frame.x_of(x), frame.y_of(y)) {
+            (Some(x), Some(y)) => {
+                last = Some((x, y));
+                // A point less than a tenth of a pixel from its predecessor cannot be seen.
+                let near = piece.last().is_some_and(|at| (at.0 - x).abs() < 0.1 && (at.1 - y).abs() < 0.1);
+                if !near {
+                    piece.push((x, y));
+                }
+            }
+            _ => finish(&mut piece),
+        }
+    }
+    finish(&mut piece);
+    last
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Edge {
+    NotANumber,
+    Above,
+    Below,
+}
+
+fn edge_of(value: f64, log_y: bool) -> Option<Edge> {
+    if value.is_nan() {
+        Some(Edge::NotANumber)
+    } else if value == f64::INFINITY {
+        Some(Edge::Above)
+    } else if value == f64::NEG_INFINITY || (log_y && value <= 0.0) {
+        Some(Edge::Below)
+    } else {
+        None
+    }
+}
+
+/// Marks on the edge for points that no line can pass through.
+fn edge_marks(frame: &Frame, points: &Points, log_y: bool, colour: Rgb, marks: &mut Vec<Mark>) {
+    let mut last: Option<(Edge, f64)> = None;
+    for (x, y) in pairs(points) {
+        let (Some(edge), Some(at)) = (edge_of(y, log_y), frame.x_of(x)) else { continue };
+        if last.is_some_and(|(kind, before)| kind == edge && (at - before).abs() < EDGE_MARK_GAP) {
+            continue;
+        }
+        last = Some((edge, at));
+        let stroke = |from: Place, to: Place| Mark::Line {
+            points: vec![from, to],
+            colour,
+            width: LINE_WIDTH,
+            dash: &[],
+        };
+        match edge {
+            Edge::NotANumber => {
+                let y = frame.bottom - 5.0;
+                marks.push(stroke((at - 3.0, y - 3.0), (at + 3.0, y + 3.0)));
+                marks.push(stroke((at - 3.0, y + 3.0), (at + 3.0, y - 3.0)));
+            }
+            Edge::Above => marks.push(Mark::Shape {
+                points: vec![(at, frame.top), (at - 4.0, frame.top + 7.0), (at + 4.0, frame.top + 7.0)],
+                colour,
+            }),
+            Edge::Below => marks.push(Mark::Shape {
+                points: vec![
+                    (at, frame.bottom),
+                    (at - 4.0, frame.bottom - 7.0),
+                    (at + 4.0, frame.bottom - 7.0),
+                ],
+                colour,
+            }),
+        }
+    }
+}
+
+fn edge_note(chart: &Chart) -> Option<&'static str> {
+    let mut non_finite = false;
+    let mut not_positive = false;
+    for (_, y) in chart.series.iter().flat_map(|series| pairs(&series.line)) {
+        non_finite |= !y.is_finite();
+        not_positive |= chart.log_y && y <= 0.0 && y.is_finite();
+    }
+    match (non_finite, not_positive) {
+        (true, true) => Some("On the edge: × NaN, ▲ +infinity, ▼ -infinity or not above 0"),
+        (true, false) => Some("On the edge: × NaN, ▲ +infinity, ▼ -infinity"),
+        (false, true) => Some("On the edge: ▼ not above 0"),
+        (false, false) => None,
+    }
+}
+
+struct LegendEntry {
+    /// None for the note that some names are left out.
+    index: Option<usize>,
+    left: f64,
+    text: String,
+}
+
+/// Names in rows, left to right in columns of equal width.
+fn legend_rows(chart: &Chart, width: f64, height: f64) -> Result<Vec<Vec<LegendEntry>>, Error> {
+    let mut names = Vec::with_capacity(chart.series.len());
+    let mut widest: f64 = 0.0;
+    // As many as could ever fit are enough to measure.
+    for series in chart.series.iter().take(500) {
+        let name = fit(&series.label, TICK_SIZE, (width - SWATCH).clamp(40.0, 220.0))?;
+        widest = widest.max(paint::text_width(&name, TICK_SIZE)?);
+        names.push(name);
+    }
+    let column = widest + SWATCH + 16.0;
+    let columns = ((width / column).floor() as usize).max(1);
+    let most_rows = MAX_LEGEND_ROWS.min((height * 0.3 / ROW) as usize).max(1);
+    let room = columns * most_rows;
+    let left_out = if chart.series.len() > room { chart.series.len() - (room - 1) } else { 0 };
+    let kept = chart.series.len() - left_out;
+    let mut entries: Vec<(Option<usize>, String)> =
+        names.into_iter().take(kept).enumerate().map(|(index, name)| (Some(index), name)).collect();
+    if left_out > 0 {
+        entries.push((None, format!("and {left_out} more")));
+    }
+    let mut rows: Vec<Vec<LegendEntry>> = Vec::new();
+    for (position, (index, text)) in entries.into_iter().enumerate() {
+        if position % columns == 0 {
+            rows.push(Vec::new());
+        }
+        let left = (position % columns) as f64 * column;
+        if let Some(row) = rows.last_mut() {
+            row.push(LegendEntry { index, left, text });
+        }
+    }
+    Ok(rows)
+}
+
+/// Pushes labels apart that would overlap. `wanted` is ascending.
+fn spread(wanted: &[f64], top: f64, bottom: f64) -> Vec<f64> {
+    let mut places = wanted.to_vec();
+    let mut free = top;
+    for place in &mut places {
+        *place = place.max(free);
+        free = *place + LABEL_GAP;
+    }
+    let mut free = bottom;
+    for place in places.iter_mut().rev() {
+        *place = place.min(free);
+        free = *place - LABEL_GAP;
+    }
+    places
+}
+
+/// A text from outside, made safe to show on one line: no control characters, none that turn the reading order.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .take(300)
+        .map(|letter| match letter {
+            '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FFFE}' | '\u{FFFF}' => '\u{FFFD}',
+            letter if letter.is_control() => '\u{FFFD}',
+            letter => letter,
+        })
+        .collect()
+}
+
+/// The text, cut with an ellipsis to what fits.
+fn fit(text: &str, size: f64, room: f64) -> Result<String, Error> {
+    let text = clean(text);
+    if paint::text_width(&text, size)? <= room {
+        return Ok(text);
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let cut = |count: usize| letters.iter().take(count).collect::<String>().trim_end().to_owned() + "…";
+    let (mut low, mut high) = (0, letters.len());
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if paint::text_width(&cut(middle), size)? <= room {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(cut(low))
+}
+
+/// The chart in words.
+fn summary(chart: &Chart) -> String {
+    if let Some(reason) = emptiness(chart) {
+        return clean(&reason);
+    }
+    let finite = |values: &mut dyn Iterator<Item = f64>| {
+        values.filter(|value| value.is_finite()).fold(None, |range: Option<(f64, f64)>, value| {
+            Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
+        })
+    };
+    let count = chart.series.len();
+    let noun = if count == 1 { "line" } else { "lines" };
+    let mut text = format!("{count} {noun} of {}", clean(&chart.y_label));
+    if let Some((low, high)) =
+        finite(&mut chart.series.iter().flat_map(|series| series.line.y.iter().copied()))
+    {
+        text.push_str(&format!(", values from {low} to {high}"));
+    }
+    if chart.log_y {
+        text.push_str(", logarithmic axis");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_pushed_apart_and_stay_inside() {
+        assert_eq!(spread(&[50.0, 51.0, 52.0], 0.0, 200.0), vec![50.0, 65.0, 80.0]);
+        assert_eq!(spread(&[199.0, 200.0], 0.0, 200.0), vec![185.0, 200.0]);
+    }
+
+    #[test]
+    fn long_names_are_cut_to_what_fits() {
+        let name = "a name that is far too long for the place it has".repeat(20);
+        let cut = fit(&name, 11.0, 100.0).unwrap();
+        assert!(cut.ends_with('…'));
+        assert!(paint::text_width(&cut, 11.0).unwrap() <= 100.0, "{cut}");
+        assert_eq!(fit("short", 11.0, 100.0).unwrap(), "short");
+    }
+
+    #[test]
+    fn control_and_direction_characters_are_replaced() {
+        assert_eq!(clean("a\u{1b}[31m\u{202e}b\nc"), "a\u{fffd}[31m\u{fffd}b\u{fffd}c");
+    }
+}
