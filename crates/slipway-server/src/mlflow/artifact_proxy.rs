@@ -3,13 +3,12 @@
 //! Bytes pass through in both directions without being gathered. Every path becomes an [`ArtifactPath`] before
 //! anything is touched. What is served is for saving, never for showing: it must not run with the app's rights.
 
-use super::decode::Params;
+use super::decode::{Params, UrlPath};
 use super::encode::{Answer, FileInfo};
 use super::error::{Code, MlflowError, Result};
 use crate::ServerState;
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -18,14 +17,6 @@ use slipway_artifacts::{ArtifactPath, Error as ArtifactError};
 use tokio_util::io::ReaderStream;
 
 const CHUNK_BYTES: usize = 256 * 1024;
-
-/// A path from the address, which the router decoded once.
-type UrlPath = std::result::Result<Path<String>, PathRejection>;
-
-fn artifact_path(path: UrlPath) -> Result<ArtifactPath> {
-    let Path(path) = path.map_err(|_| MlflowError::invalid_path())?;
-    Ok(ArtifactPath::parse(&path)?)
-}
 
 pub(super) async fn list(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let folder = ArtifactPath::parse_folder(params.fields().text("path")?.unwrap_or_default())?;
@@ -54,10 +45,10 @@ pub(super) async fn entries(
 
 pub(super) async fn upload(
     State(state): State<ServerState>,
-    path: UrlPath,
+    UrlPath(path): UrlPath<String>,
     request: Request,
 ) -> Result<StatusCode> {
-    let path = artifact_path(path)?;
+    let path = ArtifactPath::parse(&path)?;
     store(&state, &path, request.into_body()).await?;
     Ok(StatusCode::OK)
 }
@@ -91,8 +82,11 @@ fn run_of(path: &str) -> Option<&str> {
     (folder == "artifacts").then_some(run_id)
 }
 
-pub(super) async fn download(State(state): State<ServerState>, path: UrlPath) -> Result<Response> {
-    send(&state, &artifact_path(path)?).await
+pub(super) async fn download(
+    State(state): State<ServerState>,
+    UrlPath(path): UrlPath<String>,
+) -> Result<Response> {
+    send(&state, &ArtifactPath::parse(&path)?).await
 }
 
 /// Sends a file to be saved.
@@ -130,8 +124,11 @@ fn attachment(name: &str) -> String {
     }
 }
 
-pub(super) async fn delete(State(state): State<ServerState>, path: UrlPath) -> Result<Answer> {
-    let path = artifact_path(path)?;
+pub(super) async fn delete(
+    State(state): State<ServerState>,
+    UrlPath(path): UrlPath<String>,
+) -> Result<Answer> {
+    let path = ArtifactPath::parse(&path)?;
     match state.artifacts().delete(&path).await {
         // Deleted is deleted, whoever did it.
         Ok(()) => {

@@ -1,13 +1,13 @@
 //! Files of one run, logged model or model version, by their path within it.
 
 use super::artifact_proxy::{entries, send, store};
-use super::decode::{Fields, Params};
+use super::decode::{Fields, Params, UrlPath};
 use super::encode::{Answer, FileInfo};
 use super::error::{Code, MlflowError, Result};
 use super::{read, runs, validate};
 use crate::ServerState;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::Serialize;
 use slipway_artifacts::ArtifactPath;
@@ -59,7 +59,7 @@ pub(super) async fn list_of_run(State(state): State<ServerState>, params: Params
 
 pub(super) async fn list_of_logged_model(
     State(state): State<ServerState>,
-    Path(model_id): Path<String>,
+    UrlPath(model_id): UrlPath<String>,
     params: Params,
 ) -> Result<Answer> {
     let below = params.fields().text("artifact_directory_path")?.unwrap_or_default().to_owned();
@@ -87,7 +87,7 @@ pub(super) async fn download_of_run(State(state): State<ServerState>, params: Pa
 
 pub(super) async fn download_of_logged_model(
     State(state): State<ServerState>,
-    Path(model_id): Path<String>,
+    UrlPath(model_id): UrlPath<String>,
     params: Params,
 ) -> Result<Response> {
     let fields = params.fields();

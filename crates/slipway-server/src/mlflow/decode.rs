@@ -5,15 +5,13 @@
 //! A body that is no JSON counts as empty, so that the answer names the parameter that is missing.
 
 use super::error::{MlflowError, Result};
+use crate::error::JSON_LIMIT_BYTES;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
-
-/// JSON bodies beyond this are refused.
-const BODY_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 
 const SEE_DOCS: &str = "See the API docs for more information about request parameters.";
 
@@ -70,15 +68,20 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     }
 }
 
+/// What the address itself names, percent-decoded once.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(MlflowError))]
+pub(super) struct UrlPath<T>(pub(super) T);
+
 /// The whole body, if it is not too large.
 async fn read_body(request: Request) -> Result<Bytes> {
-    axum::body::to_bytes(request.into_body(), BODY_LIMIT_BYTES).await.map_err(|error| {
+    axum::body::to_bytes(request.into_body(), JSON_LIMIT_BYTES).await.map_err(|error| {
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(error) = cause {
             if error.is::<http_body_util::LengthLimitError>() {
                 return MlflowError::invalid(format!(
                     "The request body is larger than {} MiB. Please split it up into several requests.",
-                    BODY_LIMIT_BYTES / (1024 * 1024)
+                    JSON_LIMIT_BYTES >> 20
                 ))
                 .with_status(StatusCode::PAYLOAD_TOO_LARGE);
             }

@@ -2,6 +2,7 @@
 //!
 //! Clients retry 5xx answers for minutes, so whatever the caller can mend is a 4xx here.
 
+use axum::extract::rejection::PathRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -152,6 +153,13 @@ impl From<ArtifactError> for MlflowError {
                 Self::new(Code::InternalError, message)
             }
         }
+    }
+}
+
+impl From<PathRejection> for MlflowError {
+    /// The address is not UTF-8 after decoding.
+    fn from(_: PathRejection) -> Self {
+        Self::invalid_path()
     }
 }
 

@@ -1,11 +1,11 @@
 //! Models kept with a run, registered or not.
 
-use super::decode::{Fields, Params};
+use super::decode::{Fields, Params, UrlPath};
 use super::encode::{Answer, LoggedModel};
 use super::error::{MlflowError, Result};
 use super::{experiments, names, now_ms, page, read, validate, write};
 use crate::ServerState;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -53,13 +53,16 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
     answer(&state, model_id).await
 }
 
-pub(super) async fn get(State(state): State<ServerState>, Path(model_id): Path<String>) -> Result<Answer> {
+pub(super) async fn get(
+    State(state): State<ServerState>,
+    UrlPath(model_id): UrlPath<String>,
+) -> Result<Answer> {
     answer(&state, model_id).await
 }
 
 pub(super) async fn finalize(
     State(state): State<ServerState>,
-    Path(model_id): Path<String>,
+    UrlPath(model_id): UrlPath<String>,
     params: Params,
 ) -> Result<Answer> {
     let fields = params.fields();
@@ -69,14 +72,17 @@ pub(super) async fn finalize(
     answer(&state, model_id).await
 }
 
-pub(super) async fn delete(State(state): State<ServerState>, Path(model_id): Path<String>) -> Result<Answer> {
+pub(super) async fn delete(
+    State(state): State<ServerState>,
+    UrlPath(model_id): UrlPath<String>,
+) -> Result<Answer> {
     write(&state, Change::DeleteLoggedModel { model_id, at_ms: now_ms() }).await?;
     Ok(Answer::empty())
 }
 
 pub(super) async fn log_params(
     State(state): State<ServerState>,
-    Path(model_id): Path<String>,
+    UrlPath(model_id): UrlPath<String>,
     params: Params,
 ) -> Result<Answer> {
     let params = pairs(&params.fields(), "params")?;
@@ -86,7 +92,7 @@ pub(super) async fn log_params(
 
 pub(super) async fn set_tags(
     State(state): State<ServerState>,
-    Path(model_id): Path<String>,
+    UrlPath(model_id): UrlPath<String>,
     params: Params,
 ) -> Result<Answer> {
     let tags = pairs(&params.fields(), "tags")?;
@@ -96,7 +102,7 @@ pub(super) async fn set_tags(
 
 pub(super) async fn delete_tag(
     State(state): State<ServerState>,
-    Path((model_id, key)): Path<(String, String)>,
+    UrlPath((model_id, key)): UrlPath<(String, String)>,
 ) -> Result<Answer> {
     write(&state, Change::DeleteLoggedModelTag { model_id, key, at_ms: now_ms() }).await?;
     Ok(Answer::empty())

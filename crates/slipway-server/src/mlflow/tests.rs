@@ -261,6 +261,8 @@ async fn what_is_not_there_answers_json_under_both_families() {
         let reply = server.get(&format!("{prefix}/mlflow/experiments/get?experiment_id=0")).await;
         assert_eq!(reply.json()["experiment"]["name"], "Default", "{prefix}");
     }
+    let reply = server.get(&format!("{A}/logged-models/%ff")).await;
+    assert_eq!(reply.error().0, 400, "an address that is no text");
     assert_eq!(server.get("/health").await.body, "OK");
     assert_eq!(server.get("/version").await.body, "3.18.0");
     let info = server.get("/api/3.0/mlflow/server-info").await.json();
