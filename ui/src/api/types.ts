@@ -111,9 +111,9 @@ export interface ColumnInfo {
   kind: ColumnKind
   key: string
   run_count: number
-  max_points: number
+  is_curve: boolean
   numeric: boolean
-  distinct: number
+  varies: boolean
 }
 
 export interface ColumnList {

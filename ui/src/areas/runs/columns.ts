@@ -1,0 +1,60 @@
+// Names of columns, and which ones a table starts with.
+
+import type { ColumnInfo, ColumnRef } from '../../api/types'
+import { defaultWidth, type Column } from './view'
+
+const ATTRIBUTES: Record<string, string> = {
+  state: 'State',
+  start_ms: 'Created',
+  end_ms: 'Ended',
+  duration_ms: 'Duration',
+  user: 'User',
+  experiment: 'Experiment',
+  source: 'Source',
+  run_id: 'Run ID',
+  note: 'Notes',
+  name: 'Name',
+}
+
+export const ATTRIBUTE_KEYS = [
+  'state',
+  'start_ms',
+  'duration_ms',
+  'end_ms',
+  'user',
+  'experiment',
+  'source',
+  'run_id',
+  'note',
+]
+
+export function columnLabel(ref: ColumnRef): string {
+  return ref.kind === 'attribute' ? (ATTRIBUTES[ref.key] ?? ref.key) : ref.key
+}
+
+export const sameColumn = (a: ColumnRef, b: ColumnRef): boolean => a.kind === b.kind && a.key === b.key
+
+/** One column may be shown with several reducers, so they count here. */
+export const columnId = (ref: ColumnRef): string =>
+  `${ref.kind}:${ref.key}:${ref.kind === 'metric' ? (ref.reduce ?? 'last') : ''}`
+
+const MOST_METRICS = 6
+const MOST_PARAMS = 5
+
+/** The state, the metrics that most runs have, and the params in which they differ. */
+export function automaticColumns(known: ColumnInfo[], manyExperiments: boolean): Column[] {
+  const refs: ColumnRef[] = [
+    { kind: 'attribute', key: 'state' },
+    { kind: 'attribute', key: 'start_ms' },
+    { kind: 'attribute', key: 'duration_ms' },
+  ]
+  if (manyExperiments) refs.push({ kind: 'attribute', key: 'experiment' })
+  const byUse = (a: ColumnInfo, b: ColumnInfo) =>
+    b.run_count - a.run_count || a.key.localeCompare(b.key, 'en')
+  const metrics = known.filter((column) => column.kind === 'metric' && !column.key.startsWith('system/'))
+  for (const { key } of metrics.sort(byUse).slice(0, MOST_METRICS))
+    refs.push({ kind: 'metric', key, reduce: 'last' })
+  const params = known.filter((column) => column.kind === 'param' && column.varies)
+  for (const { key } of params.sort(byUse).slice(0, MOST_PARAMS)) refs.push({ kind: 'param', key })
+  return refs.map((ref) => ({ ref, width: defaultWidth(ref), pinned: false }))
+}

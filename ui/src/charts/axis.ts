@@ -1,0 +1,99 @@
+// Axes: tick texts, and ticks for a log axis that spans less than a decade.
+
+import { formatDate, formatDuration } from '../design/format'
+import type { XAxis } from '../api/types'
+
+const SECOND_STEPS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
+  3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000,
+]
+
+export const relativeIncrements = SECOND_STEPS
+
+/** Steps as 1.5k, 20k, 3M; small ones as they are. */
+export function stepTick(value: number): string {
+  const size = Math.abs(value)
+  if (size >= 1e9) return `${trim(value / 1e9)}G`
+  if (size >= 1e6) return `${trim(value / 1e6)}M`
+  if (size >= 1e4) return `${trim(value / 1e3)}k`
+  return trim(value)
+}
+
+const trim = (value: number) => String(Number(value.toPrecision(6))).replace('-', '−')
+
+export function relativeTick(seconds: number): string {
+  if (seconds === 0) return '0'
+  const size = Math.abs(seconds)
+  if (size < 1) return `${trim(seconds * 1000)} ms`
+  if (size < 60) return `${trim(seconds)} s`
+  if (size < 3600) {
+    const rest = Math.round(seconds % 60)
+    return rest === 0
+      ? `${Math.floor(seconds / 60)} m`
+      : `${Math.floor(seconds / 60)}:${String(rest).padStart(2, '0')}`
+  }
+  const minutes = Math.round((seconds % 3600) / 60)
+  return minutes === 0 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 3600)} h ${minutes} m`
+}
+
+/** Ticks of a value axis: as many digits as tell neighbours apart, the same for all of them. */
+export function valueTicks(splits: number[]): string[] {
+  const real = splits.filter((v) => v !== null)
+  const step = real.length > 1 ? Math.min(...real.slice(1).map((v, i) => Math.abs(v - (real[i] ?? 0)))) : 1
+  const largest = Math.max(...real.map(Math.abs), 0)
+  if (largest >= 1e6 || (largest > 0 && largest < 1e-3)) {
+    const digits = Math.max(0, Math.floor(Math.log10(largest)) - Math.floor(Math.log10(step || largest)))
+    return splits.map((v) => (v === 0 ? '0' : tidyExponent(v.toExponential(Math.min(digits, 4)))))
+  }
+  const decimals = Math.max(0, Math.min(8, -Math.floor(Math.log10(step || 1) + 1e-9)))
+  return splits.map((v) => v.toFixed(decimals).replace('-', '−'))
+}
+
+function tidyExponent(text: string): string {
+  const [mantissa = '', exponent = '0'] = text.split('e')
+  return `${mantissa.replace(/\.0+$/, '')}e${Number(exponent)}`.replace(/^-/, '−')
+}
+
+/** Whole decades, with 2 and 5 between when there are few; plain round steps within one decade. */
+export function logSplits(min: number, max: number): number[] {
+  const decades = Math.log10(max / min)
+  if (decades < 1) {
+    const rough = (max - min) / 4
+    const power = 10 ** Math.floor(Math.log10(rough))
+    const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) ?? rough
+    const splits: number[] = []
+    for (let v = Math.ceil(min / step) * step; v <= max; v += step) splits.push(Number(v.toPrecision(12)))
+    return splits
+  }
+  const factors = decades < 3 ? [1, 2, 5] : [1]
+  const every = Math.max(1, Math.ceil(decades / 7))
+  const splits: number[] = []
+  for (
+    let exponent = Math.floor(Math.log10(min));
+    exponent <= Math.ceil(Math.log10(max));
+    exponent += every
+  ) {
+    for (const factor of factors) {
+      const v = Number((factor * 10 ** exponent).toPrecision(6))
+      if (v >= min && v <= max) splits.push(v)
+    }
+  }
+  return splits
+}
+
+export function logTick(value: number): string {
+  if (value >= 1e-3 && value < 1e5) return String(Number(value.toPrecision(6)))
+  return tidyExponent(value.toExponential())
+}
+
+export function xText(x: XAxis, value: number): string {
+  if (x === 'time') return formatDate(value)
+  if (x === 'relative') return formatDuration(value * 1000)
+  return `step ${new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 }).format(value)}`
+}
+
+export const X_LABEL: Record<XAxis, string> = {
+  step: 'step',
+  time: 'wall time',
+  relative: 'time since start',
+}

@@ -1,0 +1,89 @@
+// The parts of uPlot's options that depend on the axis and the theme.
+
+import type uPlot from 'uplot'
+import type { XAxis } from '../api/types'
+import { SLOTS } from '../design/colors'
+import { logSplits, logTick, relativeIncrements, relativeTick, stepTick, valueTicks } from './axis'
+import type { Limits } from './lines'
+
+export interface ChartTheme {
+  palette: string[]
+  text: string
+  grid: string
+  axis: string
+  /** The page's background, which also sets apart a hovered line. */
+  veil: string
+}
+
+/** Reads the tokens as the canvas needs them. The name only says that they changed. */
+export function readTheme(_name: string): ChartTheme {
+  const style = getComputedStyle(document.documentElement)
+  const token = (name: string) => style.getPropertyValue(name).trim()
+  return {
+    palette: Array.from({ length: SLOTS }, (_, i) => token(`--run-${i + 1}`)),
+    text: token('--text-muted'),
+    grid: token('--border'),
+    axis: token('--border-strong'),
+    veil: token('--bg'),
+  }
+}
+
+interface Sources {
+  x: () => Limits | null
+  y: () => Limits | null
+}
+
+export function scales(x: XAxis, log: boolean, limits: Sources): uPlot.Scales {
+  return {
+    x: {
+      time: x === 'time',
+      range: () => {
+        const at = limits.x()
+        return at ? [at.min, at.max] : [0, 1]
+      },
+    },
+    y: {
+      distr: log ? 3 : 1,
+      range: () => {
+        const at = limits.y()
+        if (at) return [at.min, at.max]
+        return log ? [0.1, 10] : [0, 1]
+      },
+    },
+  }
+}
+
+export function axes(x: XAxis, log: boolean, theme: ChartTheme): uPlot.Axis[] {
+  const look: uPlot.Axis = {
+    stroke: theme.text,
+    font: '11px "Inter var", Inter, system-ui, sans-serif',
+    grid: { stroke: theme.grid, width: 1 },
+    ticks: { show: false },
+    border: { show: false },
+  }
+  const xAxis: uPlot.Axis = {
+    ...look,
+    size: 26,
+    gap: 4,
+    space: 64,
+    border: { show: true, stroke: theme.axis, width: 1 },
+  }
+  if (x === 'step') xAxis.values = (_u, splits) => splits.map(stepTick)
+  if (x === 'relative') {
+    xAxis.values = (_u, splits) => splits.map(relativeTick)
+    xAxis.incrs = relativeIncrements
+  }
+  if (x === 'time') xAxis.size = 40
+  const yAxis: uPlot.Axis = {
+    ...look,
+    gap: 5,
+    space: 34,
+    size: (_u, values) => {
+      const longest = Math.max(...(values ?? []).map((value) => value.length), 3)
+      return Math.max(38, longest * 6.4 + 12)
+    },
+    values: (_u, splits) => (log ? splits.map(logTick) : valueTicks(splits)),
+  }
+  if (log) yAxis.splits = (_u, _axis, min, max) => logSplits(min, max)
+  return [xAxis, yAxis]
+}

@@ -1,0 +1,57 @@
+// What all charts of one view share: the x axis, the zoom, the smoothing, the crosshair, the run under the
+// pointer, and which of them are out of date.
+
+import { SvelteMap } from 'svelte/reactivity'
+import { throttle } from '../app/throttle'
+import { live } from '../api/live.svelte'
+import type { XAxis } from '../api/types'
+
+export interface ChartRun {
+  runId: string
+  name: string
+}
+
+const REFETCH_MS = 1000
+let nextKey = 1
+
+export class ChartGroup {
+  readonly syncKey = `charts-${nextKey++}`
+  runs = $state.raw<ChartRun[]>([])
+  x = $state<XAxis>('step')
+  smoothing = $state(0)
+  sync = $state(true)
+  /** Zoomed x range, in units of `x`; null shows everything. */
+  range = $state.raw<readonly [number, number] | null>(null)
+  hoverRun = $state<string | null>(null)
+  /** Grows when points of a metric arrived that its chart has not drawn. */
+  private versions = new SvelteMap<string, number>()
+  private dirty = new Set<string>()
+  private allDirty = $state(0)
+  private flush = throttle(() => {
+    if (document.hidden) return
+    for (const metric of this.dirty) this.versions.set(metric, (this.versions.get(metric) ?? 0) + 1)
+    this.dirty.clear()
+  }, REFETCH_MS)
+
+  /** Follows the event stream until the returned function is called. */
+  follow(): () => void {
+    const stop = live.on((event) => {
+      if (event.type === 'reset') this.allDirty += 1
+      if (event.type !== 'metrics' || !this.runs.some((run) => run.runId === event.run_id)) return
+      for (const point of event.points) this.dirty.add(point.key)
+      this.flush()
+    })
+    const visible = () => {
+      if (!document.hidden && this.dirty.size > 0) this.flush()
+    }
+    document.addEventListener('visibilitychange', visible)
+    return () => {
+      stop()
+      document.removeEventListener('visibilitychange', visible)
+    }
+  }
+
+  version(metric: string): number {
+    return (this.versions.get(metric) ?? 0) + this.allDirty
+  }
+}
