@@ -37,7 +37,7 @@ CREATE TABLE runs (
     parent TEXT
 ) STRICT;
 CREATE INDEX runs_by_start ON runs (experiment, lifecycle, start_ms DESC, run_id);
-CREATE INDEX runs_by_time ON runs (lifecycle, start_ms DESC, run_id);
+CREATE INDEX runs_by_time ON runs (lifecycle, start_ms DESC, run_id, experiment);
 CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
 
 CREATE TABLE run_params (

@@ -5,9 +5,9 @@ use super::{Reader, among, as_i64, in_view};
 use crate::error::Result;
 use crate::model::{Lifecycle, RunStatus, View};
 use crate::search::{Runs, SearchError, Where, compile};
-use crate::writer::from_bits;
-use rusqlite::params_from_iter;
+use crate::writer::{from_bits, names};
 use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension, Row, params_from_iter};
 use serde::{Deserialize, Serialize};
 
 /// Asks for a window of the runs table.
@@ -280,26 +280,30 @@ impl Reader<'_> {
         Ok(self.db.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
     }
 
+    /// Adds the cells: one lookup per row and column, by the numbers of the run and of the name.
     fn fill_cells(&self, query: &TableQuery, table: &mut Table) -> Result<()> {
+        let mut find = self.db.prepare_cached("SELECT id FROM runs WHERE run_id = ?1")?;
+        let ids = table.rows.iter().map(|row| find.query_row([&row.run_id], |found| found.get(0)));
+        let ids = ids.collect::<rusqlite::Result<Vec<i64>>>()?;
         for column in &query.columns {
-            let value = cell_value(column)?;
-            let mut statement =
-                self.db.prepare_cached(&format!("SELECT {} FROM runs r WHERE r.run_id = ?", value.sql))?;
-            for row in &mut table.rows {
-                let mut values = value.values.clone();
-                values.push(row.run_id.clone().into());
-                let cell = statement.query_row(params_from_iter(values), |row| {
-                    Ok(match row.get_ref(0)? {
-                        ValueRef::Integer(number) if column.kind == ColumnKind::Metric => {
-                            TableCell::Number(from_bits(number))
-                        }
-                        ValueRef::Integer(number) => TableCell::Number(number as f64),
-                        ValueRef::Real(number) => TableCell::Number(number),
-                        ValueRef::Text(text) => TableCell::Text(String::from_utf8_lossy(text).into_owned()),
-                        ValueRef::Null | ValueRef::Blob(_) => TableCell::Empty,
-                    })
-                })?;
-                row.cells.push(cell);
+            let name = match column.kind {
+                ColumnKind::Attribute => None,
+                _ => match names::find(self.db, &column.key)? {
+                    Some(name) => Some(name),
+                    None => {
+                        table.rows.iter_mut().for_each(|row| row.cells.push(TableCell::Empty));
+                        continue;
+                    }
+                },
+            };
+            let mut statement = self.db.prepare_cached(&cell_query(column)?)?;
+            for (row, run) in table.rows.iter_mut().zip(&ids) {
+                let read = |found: &Row<'_>| read_cell(found, column);
+                let cell = match name {
+                    Some(name) => statement.query_row([*run, name], read).optional()?,
+                    None => statement.query_row([*run], read).optional()?,
+                };
+                row.cells.push(cell.unwrap_or(TableCell::Empty));
             }
         }
         Ok(())
@@ -347,7 +351,8 @@ fn scope(experiment_ids: &[i64], view: View) -> String {
 /// Condition for the experiments a table is about.
 fn experiments(column: &str, experiment_ids: &[i64]) -> String {
     if experiment_ids.is_empty() {
-        format!("{column} IN (SELECT id FROM experiments WHERE lifecycle = 0)")
+        // The plus keeps SQLite from looking experiment by experiment, which would have to be sorted afterwards.
+        format!("+{column} IN (SELECT id FROM experiments WHERE lifecycle = 0)")
     } else {
         among(column, experiment_ids)
     }
@@ -390,7 +395,12 @@ fn sort_value(column: &ColumnRef) -> Result<Where> {
             out.push(&format!("(SELECT coalesce(p.number, p.value) {PARAM_OF_RUN})"))
                 .bind(column.key.clone());
         }
-        ColumnKind::Attribute | ColumnKind::Tag => out = cell_value(column)?,
+        ColumnKind::Tag => {
+            out.push(&format!("(SELECT t.value {TAG_OF_RUN})")).bind(column.key.clone());
+        }
+        ColumnKind::Attribute => {
+            out.push(&attribute(&column.key)?);
+        }
     }
     Ok(out)
 }
@@ -402,45 +412,55 @@ const PARAM_OF_RUN: &str =
 const TAG_OF_RUN: &str =
     "FROM run_tags t WHERE t.run = r.id AND t.name = (SELECT id FROM names WHERE text = ?)";
 
-/// The value a cell shows. Metrics' last and first values come as bits, so that NaN is not lost.
-fn cell_value(column: &ColumnRef) -> Result<Where> {
-    let mut out = Where::default();
-    match column.kind {
+/// The query for one cell: `?1` is the run, `?2` the name. Metrics' last and first values come as bits, so that NaN
+/// is not lost.
+fn cell_query(column: &ColumnRef) -> Result<String> {
+    Ok(match column.kind {
         ColumnKind::Metric => {
             let number = match column.reduce {
-                Reduce::Last => "s.last_bits",
-                Reduce::First => "s.first_bits",
-                Reduce::Min => "s.min_value",
-                Reduce::Max => "s.max_value",
+                Reduce::Last => "last_bits",
+                Reduce::First => "first_bits",
+                Reduce::Min => "min_value",
+                Reduce::Max => "max_value",
             };
-            out.push(&format!("(SELECT {number} {SERIES_OF_RUN})")).bind(column.key.clone());
+            format!("SELECT {number} FROM series WHERE run = ?1 AND name = ?2")
         }
-        ColumnKind::Param => {
-            out.push(&format!("(SELECT p.value {PARAM_OF_RUN})")).bind(column.key.clone());
+        ColumnKind::Param => "SELECT value FROM run_params WHERE run = ?1 AND name = ?2".to_owned(),
+        ColumnKind::Tag => "SELECT value FROM run_tags WHERE run = ?1 AND name = ?2".to_owned(),
+        ColumnKind::Attribute => format!("SELECT {} FROM runs r WHERE r.id = ?1", attribute(&column.key)?),
+    })
+}
+
+fn read_cell(row: &Row<'_>, column: &ColumnRef) -> rusqlite::Result<TableCell> {
+    Ok(match row.get_ref(0)? {
+        ValueRef::Integer(number) if column.kind == ColumnKind::Metric => {
+            TableCell::Number(from_bits(number))
         }
-        ColumnKind::Tag => {
-            out.push(&format!("(SELECT t.value {TAG_OF_RUN})")).bind(column.key.clone());
-        }
-        ColumnKind::Attribute => {
-            let tag =
-                |key: &str| format!("(SELECT t.value {})", TAG_OF_RUN.replace('?', &format!("'{key}'")));
-            out.push(&match column.key.as_str() {
-                "name" => "r.name".to_owned(),
-                "run_id" => "r.run_id".to_owned(),
-                "state" => {
-                    "CASE r.status WHEN 1 THEN 'running' WHEN 2 THEN 'queued' WHEN 3 THEN 'succeeded' \
+        ValueRef::Integer(number) => TableCell::Number(number as f64),
+        ValueRef::Real(number) => TableCell::Number(number),
+        ValueRef::Text(text) => TableCell::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Null | ValueRef::Blob(_) => TableCell::Empty,
+    })
+}
+
+/// The expression behind an attribute of a run `r`.
+fn attribute(key: &str) -> Result<String> {
+    let tag = |key: &str| format!("(SELECT t.value {})", TAG_OF_RUN.replace('?', &format!("'{key}'")));
+    Ok(match key {
+        "name" => "r.name".to_owned(),
+        "run_id" => "r.run_id".to_owned(),
+        "state" => "CASE r.status WHEN 1 THEN 'running' WHEN 2 THEN 'queued' WHEN 3 THEN 'succeeded' \
                      WHEN 4 THEN 'failed' ELSE 'canceled' END"
-                        .to_owned()
-                }
-                "start_ms" => "r.start_ms".to_owned(),
-                "end_ms" => "r.end_ms".to_owned(),
-                "duration_ms" => "(r.end_ms - r.start_ms)".to_owned(),
-                "user" => format!("coalesce({}, nullif(r.user, ''))", tag("mlflow.user")),
-                "experiment" => "(SELECT e.name FROM experiments e WHERE e.id = r.experiment)".to_owned(),
-                "source" => tag("mlflow.source.name"),
-                "note" => tag("mlflow.note.content"),
-                other => {
-                    return Err(SearchError {
+            .to_owned(),
+        "start_ms" => "r.start_ms".to_owned(),
+        "end_ms" => "r.end_ms".to_owned(),
+        "duration_ms" => "(r.end_ms - r.start_ms)".to_owned(),
+        "user" => format!("coalesce({}, nullif(r.user, ''))", tag("mlflow.user")),
+        "experiment" => "(SELECT e.name FROM experiments e WHERE e.id = r.experiment)".to_owned(),
+        "source" => tag("mlflow.source.name"),
+        "note" => tag("mlflow.note.content"),
+        other => {
+            return Err(SearchError {
                         message: format!("there is no run attribute '{other}'"),
                         span: None,
                         hint: Some(
@@ -449,9 +469,6 @@ fn cell_value(column: &ColumnRef) -> Result<Where> {
                         ),
                     }
                     .into());
-                }
-            });
         }
-    }
-    Ok(out)
+    })
 }

@@ -8,7 +8,7 @@ mod experiments;
 mod keys;
 mod log;
 mod logged_models;
-mod names;
+pub(crate) mod names;
 mod registry;
 mod runs;
 

@@ -55,7 +55,7 @@ impl Names {
 }
 
 /// The number of a name that is in the table.
-pub(super) fn find(db: &Connection, text: &str) -> Result<Option<i64>> {
+pub(crate) fn find(db: &Connection, text: &str) -> Result<Option<i64>> {
     let mut statement = db.prepare_cached("SELECT id FROM names WHERE text = ?1")?;
     Ok(statement.query_row([text], |row| row.get(0)).optional()?)
 }
