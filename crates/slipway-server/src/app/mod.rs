@@ -1,3 +1,97 @@
 //! Slipway's own API, `/api/slipway/v1`: what the UI, the command line and scripts use.
+//!
+//! One file per subject. A handler translates between [`wire`] and the store; no rule of the domain lives here.
+//! Each handler carries its own description, and [`openapi`] is made from exactly the handlers that are routed,
+//! so the document and the server cannot drift apart.
 
+#[expect(
+    missing_docs,
+    reason = "fields of the wire say what they are by name, and by a comment where that is not enough"
+)]
 pub mod wire;
+
+mod artifacts;
+mod columns;
+mod convert;
+mod events;
+mod experiments;
+mod info;
+mod inspect;
+mod metrics;
+mod openapi;
+mod plot;
+mod run_detail;
+mod runs_table;
+mod series;
+
+pub use openapi::openapi;
+pub use run_detail::command_tags;
+
+use crate::ServerState;
+use crate::error::{ApiFailure, ApiResult};
+use crate::guard::{self, OWN_API};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use slipway_store::{Applied, Change, Reader};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// All routes of this API, behind the token.
+pub(crate) fn router(state: &ServerState) -> Router<ServerState> {
+    let (router, _) = routed().split_for_parts();
+    let behind_token = router
+        .fallback(guard::unknown_route)
+        .method_not_allowed_fallback(guard::wrong_method)
+        .layer(from_fn_with_state(state.clone(), guard::require_token));
+    Router::new().nest(OWN_API, behind_token)
+}
+
+fn routed() -> OpenApiRouter<ServerState> {
+    OpenApiRouter::new()
+        .routes(routes!(info::get_info))
+        .routes(routes!(experiments::list_experiments, experiments::create_experiment))
+        .routes(routes!(experiments::edit_experiment))
+        .routes(routes!(runs_table::query_runs))
+        .routes(routes!(columns::list_columns))
+        .routes(routes!(run_detail::get_run, run_detail::edit_run))
+        .routes(routes!(run_detail::delete_runs))
+        .routes(routes!(run_detail::restore_runs))
+        .routes(routes!(series::query_series))
+        .routes(routes!(artifacts::list_artifacts))
+        .routes(routes!(artifacts::get_artifact))
+        .routes(routes!(artifacts::link_artifact))
+        .routes(routes!(inspect::inspect_path))
+        .routes(routes!(metrics::get_metric_history))
+        .routes(routes!(plot::draw_plot))
+        .routes(routes!(events::stream_events))
+        .routes(routes!(openapi::get_openapi))
+}
+
+/// Asks the store where waiting for the disk holds up nobody else.
+async fn read<T: Send + 'static>(
+    state: &ServerState,
+    ask: impl FnOnce(&Reader<'_>) -> slipway_store::Result<T> + Send + 'static,
+) -> ApiResult<slipway_store::Result<T>> {
+    let store = state.store().clone();
+    blocking(move || store.read(ask)).await
+}
+
+/// Runs what takes its time where it holds up nobody else.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> ApiResult<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ApiFailure::internal(format!("the request was given up: {error}")))
+}
+
+/// Changes the store; done when it is durable.
+async fn write(state: &ServerState, change: Change) -> ApiResult<Applied> {
+    Ok(state.store().write(change).await?)
+}
+
+/// Ids of experiments travel as text.
+fn experiment_id(text: &str) -> ApiResult<i64> {
+    text.parse().map_err(|_| ApiFailure::invalid(format!("{text:?} is not the id of an experiment")))
+}
+
+#[cfg(test)]
+mod tests;

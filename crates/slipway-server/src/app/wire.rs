@@ -251,6 +251,22 @@ pub enum CellValue {
     Text(String),
 }
 
+impl CellValue {
+    /// A number, or the name of one that JSON does not have.
+    #[must_use]
+    pub fn from_f64(value: f64) -> Self {
+        if value.is_finite() {
+            Self::Number(value)
+        } else if value.is_nan() {
+            Self::Text("NaN".to_owned())
+        } else if value > 0.0 {
+            Self::Text("Infinity".to_owned())
+        } else {
+            Self::Text("-Infinity".to_owned())
+        }
+    }
+}
+
 /// Which keys the runs in scope carry.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ColumnList {
@@ -494,6 +510,8 @@ pub struct InspectReport {
     pub path: String,
     pub items: Vec<InspectItem>,
     pub folders_seen: u64,
+    /// Folders and files that the system refused to show.
+    pub unreadable: u64,
     /// A limit on depth, folders or time was reached, so there may be more.
     pub truncated: bool,
     pub took_ms: u64,
@@ -530,6 +548,15 @@ pub enum InspectKind {
     Table,
 }
 
+/// Points of one metric of one run at full resolution, by step and then by time.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MetricHistory {
+    pub points: Vec<MetricPoint>,
+    /// What to send as `after` to get the points that follow; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// One message of the event stream. `id` of the stream is `boot_id.sequence`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -540,7 +567,8 @@ pub enum Event {
     Experiments,
     /// Runs were created, changed, deleted or restored.
     Runs { experiment_id: String, run_ids: Vec<String> },
-    /// Points were appended. Non-finite values come as texts.
+    /// Points were appended. Non-finite values come as texts. When there were too many at once, `points` is
+    /// empty: ask for the series again.
     Metrics { experiment_id: String, run_id: String, points: Vec<MetricPoint> },
     /// Files of a run changed.
     Artifacts { run_id: String },

@@ -1,0 +1,125 @@
+//! Files of a run: listing them, reading them, and links that a page can load.
+
+use super::read;
+use super::wire::{ApiError, ArtifactEntry, ArtifactLink, ArtifactLinkRequest, ArtifactList, Preview};
+use crate::ServerState;
+use crate::error::{ApiFailure, ApiJson, ApiPath, ApiQuery, ApiResult};
+use crate::files::{self, Shown};
+use crate::state::now_ms;
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use slipway_artifacts::{ArtifactPath, Error};
+use utoipa::IntoParams;
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct PathQuery {
+    /// Relative to the run's artifacts, with `/`. Empty: all of them.
+    #[serde(default)]
+    #[param(required = false)]
+    path: String,
+}
+
+/// What lies in a folder of a run's artifacts: folders first, then by name.
+#[utoipa::path(get, path = "/runs/{run_id}/artifacts", tag = "artifacts",
+    params(("run_id" = String, Path), PathQuery),
+    responses((status = 200, body = ArtifactList), (status = "default", body = ApiError)))]
+pub(super) async fn list_artifacts(
+    State(state): State<ServerState>,
+    ApiPath(run_id): ApiPath<String>,
+    ApiQuery(query): ApiQuery<PathQuery>,
+) -> ApiResult<Json<ArtifactList>> {
+    let (root_uri, root) = root_of(&state, run_id).await?;
+    let below = ArtifactPath::parse_folder(&query.path)?;
+    let entries = match state.artifacts().list(&root.join(&below)?).await {
+        Ok(entries) => entries,
+        // A run that has stored nothing has no folder yet.
+        Err(Error::NotFound(_)) if below.is_root() => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let entries = entries
+        .into_iter()
+        .map(|entry| ArtifactEntry {
+            path: if below.is_root() { entry.name.clone() } else { format!("{below}/{}", entry.name) },
+            preview: if entry.is_dir { Preview::None } else { preview(&entry.name) },
+            name: entry.name,
+            is_dir: entry.is_dir,
+            size_bytes: entry.size_bytes,
+        })
+        .collect();
+    Ok(Json(ArtifactList { root_uri, entries }))
+}
+
+/// Bytes of one file, whole or the range that a `Range` header names.
+#[utoipa::path(get, path = "/runs/{run_id}/artifacts/content", tag = "artifacts",
+    params(("run_id" = String, Path), PathQuery),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = "default", body = ApiError)
+    ))]
+pub(super) async fn get_artifact(
+    State(state): State<ServerState>,
+    ApiPath(run_id): ApiPath<String>,
+    ApiQuery(query): ApiQuery<PathQuery>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let (_, root) = root_of(&state, run_id).await?;
+    let path = root.join(&ArtifactPath::parse(&query.path)?)?;
+    let download = state.artifacts().download(&path).await?;
+    files::respond(download, path.name(), &headers, Shown::Saved)
+}
+
+/// An address of a file that an image or a sandboxed frame can load without a header, for about an hour.
+#[utoipa::path(post, path = "/artifacts/link", tag = "artifacts", request_body = ArtifactLinkRequest,
+    responses((status = 200, body = ArtifactLink), (status = "default", body = ApiError)))]
+pub(super) async fn link_artifact(
+    State(state): State<ServerState>,
+    ApiJson(request): ApiJson<ArtifactLinkRequest>,
+) -> ApiResult<Json<ArtifactLink>> {
+    let (_, root) = root_of(&state, request.run_id).await?;
+    let below = ArtifactPath::parse(&request.path)?;
+    let entry = state.artifacts().stat(&root.join(&below)?).await?;
+    if entry.is_dir {
+        return Err(Error::IsDirectory(request.path).into());
+    }
+    let (url, expires_ms) = state.tickets().link(&root, &below, now_ms());
+    Ok(Json(ArtifactLink { url, expires_ms }))
+}
+
+/// Where a run's files are.
+async fn root_of(state: &ServerState, run_id: String) -> ApiResult<(String, ArtifactPath)> {
+    let info = read(state, move |reader| reader.run_info(&run_id)).await??;
+    let root = ArtifactPath::from_uri(&info.artifact_uri).map_err(|_| {
+        ApiFailure::invalid(format!(
+            "the files of this run are at {:?}, which this server does not hold",
+            info.artifact_uri
+        ))
+        .hint("Open them with the program that wrote them.")
+    })?;
+    Ok((info.artifact_uri, root))
+}
+
+/// How a file can be shown, by its name.
+fn preview(name: &str) -> Preview {
+    let extension =
+        name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        "png" | "jpg" | "jpeg" | "gif" | "webp" | "svg" | "bmp" | "avif" | "ico" => Preview::Image,
+        "csv" | "tsv" => Preview::Csv,
+        "json" | "ipynb" | "geojson" => Preview::Json,
+        "html" | "htm" => Preview::Html,
+        "wav" | "mp3" | "ogg" | "flac" | "m4a" => Preview::Audio,
+        "mp4" | "webm" | "mov" | "ogv" => Preview::Video,
+        "pdf" => Preview::Pdf,
+        "txt" | "md" | "log" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "conf" | "py" | "r" | "jl"
+        | "sh" | "js" | "ts" | "css" | "sql" | "xml" | "tex" | "rst" | "rs" | "c" | "h" | "cpp" | "java"
+        | "go" | "jsonl" | "diff" | "patch" | "env" | "lock" | "out" | "err" => Preview::Text,
+        _ if matches!(name, "MLmodel" | "MLproject" | "Dockerfile" | "Makefile" | "README" | "LICENSE") => {
+            Preview::Text
+        }
+        _ => Preview::None,
+    }
+}

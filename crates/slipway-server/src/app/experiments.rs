@@ -1,0 +1,119 @@
+//! Experiments: listing, making, editing.
+
+use super::wire::{ApiError, Experiment, ExperimentEdit, ExperimentList, Lifecycle, NewExperiment, View};
+use super::{convert, experiment_id, read, write};
+use crate::ServerState;
+use crate::error::{ApiFailure, ApiJson, ApiPath, ApiQuery, ApiResult};
+use crate::state::now_ms;
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use slipway_store::{Applied, Change, Error, KeyValue, Missing};
+use utoipa::IntoParams;
+
+const NAME_LIMIT_CHARS: usize = 500;
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct ListQuery {
+    /// Which part of the store to look at. Default `active`.
+    #[serde(default)]
+    #[param(required = false)]
+    view: View,
+}
+
+/// All experiments with the counts of their runs, the one used last first.
+#[utoipa::path(get, path = "/experiments", tag = "experiments", params(ListQuery),
+    responses((status = 200, body = ExperimentList), (status = "default", body = ApiError)))]
+pub(super) async fn list_experiments(
+    State(state): State<ServerState>,
+    ApiQuery(query): ApiQuery<ListQuery>,
+) -> ApiResult<Json<ExperimentList>> {
+    let overviews =
+        read(&state, move |reader| reader.experiment_overviews(convert::view(query.view))).await??;
+    Ok(Json(ExperimentList { experiments: overviews.into_iter().map(convert::experiment).collect() }))
+}
+
+/// Makes an experiment.
+#[utoipa::path(post, path = "/experiments", tag = "experiments", request_body = NewExperiment,
+    responses((status = 200, body = Experiment), (status = "default", body = ApiError)))]
+pub(super) async fn create_experiment(
+    State(state): State<ServerState>,
+    ApiJson(new): ApiJson<NewExperiment>,
+) -> ApiResult<Json<Experiment>> {
+    check_name(&new.name)?;
+    let change = Change::CreateExperiment {
+        name: new.name,
+        artifact_location: None,
+        tags: Vec::new(),
+        at_ms: now_ms(),
+    };
+    match write(&state, change).await? {
+        Applied::ExperimentId(id) => one(&state, id).await,
+        other => Err(ApiFailure::internal(format!("making an experiment gave {other:?}"))),
+    }
+}
+
+/// Renames an experiment, moves it to the trash or back, sets or removes its tags.
+#[utoipa::path(patch, path = "/experiments/{experiment_id}", tag = "experiments", request_body = ExperimentEdit,
+    params(("experiment_id" = String, Path)),
+    responses((status = 200, body = Experiment), (status = "default", body = ApiError)))]
+pub(super) async fn edit_experiment(
+    State(state): State<ServerState>,
+    ApiPath(id): ApiPath<String>,
+    ApiJson(edit): ApiJson<ExperimentEdit>,
+) -> ApiResult<Json<Experiment>> {
+    let id = experiment_id(&id)?;
+    if let Some(name) = &edit.name {
+        check_name(name)?;
+    }
+    for (key, value) in &edit.set_tags {
+        super::run_detail::check_tag(key, value)?;
+    }
+    let at_ms = now_ms();
+    // Whatever needs an active experiment comes after it was restored and before it is deleted.
+    if edit.lifecycle == Some(Lifecycle::Active)
+        && read(&state, move |reader| reader.experiment(id)).await??.lifecycle
+            == slipway_store::Lifecycle::Deleted
+    {
+        write(&state, Change::RestoreExperiment { id, at_ms }).await?;
+    }
+    if let Some(name) = edit.name {
+        write(&state, Change::RenameExperiment { id, name, at_ms }).await?;
+    }
+    for (key, value) in edit.set_tags {
+        write(&state, Change::SetExperimentTag { id, tag: KeyValue { key, value }, at_ms }).await?;
+    }
+    for key in edit.remove_tags {
+        match state.store().write(Change::DeleteExperimentTag { id, key, at_ms }).await {
+            Ok(_) | Err(Error::NotFound(Missing::ExperimentTag { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if edit.lifecycle == Some(Lifecycle::Deleted) {
+        write(&state, Change::DeleteExperiment { id, at_ms }).await?;
+    }
+    one(&state, id).await
+}
+
+async fn one(state: &ServerState, id: i64) -> ApiResult<Json<Experiment>> {
+    let overviews = read(state, |reader| reader.experiment_overviews(slipway_store::View::All)).await??;
+    match overviews.into_iter().find(|overview| overview.experiment.id == id) {
+        Some(overview) => Ok(Json(convert::experiment(overview))),
+        None => Err(Error::NotFound(Missing::Experiment(id)).into()),
+    }
+}
+
+fn check_name(name: &str) -> ApiResult<()> {
+    if name.trim().is_empty() {
+        return Err(ApiFailure::invalid("the name of an experiment is empty"));
+    }
+    if name.chars().count() > NAME_LIMIT_CHARS {
+        return Err(ApiFailure::invalid(format!(
+            "the name of an experiment has at most {NAME_LIMIT_CHARS} characters"
+        )));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(ApiFailure::invalid("the name of an experiment contains a control character"));
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! The web frontend, embedded in the program.
+//!
+//! A debug build reads `ui/dist` from the source folder each time, so that a fresh build of the frontend shows on
+//! reload. A release build carries it. Without a built frontend there is one page that says so.
+
+use crate::error::ApiFailure;
+use crate::state::ServerState;
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{self, HeaderValue};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use rust_embed::RustEmbed;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+
+#[derive(RustEmbed)]
+#[folder = "../../ui/dist"]
+#[allow_missing = true]
+struct Dist;
+
+/// What our own pages may do. `ipc:` is how the desktop window reaches its shell.
+const PAGE_POLICY: &str = "default-src 'self'; connect-src 'self' ipc: http://ipc.localhost; \
+                           img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; \
+                           style-src 'self' 'unsafe-inline'; frame-src 'self'; frame-ancestors 'none'; \
+                           object-src 'none'; base-uri 'none'; form-action 'none'";
+
+const NO_FRONTEND: &str = "<!doctype html><title>Slipway</title><p>Slipway is running, but this build has no \
+                           web frontend. Run <code>npm ci &amp;&amp; npm run build</code> in <code>ui</code>, \
+                           then build the program again.";
+
+/// The page and what it loads; everything that no other route takes.
+pub(crate) fn router() -> Router<ServerState> {
+    Router::new().fallback(asset).layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+}
+
+/// Whether a path is a file of the frontend.
+pub(crate) fn exists(path: &str) -> bool {
+    let name = path.trim_start_matches('/');
+    !name.is_empty() && !name.contains("..") && Dist::get(name).is_some()
+}
+
+async fn asset(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return ApiFailure::not_found(format!("there is nothing to {method} at this address"))
+            .into_response();
+    }
+    let name = uri.path().trim_start_matches('/');
+    if exists(name) && name != "index.html" {
+        return file(name);
+    }
+    let accepts_html = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("text/html"));
+    if name.is_empty() || name == "index.html" || accepts_html {
+        return page();
+    }
+    ApiFailure::not_found("there is nothing at this address").into_response()
+}
+
+fn page() -> Response {
+    let body = match Dist::get("index.html") {
+        Some(index) => Body::from(index.data),
+        None => Body::from(NO_FRONTEND),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY)),
+    ];
+    (StatusCode::OK, headers, body).into_response()
+}
+
+fn file(name: &str) -> Response {
+    let Some(found) = Dist::get(name) else {
+        return ApiFailure::not_found("there is nothing at this address").into_response();
+    };
+    // The build puts a hash of the content into the names of these.
+    let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let mime = mime_guess::from_path(name).first_or_octet_stream();
+    let mut response = (StatusCode::OK, Body::from(found.data)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    if let Ok(mime) = HeaderValue::from_str(mime.as_ref()) {
+        headers.insert(header::CONTENT_TYPE, mime);
+    }
+    response
+}

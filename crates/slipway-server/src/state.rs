@@ -1,0 +1,101 @@
+//! What every handler sees.
+
+use crate::events::EventBus;
+use crate::files::Tickets;
+use slipway_artifacts::ArtifactRoot;
+use slipway_store::Store;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Facts about this start of the server that do not change while it runs.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Folder of the database and the artifacts, for people to see.
+    pub data_dir: PathBuf,
+    /// What to put into `MLFLOW_TRACKING_URI`.
+    pub url: String,
+    /// Opens Slipway's own API, and everything else on an address that others can reach.
+    pub token: String,
+    /// Who can reach the server, and by which names.
+    pub exposure: Exposure,
+    /// Account that the server runs as.
+    pub user: String,
+    /// When it started, in epoch milliseconds.
+    pub started_at_ms: i64,
+}
+
+/// Who can reach the server, and by which names it may be called in the `Host` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exposure {
+    /// Only programs on this machine.
+    Loopback {
+        /// The port it listens on.
+        port: u16,
+        /// Further names, `name` (any port) or `name:port`.
+        allowed_hosts: Vec<String>,
+    },
+    /// Other machines: then nothing but the page itself is open without the token.
+    Network {
+        /// The port it listens on.
+        port: u16,
+        /// Names besides IP addresses and this machine's own name; `name` (any port) or `name:port`.
+        allowed_hosts: Vec<String>,
+    },
+}
+
+/// What every handler sees. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ServerState {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: ServerConfig,
+    store: Store,
+    artifacts: ArtifactRoot,
+    events: EventBus,
+    tickets: Tickets,
+}
+
+impl ServerState {
+    /// Puts the parts together. `events` is the bus that the store's observer feeds.
+    #[must_use]
+    pub fn new(config: ServerConfig, store: Store, artifacts: ArtifactRoot, events: EventBus) -> Self {
+        Self { inner: Arc::new(Inner { config, store, artifacts, events, tickets: Tickets::default() }) }
+    }
+
+    /// Facts about this start.
+    #[must_use]
+    pub fn config(&self) -> &ServerConfig {
+        &self.inner.config
+    }
+
+    /// Everything remembered.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The folder that keeps all artifacts of this data folder.
+    #[must_use]
+    pub fn artifacts(&self) -> &ArtifactRoot {
+        &self.inner.artifacts
+    }
+
+    /// What changes, for open views.
+    #[must_use]
+    pub fn events(&self) -> &EventBus {
+        &self.inner.events
+    }
+
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.inner.tickets
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
