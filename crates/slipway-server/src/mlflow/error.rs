@@ -75,7 +75,14 @@ pub(super) type Result<T, E = MlflowError> = std::result::Result<T, E>;
 
 impl MlflowError {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, status: code.status(), message: message.into() }
+        // What was sent comes back in messages; nobody reads megabytes of it.
+        const SHOWN_CHARS: usize = 20_000;
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(SHOWN_CHARS) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { code, status: code.status(), message }
     }
 
     /// The request itself is wrong.

@@ -15,6 +15,7 @@ use std::collections::HashSet;
 
 const SEARCH_DEFAULT: i64 = 1000;
 const SEARCH_LIMIT: i64 = 50_000;
+const RUN_ID_LIMIT_CHARS: usize = 256;
 const BATCH_METRICS: usize = 1000;
 const BATCH_PARAMS: usize = 100;
 const BATCH_TAGS: usize = 100;
@@ -38,6 +39,7 @@ pub(super) fn run_id(fields: &Fields<'_>) -> Result<String> {
         Some(id) => id,
         None => fields.filled_text("run_uuid")?.ok_or_else(|| fields.missing("run_id"))?,
     };
+    validate::length("run_id", id, RUN_ID_LIMIT_CHARS)?;
     Ok(id.to_owned())
 }
 
@@ -69,7 +71,7 @@ fn new_run(fields: &Fields<'_>) -> Result<NewRun> {
     Ok(NewRun {
         run_id: names::run_id(),
         experiment_id,
-        name: given.or(tagged).map_or_else(names::shown_name, str::to_owned),
+        name: given.or(tagged).map_or_else(names::shown_name, validate::run_name),
         user: fields.text("user_id")?.unwrap_or_default().to_owned(),
         status: RunStatus::Running,
         start_ms: fields.integer("start_time")?,
@@ -107,7 +109,7 @@ pub(super) async fn update(State(state): State<ServerState>, params: Params) -> 
         run_id: run_id.clone(),
         status: fields.choice("status", 1, &STATUSES)?,
         end_ms: fields.integer("end_time")?,
-        name: fields.filled_text("run_name")?.map(str::to_owned),
+        name: fields.filled_text("run_name")?.map(validate::run_name),
     };
     write(&state, change).await?;
     read(&state, move |reader| Answer::one("run_info", &RunInfo::from(&reader.run_info(&run_id)?))).await

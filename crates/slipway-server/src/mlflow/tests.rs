@@ -366,6 +366,32 @@ async fn a_failing_batch_stores_nothing() {
 }
 
 #[tokio::test]
+async fn huge_names_are_refused_in_few_words() {
+    let server = Server::start();
+    let run = server.new_run().await;
+    let huge = "n".repeat(5_000_000);
+    for (path, body) in [
+        ("/experiments/create", json!({"name": huge})),
+        ("/registered-models/create", json!({"name": huge})),
+        ("/logged-models", json!({"experiment_id": "0", "name": huge})),
+        ("/runs/log-metric", json!({"run_id": run, "key": huge, "value": 1, "timestamp": 1})),
+        ("/runs/set-tag", json!({"run_id": huge, "key": "k", "value": ""})),
+        ("/runs/set-tag", json!({"run_id": run, "key": huge, "value": ""})),
+        ("/registered-models/alias", json!({"name": "m", "alias": huge, "version": "1"})),
+        ("/model-versions/create", json!({"name": "m", "source": format!("/{huge}")})),
+        ("/runs/search", json!({"experiment_ids": [huge]})),
+        ("/runs/search", json!({"experiment_ids": ["0"], "page_token": huge})),
+    ] {
+        let reply = server.post(path, body).await;
+        assert_eq!(reply.error().0, 400, "{path}");
+        assert!(reply.body.len() < 2000, "{path}");
+    }
+    let reply = server.post("/registered-models/set-tag", json!({"name": huge, "key": "k"})).await;
+    assert_eq!(reply.error().0, 404);
+    assert!(reply.body.len() < 50_000);
+}
+
+#[tokio::test]
 async fn runs_are_paged() {
     let server = Server::start();
     for _ in 0..5 {

@@ -11,6 +11,7 @@ const RUN_TAG_VALUE_LIMIT_CHARS: usize = 8000;
 const EXPERIMENT_NAME_LIMIT_CHARS: usize = 500;
 const EXPERIMENT_TAG_VALUE_LIMIT_CHARS: usize = 20_000;
 const REGISTRY_TAG_VALUE_LIMIT_CHARS: usize = 100_000;
+const MODEL_NAME_LIMIT_CHARS: usize = 500;
 const ALIAS_LIMIT_CHARS: usize = 255;
 const ARTIFACT_LOCATION_LIMIT_CHARS: usize = 2048;
 
@@ -166,6 +167,11 @@ pub(super) fn experiment_name(name: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
+/// The name of a run, which is also the value of a tag and as long at most.
+pub(super) fn run_name(name: &str) -> String {
+    truncated(name, RUN_TAG_VALUE_LIMIT_CHARS)
+}
+
 /// Where an experiment keeps its files.
 pub(super) fn artifact_location(location: &str) -> Result<String> {
     if location.len() > ARTIFACT_LOCATION_LIMIT_CHARS {
@@ -207,6 +213,7 @@ pub(super) fn registered_model_name(name: &str) -> Result<String> {
     if name.trim().is_empty() {
         return Err(MlflowError::invalid("Missing value for required parameter 'name'."));
     }
+    length("name", name, MODEL_NAME_LIMIT_CHARS)?;
     if name.contains(['/', ':']) {
         return Err(MlflowError::invalid(format!(
             "Invalid model name '{}'. Names cannot contain '/' or ':'.",
@@ -233,6 +240,7 @@ pub(super) fn logged_model_name(name: &str) -> Result<String> {
             cut(name)
         )));
     }
+    length("name", name, MODEL_NAME_LIMIT_CHARS)?;
     Ok(name.to_owned())
 }
 
