@@ -50,6 +50,7 @@ impl Server {
             data_dir: folder.path().to_owned(),
             url: "http://127.0.0.1:5757".to_owned(),
             token: "token".to_owned(),
+            user: "tester".to_owned(),
             exposure: Exposure::Loopback { port: 5757, allowed_hosts: Vec::new() },
             started_at_ms: 0,
         };
