@@ -26,10 +26,6 @@ const TICKET_LIMIT: usize = 10_000;
 const FILE_POLICY: &str = "sandbox; default-src 'none'; img-src data: 'self'; media-src data: 'self'; \
                            style-src 'unsafe-inline' 'self'; font-src data: 'self'; form-action 'none'; \
                            base-uri 'none'; frame-ancestors 'self'";
-/// As [`FILE_POLICY`]; browsers show no PDF inside a sandbox, and a PDF has no access to the page.
-const PDF_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'";
-
 /// Characters that stay as they are in a path.
 const PATH_SAFE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -108,9 +104,7 @@ async fn file(
     let download = state.artifacts().download(&path).await?;
     let shown = if query.download.is_some() { Shown::Saved } else { Shown::Inline };
     let mut response = respond(download, path.name(), &headers, shown)?;
-    let is_pdf = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "application/pdf");
-    let policy = if is_pdf { PDF_POLICY } else { FILE_POLICY };
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FILE_POLICY));
     response.headers_mut().insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     Ok(response)
 }

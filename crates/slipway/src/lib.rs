@@ -1,1 +1,11 @@
-//! The slipway program: the command line, and the one place where all parts are put together.
+//! Slipway as a library: starting and stopping the server, and finding one that runs.
+//!
+//! Programs put their command line or their window around this. It must never print, read arguments, or end the
+//! process.
+
+mod folder;
+mod server;
+
+pub use folder::{RunningServer, StartError, running};
+pub use server::{InProcess, RunEnd, ServeOptions, Server};
+pub use slipway_server::app::wire::RunState;
