@@ -276,6 +276,7 @@ export interface InspectReport {
   path: string
   items: InspectItem[]
   folders_seen: number
+  unreadable: number
   truncated: boolean
   took_ms: number
 }

@@ -58,11 +58,12 @@ function tidyExponent(text: string): string {
 export function logSplits(min: number, max: number): number[] {
   const decades = Math.log10(max / min)
   if (decades < 1) {
-    const rough = (max - min) / 4
-    const power = 10 ** Math.floor(Math.log10(rough))
-    const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) ?? rough
+    const most = (max - min) / 3
+    const power = 10 ** Math.floor(Math.log10(most))
+    const step = [5, 2, 1].map((m) => m * power).find((s) => s <= most) ?? power
     const splits: number[] = []
-    for (let v = Math.ceil(min / step) * step; v <= max; v += step) splits.push(Number(v.toPrecision(12)))
+    for (let v = Math.ceil(min / step - 1e-9) * step; v <= max; v += step)
+      splits.push(Number(v.toPrecision(12)))
     return splits
   }
   const factors = decades < 3 ? [1, 2, 5] : [1]

@@ -18,7 +18,13 @@ function transform(u: uPlot, log: boolean): Transform | null {
   const { left, top, width, height } = u.bbox
   const x = u.scales.x
   const y = u.scales.y
-  if (x?.min == null || x.max == null || y?.min == null || y.max == null) return null
+  if (
+    typeof x?.min !== 'number' ||
+    typeof x.max !== 'number' ||
+    typeof y?.min !== 'number' ||
+    typeof y.max !== 'number'
+  )
+    return null
   const xMin = x.min
   const xStretch = width / (x.max - x.min)
   const yMin = log ? Math.log10(y.min) : y.min

@@ -26,11 +26,14 @@ export class ChartGroup {
   /** Grows when points of a metric arrived that its chart has not drawn. */
   private versions = new SvelteMap<string, number>()
   private dirty = new Set<string>()
+  private everything = false
   private allDirty = $state(0)
   private flush = throttle(() => {
     if (document.hidden) return
     for (const metric of this.dirty) this.versions.set(metric, (this.versions.get(metric) ?? 0) + 1)
     this.dirty.clear()
+    if (this.everything) this.allDirty += 1
+    this.everything = false
   }, REFETCH_MS)
 
   /** Follows the event stream until the returned function is called. */
@@ -38,11 +41,13 @@ export class ChartGroup {
     const stop = live.on((event) => {
       if (event.type === 'reset') this.allDirty += 1
       if (event.type !== 'metrics' || !this.runs.some((run) => run.runId === event.run_id)) return
+      // No points means that there were too many to tell: any chart may be out of date.
+      if (event.points.length === 0) this.everything = true
       for (const point of event.points) this.dirty.add(point.key)
       this.flush()
     })
     const visible = () => {
-      if (!document.hidden && this.dirty.size > 0) this.flush()
+      if (!document.hidden && (this.dirty.size > 0 || this.everything)) this.flush()
     }
     document.addEventListener('visibilitychange', visible)
     return () => {

@@ -130,7 +130,9 @@ export class RunsModel {
       this.refreshColumns()
     } else if (event.type === 'metrics' && this.inScope(event.experiment_id)) {
       this.refreshRows()
-      const grows = event.points.some((point) => !this.metrics.find((m) => m.key === point.key)?.is_curve)
+      const grows =
+        event.points.length === 0 ||
+        event.points.some((point) => !this.metrics.find((m) => m.key === point.key)?.is_curve)
       if (grows) this.refreshColumns()
     }
   }
