@@ -1,10 +1,9 @@
 //! The server behind the window: our own, or the one that already holds the data folder.
 
-use anyhow::Context;
-use slipway::{RunEnd, ServeOptions, Server};
+use slipway::{RunEnd, RunningServer, ServeOptions, Server, StartError};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 
 /// Where the pages come from, and the server itself when it is ours.
@@ -24,32 +23,31 @@ pub(crate) struct Wanted {
 
 const HOST: &str = "127.0.0.1";
 const USUAL_PORT: u16 = 5757;
+/// How long somebody else may hold the folder without serving it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Backend {
     /// Starts the server, or attaches to the one that holds the folder.
     pub(crate) async fn start(wanted: Wanted) -> anyhow::Result<Self> {
-        if let Some(running) = slipway::running(&wanted.data_dir) {
-            tracing::info!("Slipway already runs for this folder at {}; showing that", running.address);
-            return Ok(Self {
-                url: running.address,
-                token: running.token,
-                own: Mutex::new(None),
-                owned: false,
-            });
-        }
-        let server = match wanted.port {
-            Some(port) => start_on(port, wanted.data_dir).await?,
-            None => match start_on(USUAL_PORT, wanted.data_dir.clone()).await {
-                Ok(server) => server,
-                Err(error) if address_in_use(&error) => {
-                    tracing::warn!("port {USUAL_PORT} is taken by another program; choosing a free one");
-                    start_on(0, wanted.data_dir).await?
+        let started = Instant::now();
+        loop {
+            if let Some(running) = slipway::running(&wanted.data_dir) {
+                let RunningServer { address, token, pid } = running;
+                tracing::info!("process {pid} already serves this folder at {address}; showing that");
+                return Ok(Self { url: address, token, own: Mutex::new(None), owned: false });
+            }
+            match wanted.start_own().await {
+                Ok(server) => {
+                    let (url, token) = (server.url(), server.token().to_owned());
+                    return Ok(Self { url, token, own: Mutex::new(Some(server)), owned: true });
                 }
-                Err(error) => return Err(error),
-            },
-        };
-        let (url, token) = (server.url(), server.token().to_owned());
-        Ok(Self { url, token, own: Mutex::new(Some(server)), owned: true })
+                // A command may hold the folder for a moment, or a server may be just about to listen.
+                Err(StartError::Held { .. }) if started.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -87,18 +85,19 @@ impl Backend {
     }
 }
 
-async fn start_on(port: u16, data_dir: PathBuf) -> anyhow::Result<Server> {
-    let host = HOST.to_owned();
-    let shown = data_dir.display().to_string();
-    Server::start(ServeOptions { host, port, data_dir, allowed_hosts: Vec::new() })
-        .await
-        .with_context(|| format!("the server for `{shown}` does not start"))
-}
+impl Wanted {
+    async fn start_own(&self) -> Result<Server, StartError> {
+        match (self.port, self.start_on(self.port.unwrap_or(USUAL_PORT)).await) {
+            (None, Err(StartError::PortTaken { .. })) => {
+                tracing::warn!("port {USUAL_PORT} is taken by another program; a free one is used");
+                self.start_on(0).await
+            }
+            (_, started) => started,
+        }
+    }
 
-fn address_in_use(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
-    })
+    async fn start_on(&self, port: u16) -> Result<Server, StartError> {
+        let (host, data_dir) = (HOST.to_owned(), self.data_dir.clone());
+        Server::start(ServeOptions { host, port, data_dir, allowed_hosts: Vec::new() }).await
+    }
 }

@@ -1,0 +1,150 @@
+//! What an argument or a `slipway://` link leads to.
+//!
+//! A link can come from any web page or mail, so it only ever shows: it must never run, delete, trust, send
+//! or open a folder. A path can only come from a person's own command line or file manager.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::path::Path;
+
+/// A place in the page, without the `#`: `/run/<id>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route(String);
+
+impl Route {
+    /// For places that are the same for everybody, like `/settings`.
+    pub(crate) fn fixed(path: &'static str) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// The page of one run.
+    pub(crate) fn run(run_id: &str) -> Self {
+        Self(format!("/run/{}", encode(run_id)))
+    }
+
+    /// What a file or folder contains.
+    pub(crate) fn inspect(path: &Path) -> Self {
+        Self(format!("/inspect?path={}", encode(&path.to_string_lossy())))
+    }
+
+    /// As the page's address has it.
+    pub(crate) fn hash(&self) -> String {
+        format!("#{}", self.0)
+    }
+
+    /// As a value in the page's first address.
+    pub(crate) fn encoded(&self) -> String {
+        encode(&self.0)
+    }
+}
+
+/// Why a link is not followed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// Nothing that a link may show.
+    #[error("the link `{0}` leads nowhere; links look like `slipway://run/<run id>`")]
+    Unknown(String),
+    /// It is not what a run's id can be.
+    #[error("`{0}` cannot be the id of a run")]
+    RunId(String),
+}
+
+const SCHEME: &str = "slipway:";
+
+/// Everything but letters, digits and `-_.` is encoded.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// Where an argument of the program leads. A path is seen from `working_dir`.
+pub(crate) fn destination(argument: &str, working_dir: &Path) -> Result<Route, LinkError> {
+    match argument.get(..SCHEME.len()) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => follow(argument),
+        _ => Ok(Route::inspect(&working_dir.join(argument))),
+    }
+}
+
+fn follow(link: &str) -> Result<Route, LinkError> {
+    let unknown = || LinkError::Unknown(link.chars().take(200).collect());
+    let rest = link.get(SCHEME.len()..).and_then(|rest| rest.strip_prefix("//")).ok_or_else(unknown)?;
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // Some programs add a slash when they take the run's id for a folder.
+    let mut parts = place.trim_end_matches('/').split('/');
+    let (Some("run"), Some(run_id), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(unknown());
+    };
+    let run_id = percent_decode_str(run_id).decode_utf8_lossy().into_owned();
+    if !is_word(&run_id, 64) {
+        return Err(LinkError::RunId(run_id.chars().take(80).collect()));
+    }
+    let mut route = Route::run(&run_id);
+    let tab = query.split('&').find_map(|pair| pair.strip_prefix("tab=")).filter(|tab| is_word(tab, 32));
+    if let Some(tab) = tab {
+        route.0.push_str(&format!("?tab={tab}"));
+    }
+    Ok(route)
+}
+
+fn is_word(text: &str, max_length: usize) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !text.is_empty() && text.len() <= max_length && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leads_to(argument: &str) -> Result<String, LinkError> {
+        destination(argument, Path::new("/work/dir")).map(|route| route.hash())
+    }
+
+    #[test]
+    fn a_link_shows_a_run() {
+        let run = "0123456789abcdef0123456789abcdef";
+        assert_eq!(leads_to(&format!("slipway://run/{run}")), Ok(format!("#/run/{run}")));
+        assert_eq!(leads_to(&format!("SLIPWAY://run/{run}/")), Ok(format!("#/run/{run}")));
+        assert_eq!(
+            leads_to(&format!("slipway://run/{run}?tab=logs&x=1#y")),
+            Ok(format!("#/run/{run}?tab=logs"))
+        );
+        // What is not a plain word as a tab is left out, the run is still shown.
+        assert_eq!(leads_to(&format!("slipway://run/{run}?tab=a%2Fb")), Ok(format!("#/run/{run}")));
+    }
+
+    #[test]
+    fn a_link_never_does_more_than_show() {
+        for link in [
+            "slipway://",
+            "slipway:run/abc",
+            "slipway://run",
+            "slipway://run/",
+            "slipway://run/abc/delete",
+            "slipway://open?path=/etc/passwd",
+            "slipway://connect?uri=http://elsewhere.example",
+            "slipway://inspect?path=/etc",
+            "slipway://settings",
+        ] {
+            assert!(matches!(leads_to(link), Err(LinkError::Unknown(_))), "{link}: {:?}", leads_to(link));
+        }
+        for id in ["..%2f..%2fsettings", "a%00b", "a b", "%2e%2e", "é", &"a".repeat(65)] {
+            let link = format!("slipway://run/{id}");
+            assert!(matches!(leads_to(&link), Err(LinkError::RunId(_))), "{link}: {:?}", leads_to(&link));
+        }
+    }
+
+    #[test]
+    fn a_path_is_inspected_from_where_it_was_typed() {
+        assert_eq!(leads_to("mlruns"), Ok("#/inspect?path=%2Fwork%2Fdir%2Fmlruns".to_owned()));
+        assert_eq!(leads_to("/a b&c#d"), Ok("#/inspect?path=%2Fa%20b%26c%23d".to_owned()));
+        // It only looks like a link to some other program.
+        assert_eq!(leads_to("slipway"), Ok("#/inspect?path=%2Fwork%2Fdir%2Fslipway".to_owned()));
+    }
+
+    #[test]
+    fn a_route_survives_being_a_value_in_the_first_address() {
+        let route = Route::inspect(Path::new("/a&b"));
+        assert_eq!(route.encoded(), "%2Finspect%3Fpath%3D%252Fa%2526b");
+    }
+}
