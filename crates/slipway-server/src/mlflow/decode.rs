@@ -4,7 +4,7 @@
 //! floats may be `NaN`, unknown fields are passed over, and a field that is absent differs from one that is empty.
 //! A body that is no JSON counts as empty, so that the answer names the parameter that is missing.
 
-use super::error::{MlflowError, Result};
+use super::error::{Code, MlflowError, Result};
 use crate::error::JSON_LIMIT_BYTES;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -12,6 +12,9 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
+
+/// Bodies of this size are not read between other work.
+const LARGE_BODY_BYTES: usize = 1 << 20;
 
 const SEE_DOCS: &str = "See the API docs for more information about request parameters.";
 
@@ -64,7 +67,14 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             return Ok(Self::from_query(request.uri().query().unwrap_or_default()));
         }
         check_content_type(request.headers())?;
-        Ok(Self::from_body(&read_body(request).await?))
+        let body = read_body(request).await?;
+        if body.len() < LARGE_BODY_BYTES {
+            return Ok(Self::from_body(&body));
+        }
+        // Reading it takes long enough to hold up others.
+        tokio::task::spawn_blocking(move || Self::from_body(&body)).await.map_err(|error| {
+            MlflowError::new(Code::InternalError, format!("The request was given up: {error}"))
+        })
     }
 }
 
