@@ -110,9 +110,6 @@ def test_filters_on_ids(searched):
         "metrics.loss IS NULL",
         "params.model < 'a'",
         "params.model = mlp",
-        "params.model = 5",
-        "params.model IN ('a')",
-        "status IN ('RUNNING')",
         "tags.a-b = 'x'",
         "foo.bar = 'x'",
         "nonsense = 'x'",
@@ -227,6 +224,6 @@ def test_experiments_are_searched(client, unique):
         filter_string=f"name LIKE '{unique}%'", max_results=5, order_by=["name"], page_token=page.token
     )
     assert [e.experiment_id for e in [*page, *rest]] == [ids[0], ids[2]]
-    for bad in ("name IN ('a')", "experiment_id = 1", "creation_time > 1.5", "attr.name = 'a'", "nope = 'a'"):
+    for bad in ("experiment_id = 1", "creation_time > 1.5", "attr.name = 'a'", "nope = 'a'"):
         with pytest.raises(MlflowException):
             client.search_experiments(filter_string=bad)

@@ -66,7 +66,7 @@ fn an_unknown_run() {
 fn a_bad_filter_says_where() {
     let (_sandbox, mut server, _) = prepared();
     let answer = server
-        .mlflow("runs/search", &json!({ "experiment_ids": ["1"], "filter": "metrics.loss <> 3" }))
+        .mlflow("runs/search", &json!({ "experiment_ids": ["1"], "filter": "metrics.loss =< 3" }))
         .unwrap();
     mlflow_error(&answer, 400);
     for filter in ["metrics.loss <", "params.a = b", "'open", "nonsense", "🚢🚢 = 'x'"] {

@@ -316,16 +316,16 @@ fn a_damaged_page_is_reported_in_words_and_the_rest_can_be_read() {
         1 => 65_536,
         size => usize::from(size),
     };
-    // Every page that holds the text of a long param, but never the first pages with the schema.
-    let text = vec![b'v'; 2_000];
+    // Every page of a tree with the text of a long param on it, but never the first one, with the schema. (SQLite
+    // keeps no checksums: what is changed inside a text alone cannot be noticed.)
+    let text = [b'v'; 300];
     let mut damaged = 0;
-    for (number, page) in bytes.chunks_mut(page_size).enumerate().skip(1) {
-        if page.windows(text.len()).any(|window| window == text) {
+    for page in bytes.chunks_mut(page_size).skip(1) {
+        if [2, 5, 10, 13].contains(&page[0]) && page.windows(text.len()).any(|window| window == text) {
             for byte in page.iter_mut() {
                 *byte ^= 0x5a;
             }
             damaged += 1;
-            assert!(number > 0);
         }
     }
     assert!(damaged > 0, "nothing to damage was found");

