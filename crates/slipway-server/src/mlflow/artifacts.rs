@@ -110,7 +110,7 @@ pub(super) async fn download_of_version(
 
 /// A file that a page puts into a run.
 pub(super) async fn upload(State(state): State<ServerState>, request: Request) -> Result<Answer> {
-    let params = Params::from_query(request.uri().query().unwrap_or_default());
+    let params = Params::from_query(request.uri().query().unwrap_or_default())?;
     let fields = params.fields();
     let must = |name: &str| {
         fields.filled_text(name)?.ok_or_else(|| MlflowError::invalid(format!("Request must specify {name}.")))

@@ -33,16 +33,16 @@ impl Params {
     }
 
     /// Reads a query string.
-    pub(super) fn from_query(query: &str) -> Self {
+    pub(super) fn from_query(query: &str) -> Result<Self> {
         let mut object = Map::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let list = object.entry(unescape(name)).or_insert_with(|| Value::Array(Vec::new()));
+            let list = object.entry(unescape(name)?).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(values) = list {
-                values.push(Value::String(unescape(value)));
+                values.push(Value::String(unescape(value)?));
             }
         }
-        Self { object, from_query: true }
+        Ok(Self { object, from_query: true })
     }
 
     /// Reads a JSON body.
@@ -64,7 +64,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         if matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Ok(Self::from_query(request.uri().query().unwrap_or_default()));
+            return Self::from_query(request.uri().query().unwrap_or_default());
         }
         check_content_type(request.headers())?;
         let body = read_body(request).await?;
@@ -114,9 +114,12 @@ fn check_content_type(headers: &HeaderMap) -> Result<()> {
 }
 
 /// Decodes `+` and percent-encodings of a query string, once.
-fn unescape(text: &str) -> String {
+fn unescape(text: &str) -> Result<String> {
     let spaced = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    match percent_encoding::percent_decode_str(&spaced).decode_utf8() {
+        Ok(decoded) => Ok(decoded.into_owned()),
+        Err(_) => Err(MlflowError::invalid(format!("Invalid query: '{}' is not text in UTF-8.", cut(text)))),
+    }
 }
 
 fn parse_lenient(body: &[u8]) -> Option<Value> {
@@ -523,14 +526,14 @@ mod tests {
     #[test]
     fn queries_repeat_and_escape() {
         let params =
-            Params::from_query("run_ids=a&run_ids=b%20c&key=m%2Fn+o&empty=&flag=true&run_id=%ff&a=%2541");
+            Params::from_query("run_ids=a&run_ids=b%20c&key=m%2Fn+o&empty=&flag=true&a=%2541").unwrap();
         let fields = params.fields();
         assert_eq!(fields.texts("run_ids").unwrap(), ["a", "b c"]);
         assert_eq!(fields.text("run_ids").unwrap(), Some("a"));
         assert_eq!(fields.text("key").unwrap(), Some("m/n o"));
         assert_eq!(fields.text("empty").unwrap(), Some(""));
         assert_eq!(fields.flag("flag").unwrap(), Some(true));
-        assert_eq!(fields.text("run_id").unwrap(), Some("\u{fffd}"));
+        assert!(Params::from_query("path=%c0%ae").is_err(), "not UTF-8");
         assert_eq!(fields.text("a").unwrap(), Some("%41"), "decoded once");
         assert_eq!(fields.text("absent").unwrap(), None);
     }

@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_interval_has_both_ends_in_order() {
-        let read = |query: &str| interval(&Params::from_query(query).fields());
+        let read = |query: &str| interval(&Params::from_query(query).unwrap().fields());
         assert_eq!(read("start_step=-2&end_step=5").unwrap(), Some((-2, 5)));
         assert_eq!(read("").unwrap(), None);
         assert!(read("start_step=1").is_err());
