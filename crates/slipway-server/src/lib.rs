@@ -14,6 +14,8 @@ mod guard;
 mod mlflow;
 mod serve;
 mod state;
+#[cfg(test)]
+mod testing;
 
 pub use events::{EventBus, RunEnded};
 pub use serve::serve;

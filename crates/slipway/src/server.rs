@@ -282,3 +282,6 @@ fn experiment_name(store: &Store, id: i64) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

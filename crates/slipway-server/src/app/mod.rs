@@ -32,6 +32,7 @@ use crate::error::{ApiFailure, ApiResult};
 use crate::guard::{self, OWN_API};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::routing::any;
 use slipway_store::{Applied, Change, Reader};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -40,7 +41,9 @@ use utoipa_axum::routes;
 pub(crate) fn router(state: &ServerState) -> Router<ServerState> {
     let (router, _) = routed().split_for_parts();
     let behind_token = router
-        .fallback(guard::unknown_route)
+        // Not a fallback: that would leave unknown paths to MLflow's routes, without the token.
+        .route("/", any(guard::unknown_route))
+        .route("/{*path}", any(guard::unknown_route))
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(from_fn_with_state(state.clone(), guard::require_token));
     Router::new().nest(OWN_API, behind_token)
