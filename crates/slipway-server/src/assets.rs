@@ -88,3 +88,66 @@ fn file(name: &str) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestServer;
+    use axum::http::Request;
+
+    fn request(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
+        let mut request = TestServer::request("GET", path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(Body::empty()).expect("request")
+    }
+
+    #[tokio::test]
+    async fn there_is_a_page_with_or_without_a_built_frontend() {
+        let server = TestServer::new();
+        for (path, headers) in
+            [("/", &[][..]), ("/index.html", &[]), ("/some/place", &[("accept", "text/html")])]
+        {
+            let page = server.send(request(path, headers)).await;
+            assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "no-cache"), "{path}");
+            assert!(page.header("content-type").starts_with("text/html"));
+            assert_eq!(page.header("content-security-policy"), PAGE_POLICY);
+            assert!(String::from_utf8_lossy(&page.body).contains("Slipway"));
+        }
+        let zipped = server.send(request("/", &[("accept-encoding", "gzip")])).await;
+        assert_eq!(zipped.header("content-encoding"), "gzip");
+        assert!(zipped.body.starts_with(&[0x1f, 0x8b]));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_not_a_page_for_programs() {
+        let server = TestServer::new();
+        for path in
+            ["/none.js", "/assets/none.css", "/../Cargo.toml", "/%2e%2e/Cargo.toml", "/..%2fpackage.json"]
+        {
+            let reply = server.send(request(path, &[("accept", "*/*")])).await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.json()["code"].as_str()),
+                (404, Some("not_found")),
+                "{path}"
+            );
+        }
+        let post = TestServer::request("POST", "/").body(Body::empty()).expect("request");
+        assert_eq!(server.send(post).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn files_with_a_hash_in_their_name_are_kept_by_browsers() {
+        let server = TestServer::new();
+        // None of them in a tree whose frontend was not built.
+        for name in Dist::iter().filter(|name| name.starts_with("assets/")) {
+            let reply = server.send(request(&format!("/{name}"), &[])).await;
+            assert_eq!(reply.status, 200, "{name}");
+            assert!(reply.header("cache-control").contains("immutable"), "{name}");
+            if name.ends_with(".js") {
+                assert!(reply.header("content-type").contains("javascript"), "{name}: {:?}", reply.headers);
+            }
+        }
+    }
+}
