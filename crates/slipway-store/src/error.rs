@@ -119,7 +119,7 @@ pub enum Missing {
     #[error("Logged model with ID '{0}' not found.")]
     LoggedModel(String),
     /// A tag of a logged model.
-    #[error("No tag with key '{key}' found for logged model with ID '{model_id}'.")]
+    #[error("No tag with key '{key}' found for model with ID '{model_id}'.")]
     LoggedModelTag {
         /// Key asked for.
         key: String,

@@ -107,17 +107,15 @@ impl<T: std::fmt::Display> Serialize for Text<T> {
     }
 }
 
-/// A float; what JSON has no number for becomes text.
+/// A float as MLflow gives it: NaN as text, an infinity as the largest float of its sign.
 struct Double(f64);
 
 impl Serialize for Double {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_finite() {
-            serializer.serialize_f64(self.0)
-        } else if self.0.is_nan() {
+        if self.0.is_nan() {
             serializer.serialize_str("NaN")
         } else {
-            serializer.serialize_str(if self.0 > 0.0 { "Infinity" } else { "-Infinity" })
+            serializer.serialize_f64(self.0.clamp(f64::MIN, f64::MAX))
         }
     }
 }
@@ -554,8 +552,8 @@ mod tests {
             (f64::MAX, "1.7976931348623157e+308"),
             (5e-324, "5e-324"),
             (f64::NAN, "\"NaN\""),
-            (f64::INFINITY, "\"Infinity\""),
-            (f64::NEG_INFINITY, "\"-Infinity\""),
+            (f64::INFINITY, "1.7976931348623157e+308"),
+            (f64::NEG_INFINITY, "-1.7976931348623157e+308"),
         ] {
             assert_eq!(serde_json::to_string(&Double(value)).unwrap(), written);
         }

@@ -212,12 +212,7 @@ fn metric(fields: &Fields<'_>) -> Result<LoggedMetric> {
     }
     let owned = |name| fields.filled_text(name).map(|text| text.map(str::to_owned));
     Ok(LoggedMetric {
-        point: Point {
-            step: fields.integer("step")?.unwrap_or(0),
-            time_ms,
-            // MLflow keeps infinities as the largest floats; NaN stays.
-            value: value.clamp(f64::MIN, f64::MAX),
-        },
+        point: Point { step: fields.integer("step")?.unwrap_or(0), time_ms, value },
         model_id: owned("model_id")?,
         dataset_name: owned("dataset_name")?,
         dataset_digest: owned("dataset_digest")?,
@@ -285,7 +280,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(read.metrics[0].point, Point { step: -3, time_ms: 7, value: f64::NAN });
-        assert_eq!(read.metrics[1].point.value, -1.797_693_134_862_315_7e308);
+        assert_eq!(second.point.value, f64::NEG_INFINITY);
         assert_eq!(read.metrics[1].model_id.as_deref(), Some("m-1"));
         assert_eq!(read.metrics[1].dataset_digest.as_deref(), Some("x"));
         assert_eq!(read.params, [KeyValue::new("p", "")]);
