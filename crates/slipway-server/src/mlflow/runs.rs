@@ -280,7 +280,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(read.metrics[0].point, Point { step: -3, time_ms: 7, value: f64::NAN });
-        assert_eq!(second.point.value, f64::NEG_INFINITY);
+        assert_eq!(read.metrics[1].point.value, f64::NEG_INFINITY);
         assert_eq!(read.metrics[1].model_id.as_deref(), Some("m-1"));
         assert_eq!(read.metrics[1].dataset_digest.as_deref(), Some("x"));
         assert_eq!(read.params, [KeyValue::new("p", "")]);
