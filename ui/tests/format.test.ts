@@ -64,6 +64,7 @@ test('ticks', () => {
   expect([0, 1500, 20_000, 3e6].map(stepTick)).toEqual(['0', '1500', '20k', '3M'])
   expect([0, 30, 90, 7200].map(relativeTick)).toEqual(['0', '30 s', '1:30', '2 h'])
   expect(valueTicks([0, 0.05, 0.1])).toEqual(['0.00', '0.05', '0.10'])
+  expect(valueTicks([0, 0.25, 0.5])).toEqual(['0.00', '0.25', '0.50'])
   expect(valueTicks([0.15, 0.2])).toEqual(['0.15', '0.20'])
   expect(logSplits(0.001, 1000)).toEqual([0.001, 0.01, 0.1, 1, 10, 100, 1000])
   const narrow = logSplits(0.21, 0.34)

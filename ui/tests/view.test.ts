@@ -12,7 +12,7 @@ const full: RunsView = {
     { column: { kind: 'param', key: 'a-b@c' }, descending: true },
   ],
   columns: [
-    { ref: { kind: 'attribute', key: 'state' }, width: 104, pinned: false },
+    { ref: { kind: 'attribute', key: 'state' }, width: 100, pinned: false },
     { ref: { kind: 'metric', key: 'val/loss:x,y', reduce: 'max' }, width: 133, pinned: true },
     { ref: { kind: 'tag', key: '@ weird , : % key' }, width: 120, pinned: true },
   ],

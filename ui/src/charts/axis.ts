@@ -45,8 +45,17 @@ export function valueTicks(splits: number[]): string[] {
     const digits = Math.max(0, Math.floor(Math.log10(largest)) - Math.floor(Math.log10(step || largest)))
     return splits.map((v) => (v === 0 ? '0' : tidyExponent(v.toExponential(Math.min(digits, 4)))))
   }
-  const decimals = Math.max(0, Math.min(8, -Math.floor(Math.log10(step || 1) + 1e-9)))
+  const decimals = decimalsOf(step || 1)
   return splits.map((v) => v.toFixed(decimals).replace('-', '−'))
+}
+
+/** The fewest decimals that write a step exactly. */
+function decimalsOf(step: number): number {
+  for (let decimals = 0; decimals < 8; decimals++) {
+    const scaled = step * 10 ** decimals
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6 * scaled) return decimals
+  }
+  return 8
 }
 
 function tidyExponent(text: string): string {
@@ -96,5 +105,5 @@ export function xText(x: XAxis, value: number): string {
 export const X_LABEL: Record<XAxis, string> = {
   step: 'step',
   time: 'wall time',
-  relative: 'time since start',
+  relative: 'relative time',
 }

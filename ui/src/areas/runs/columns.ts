@@ -41,20 +41,34 @@ export const columnId = (ref: ColumnRef): string =>
 const MOST_METRICS = 6
 const MOST_PARAMS = 5
 
+/** What people compare runs by comes before what only describes the training. */
+function worth(metric: string): number {
+  if (/(^|[^a-z])(val|valid|validation|eval|dev)([^a-z]|$)/i.test(metric)) return 3
+  if (/(^|[^a-z])(best|test)([^a-z]|$)/i.test(metric)) return 2
+  if (
+    /(^|[^a-z])(loss|acc|accuracy|auc|f1|score|precision|recall|reward|mae|mse|rmse|r2)([^a-z]|$)/i.test(
+      metric,
+    )
+  )
+    return 1
+  return 0
+}
+
 /** The state, the metrics that most runs have, and the params in which they differ. */
 export function automaticColumns(known: ColumnInfo[], manyExperiments: boolean): Column[] {
   const refs: ColumnRef[] = [
     { kind: 'attribute', key: 'state' },
     { kind: 'attribute', key: 'start_ms' },
-    { kind: 'attribute', key: 'duration_ms' },
   ]
-  if (manyExperiments) refs.push({ kind: 'attribute', key: 'experiment' })
   const byUse = (a: ColumnInfo, b: ColumnInfo) =>
     b.run_count - a.run_count || a.key.localeCompare(b.key, 'en')
   const metrics = known.filter((column) => column.kind === 'metric' && !column.key.startsWith('system/'))
-  for (const { key } of metrics.sort(byUse).slice(0, MOST_METRICS))
+  const byWorth = (a: ColumnInfo, b: ColumnInfo) => worth(b.key) - worth(a.key) || byUse(a, b)
+  for (const { key } of metrics.sort(byWorth).slice(0, MOST_METRICS))
     refs.push({ kind: 'metric', key, reduce: 'last' })
   const params = known.filter((column) => column.kind === 'param' && column.varies)
   for (const { key } of params.sort(byUse).slice(0, MOST_PARAMS)) refs.push({ kind: 'param', key })
+  refs.push({ kind: 'attribute', key: 'duration_ms' })
+  if (manyExperiments) refs.push({ kind: 'attribute', key: 'experiment' })
   return refs.map((ref) => ({ ref, width: defaultWidth(ref), pinned: false }))
 }

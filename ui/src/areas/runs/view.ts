@@ -40,7 +40,7 @@ export const DEFAULT_VIEW: RunsView = {
   trash: false,
   sort: [],
   columns: null,
-  nameWidth: 220,
+  nameWidth: 248,
   flat: false,
   first: 20,
   hidden: [],
@@ -84,7 +84,7 @@ export function defaultWidth(ref: ColumnRef): number {
   if (ref.kind === 'param') return 104
   if (ref.kind === 'tag') return 120
   return (
-    { state: 104, start_ms: 96, end_ms: 96, duration_ms: 80, experiment: 140, run_id: 120 }[ref.key] ?? 120
+    { state: 100, start_ms: 84, end_ms: 96, duration_ms: 80, experiment: 140, run_id: 120 }[ref.key] ?? 120
   )
 }
 
