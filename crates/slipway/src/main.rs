@@ -1,2 +1,10 @@
-//! The headless program.
-fn main() {}
+//! The `slipway` program: the command line around the library of the same name.
+//!
+//! It links no window. Data go to stdout, everything else to stderr; what a command could not do decides the exit
+//! code: 0 done, 1 failed, 2 wrong usage, 3 not found, 130 interrupted; `slipway run` ends as its command did.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,172 @@
+//! What a person types: arguments, and one file per subcommand.
+
+mod client;
+mod completions;
+mod doctor;
+mod failure;
+mod find;
+mod metrics;
+mod open;
+mod openapi;
+mod output;
+mod plot;
+mod program;
+mod run;
+mod runs;
+mod serve;
+mod table;
+mod url;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use failure::Failure;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Result of everything on the command line.
+type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Slipway tracks experiments, shows them, and speaks MLflow's protocol.
+///
+/// Without a subcommand it opens the window, at a file, a folder or a `slipway://` link if one is given.
+#[derive(Parser)]
+#[command(name = "slipway", version, args_conflicts_with_subcommands = true, propagate_version = false)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    /// A file or folder to look into, or a link like `slipway://run/<run id>`.
+    #[arg(value_name = "PATH|LINK")]
+    open: Option<OsString>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every subcommand takes.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// The folder that holds the runs.
+    #[arg(long, global = true, env = "SLIPWAY_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Say only what went wrong.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server: for training code, and for a browser.
+    Serve(serve::Arguments),
+    /// Print the address of the running server's pages, with its token.
+    Url(url::Arguments),
+    /// Run a command and keep what it logs, prints and returns.
+    Run(run::Arguments),
+    /// List, show and compare runs.
+    #[command(subcommand)]
+    Runs(runs::Command),
+    /// Print every point of one metric of a run.
+    Metrics(metrics::Arguments),
+    /// Draw a metric of some runs as SVG or PNG.
+    Plot(plot::Arguments),
+    /// Say what is installed, what is missing and what to type.
+    Doctor(doctor::Arguments),
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+    /// Print the description (OpenAPI) of Slipway's own HTTP API.
+    Openapi,
+}
+
+impl Global {
+    /// The folder that holds the runs, chosen or usual.
+    fn data_dir(&self) -> Result<PathBuf> {
+        match self.data_dir.as_ref().filter(|dir| !dir.as_os_str().is_empty()) {
+            Some(dir) => Ok(dir.clone()),
+            None => match dirs::data_dir() {
+                Some(dir) => Ok(dir.join("slipway")),
+                None => Err(Failure::failed("there is no home folder for the runs")
+                    .hint("Set HOME, or name a folder with `--data-dir`.")),
+            },
+        }
+    }
+
+    /// Says something that is neither data nor an error.
+    fn say(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            output::chatter(&text.to_string());
+        }
+    }
+}
+
+/// Parses the arguments and runs the command.
+pub(crate) fn main() -> ExitCode {
+    let matches = match parser().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    log_to_stderr(&cli.global);
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// The whole command line, for parsing and for completion scripts.
+fn parser() -> clap::Command {
+    Cli::command()
+}
+
+/// Help and version are data; a wrong argument is an error.
+fn usage(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    // Nobody may be reading any more.
+    let _ = error.print();
+    ExitCode::from(code)
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let global = &cli.global;
+    match cli.command {
+        None => open::run(global, cli.open),
+        Some(Command::Serve(arguments)) => serve::run(global, &arguments),
+        Some(Command::Url(arguments)) => url::run(global, &arguments),
+        Some(Command::Run(arguments)) => run::run(global, arguments),
+        Some(Command::Runs(command)) => runs::run(global, command),
+        Some(Command::Metrics(arguments)) => metrics::run(global, &arguments),
+        Some(Command::Plot(arguments)) => plot::run(global, &arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(global, &arguments),
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
+        Some(Command::Openapi) => openapi::run(),
+    }
+}
+
+fn log_to_stderr(global: &Global) {
+    let usual = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "warn,slipway=info,slipway_server=info,slipway_store=info,slipway_artifacts=info",
+        (false, 2) => "info,slipway=debug,slipway_server=debug,slipway_store=debug,slipway_artifacts=debug",
+        (false, _) => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SLIPWAY_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(output::colour_allowed() && std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::parser().debug_assert();
+    }
+}

@@ -1,0 +1,209 @@
+//! `slipway run`: runs a command and keeps what it logs, prints and returns.
+//!
+//! The command comes first. Whatever goes wrong with keeping is said once on stderr, and the command runs on as if
+//! nobody watched.
+
+mod child;
+mod code;
+mod logs;
+mod record;
+
+use super::{Failure, Global, Result, output};
+use child::{Ended, Watched};
+use clap::Args;
+use record::{Record, Tracker};
+use slipway_server::app::command_tags;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Name of the run; without it one is made up.
+    #[arg(long, env = "MLFLOW_RUN_NAME")]
+    name: Option<String>,
+    /// Name of the experiment to keep it in; made if it is missing. When the command itself chooses an experiment
+    /// (`mlflow.set_experiment`), name the same one here, or use --separate.
+    #[arg(long, short)]
+    experiment: Option<String>,
+    /// A tag as `key=value`. May be given again.
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
+    tags: Vec<(String, String)>,
+    /// Let the command make runs of its own instead of logging into this one.
+    #[arg(long)]
+    separate: bool,
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+fn parse_tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is written `key=value`".to_owned()),
+    }
+}
+
+/// Says once that keeping does not work.
+#[derive(Clone, Default)]
+struct Warning {
+    said: Arc<AtomicBool>,
+}
+
+impl Warning {
+    fn say(&self, problem: impl std::fmt::Display) {
+        if !self.said.swap(true, Ordering::Relaxed) {
+            output::chatter(&format!(
+                "slipway: {problem}\nslipway: the command goes on; not everything of it is kept"
+            ));
+        }
+    }
+}
+
+pub(crate) fn run(global: &Global, arguments: Arguments) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the command could not be started: {error}")))?;
+    let warning = Warning::default();
+    let record = Record::new(&arguments.command, &arguments.tags, arguments.name, arguments.experiment);
+    let tracker = match global.data_dir().and_then(|dir| Tracker::start(&runtime, dir, record, &warning)) {
+        Ok(tracker) => Some(tracker),
+        Err(failure) => {
+            warning.say(failure);
+            None
+        }
+    };
+    if let Some(tracker) = &tracker {
+        global.say(format!(
+            "slipway: keeping this as run `{}` ({})",
+            output::clean(tracker.run_name()),
+            tracker.run_id()
+        ));
+    }
+    let variables = tracker.as_ref().map(|tracker| tracker.variables(arguments.separate)).unwrap_or_default();
+    let watched = Watched::start(&runtime, &arguments.command, &variables);
+    let ended = match watched {
+        Ok(watched) => {
+            let uploads = tracker
+                .as_ref()
+                .map(|tracker| logs::Uploads::start(tracker.files(), watched.logs(), &warning));
+            let ended = watched.wait(&runtime, &warning);
+            if let Some(uploads) = uploads {
+                uploads.finish();
+            }
+            ended
+        }
+        Err(error) => {
+            let program =
+                arguments.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            output::chatter(&format!("slipway: `{}` could not be started: {error}", output::clean(&program)));
+            // As shells do.
+            Ended::not_started(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
+        }
+    };
+    if let Some(tracker) = tracker {
+        finish(global, &runtime, tracker, &ended, &warning);
+    }
+    Ok(ExitCode::from(ended.code))
+}
+
+fn finish(
+    global: &Global,
+    runtime: &tokio::runtime::Runtime,
+    tracker: Tracker,
+    ended: &Ended,
+    warning: &Warning,
+) {
+    if let Err(failure) = tracker.end(ended) {
+        warning.say(failure);
+    }
+    if ended.experiment_clash {
+        global.say(
+            "slipway: the command chose another experiment than this run's. Name the same one with `--experiment`, \
+             or let it make runs of its own with `--separate`.",
+        );
+    }
+    let to_terminal = std::io::stderr().is_terminal() && output::colour_allowed();
+    let (url, text) = tracker.link();
+    global.say(format!("slipway: {}  {}", ended.words(), output::link(&url, &text, to_terminal)));
+    tracker.stop(runtime);
+}
+
+/// The command as one would type it.
+fn quoted(command: &[OsString]) -> String {
+    let word = |word: &OsString| {
+        let text = word.to_string_lossy().into_owned();
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,@%+".contains(letter);
+        if !text.is_empty() && text.chars().all(is_plain) {
+            text
+        } else {
+            format!("'{}'", text.replace('\'', "'\\''"))
+        }
+    };
+    command.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Tags are limited; what is too long is cut with a mark.
+fn limited(text: String) -> String {
+    const LIMIT: usize = 4000;
+    if text.chars().count() <= LIMIT { text } else { text.chars().take(LIMIT - 1).chain(['…']).collect() }
+}
+
+impl Record {
+    fn new(
+        command: &[OsString],
+        tags: &[(String, String)],
+        name: Option<String>,
+        experiment: Option<String>,
+    ) -> Self {
+        let folder = std::env::current_dir().ok();
+        let code = folder.as_deref().and_then(code::State::of);
+        let script = command
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .find(|word| word.ends_with(".py") || word.ends_with(".ipynb") || word.ends_with(".sh"))
+            .or_else(|| command.first().map(|word| word.to_string_lossy().into_owned()));
+        let user = ["USER", "LOGNAME"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let mut all = vec![
+            (command_tags::COMMAND.to_owned(), quoted(command)),
+            (command_tags::HOST.to_owned(), host),
+            ("mlflow.source.type".to_owned(), "LOCAL".to_owned()),
+        ];
+        let mut add =
+            |key: &str, value: Option<String>| all.extend(value.map(|value| (key.to_owned(), value)));
+        add("mlflow.source.name", script);
+        add("mlflow.user", user.clone());
+        add(command_tags::WORKING_DIR, folder.map(|folder| folder.to_string_lossy().into_owned()));
+        add(command_tags::GIT_COMMIT, code.as_ref().and_then(|code| code.commit.clone()));
+        add(command_tags::GIT_DIRTY, code.as_ref().map(|code| code.is_dirty.to_string()));
+        let mut all: Vec<(String, String)> =
+            all.into_iter().map(|(key, value)| (key, limited(value))).collect();
+        all.extend(tags.iter().cloned());
+        Self { name, experiment, user, tags: all, patch: code.and_then(|code| code.patch) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_read_as_typed() {
+        let words = ["python", "train.py", "--name", "it's me", "", "a$b"].map(OsString::from);
+        assert_eq!(quoted(&words), "python train.py --name 'it'\\''s me' '' 'a$b'");
+    }
+
+    #[test]
+    fn tags_have_a_key() {
+        assert_eq!(parse_tag("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(parse_tag("a="), Ok(("a".to_owned(), String::new())));
+        assert!(parse_tag("=b").is_err() && parse_tag("a").is_err());
+    }
+}
