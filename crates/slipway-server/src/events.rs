@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 
 /// How long a stream waits for more after something changed.
-pub(crate) const GATHER: Duration = Duration::from_millis(40);
+pub(crate) const GATHER: Duration = Duration::from_millis(100);
 
 const RING_EVENTS: usize = 4096;
 const RING_BYTES: usize = 4 << 20;

@@ -413,7 +413,7 @@ pub struct Changed {
 }
 
 /// Asks for histories, thinned to what a chart of `width_px` can show. The answer is binary: see
-/// `SeriesAnswer` in `app/series.rs`.
+/// the description of the route.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SeriesRequest {
     /// At most 1000.
