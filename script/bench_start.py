@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = 5
+ROUNDS = 3
 # Slipway is quick: more starts a round make its median steadier.
-STARTS_A_ROUND = {"slipway serve": 5, "mlflow server": 1}
+STARTS_A_ROUND = {"slipway serve": 7, "mlflow server": 1}
 IDLE_SECONDS = 3.0
 
 
@@ -51,17 +51,18 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
-def resident_mb(pids: list[int]) -> float:
-    """Proportional resident memory, so that pages that processes share count once."""
-    total = 0
+def memory_mb(pids: list[int]) -> tuple[float, float]:
+    """Proportional memory (pages that processes share count once) and resident memory (they count each time)."""
+    total = {"Pss:": 0, "Rss:": 0}
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return total / 1024
+            name, *rest = line.split()
+            if name in total:
+                total[name] += int(rest[0])
+    return total["Pss:"] / 1024, total["Rss:"] / 1024
 
 
-def start_once(command: list[str], folder: Path, idle: bool) -> tuple[float, float | None]:
+def start_once(command: list[str], folder: Path, idle: bool) -> tuple[float, tuple[float, float] | None]:
     """Milliseconds to the first answer; memory when `idle` is asked for."""
     port = free_port()
     command = [part.replace("PORT", str(port)) for part in command]
@@ -80,7 +81,7 @@ def start_once(command: list[str], folder: Path, idle: bool) -> tuple[float, flo
         memory = None
         if idle:
             time.sleep(IDLE_SECONDS)
-            memory = resident_mb(processes_of(process.pid))
+            memory = memory_mb(processes_of(process.pid))
         return took_ms, memory
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -92,16 +93,16 @@ def start_once(command: list[str], folder: Path, idle: bool) -> tuple[float, flo
 
 
 def main() -> None:
-    slipway, mlflow = (str(Path(path).resolve()) for path in sys.argv[1:])
+    slipway_program, mlflow_program = (str(Path(path).resolve()) for path in sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as name:
         folder = Path(name)
         commands = {
-            "slipway serve": [slipway, "serve", "--port", "PORT", "--data-dir", str(folder / "slipway")],
-            "mlflow server": [mlflow, "server", "--host", "127.0.0.1", "--port", "PORT"]
+            "slipway serve": [slipway_program, "serve", "--port", "PORT", "--data-dir", str(folder / "slipway")],
+            "mlflow server": [mlflow_program, "server", "--host", "127.0.0.1", "--port", "PORT"]
             + ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "a")],
         }
         times: dict[str, list[float]] = {key: [] for key in commands}
-        memory: dict[str, list[float]] = {key: [] for key in commands}
+        memory: dict[str, list[tuple[float, float]]] = {key: [] for key in commands}
         for command in commands.values():
             start_once(command, folder, idle=False)
         for _ in range(ROUNDS):
@@ -111,13 +112,15 @@ def main() -> None:
                     times[key].append(took_ms)
                     if used is not None:
                         memory[key].append(used)
-    print(f"{'':16} {'first answer':>14} {'starts':>7} {'idle memory':>14}")
+    first = {key: statistics.median(times[key]) for key in commands}
+    pss = {key: statistics.median(used[0] for used in memory[key]) for key in commands}
+    rss = {key: statistics.median(used[1] for used in memory[key]) for key in commands}
+    print(f"{'':16} {'first answer':>14} {'starts':>7} {'idle memory':>14} {'(resident)':>14}")
     for key in commands:
-        first, used = statistics.median(times[key]), statistics.median(memory[key])
-        print(f"{key:16} {first:11.1f} ms {len(times[key]):7} {used:11.1f} MB")
-    quicker = statistics.median(times["mlflow server"]) / statistics.median(times["slipway serve"])
-    smaller = statistics.median(memory["mlflow server"]) / statistics.median(memory["slipway serve"])
-    print(f"{'ratio':16} {quicker:11.1f} x  {'':7} {smaller:11.1f} x")
+        print(f"{key:16} {first[key]:11.1f} ms {len(times[key]):7} {pss[key]:11.1f} MB {rss[key]:11.1f} MB")
+    slipway, mlflow = commands
+    ratios = [numbers[mlflow] / numbers[slipway] for numbers in (first, pss, rss)]
+    print(f"{'ratio':16} {ratios[0]:11.1f} x  {'':7} {ratios[1]:11.1f} x  {ratios[2]:11.1f} x")
 
 
 main()
