@@ -343,6 +343,11 @@ export interface components {
             entries: components["schemas"]["ArtifactEntry"][];
             root_uri: string;
         };
+        /**
+         * Format: binary
+         * @description Bytes in an answer, for the description of the API.
+         */
+        Binary: string;
         CellValue: number | string;
         Changed: {
             /**
@@ -643,7 +648,7 @@ export interface components {
         };
         /**
          * @description Asks for histories, thinned to what a chart of `width_px` can show. The answer is binary: see
-         *     `SeriesAnswer` in `app/series.rs`.
+         *     the description of the route.
          */
         SeriesRequest: {
             /**
@@ -732,7 +737,7 @@ export interface components {
              * @description One cell per requested column: a number, a text, or null where the run has no such value.
              *     Metrics that are not finite come as the texts `NaN`, `Infinity`, `-Infinity`.
              */
-            cells: components["schemas"]["CellValue"][];
+            cells: (components["schemas"]["CellValue"] | null)[];
             /**
              * Format: int64
              * @description Children that the same filter would show below this row.
@@ -812,14 +817,14 @@ export interface operations {
     };
     list_columns: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description Ids separated by commas. Empty: all active experiments. */
-                experiment_ids: string;
+                experiment_ids?: string;
                 /** @description Which part of the store to look at. Default `active`. */
-                view: components["schemas"]["View"];
+                view?: components["schemas"]["View"];
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -844,14 +849,14 @@ export interface operations {
     };
     stream_events: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Id of the last event that arrived; the header `Last-Event-ID` says the same. */
+                after?: string;
+            };
             header?: {
                 "Last-Event-ID"?: string | null;
             };
-            path: {
-                /** @description Id of the last event that arrived; the header `Last-Event-ID` says the same. */
-                after: string | null;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -876,12 +881,12 @@ export interface operations {
     };
     list_experiments: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description Which part of the store to look at. Default `active`. */
-                view: components["schemas"]["View"];
+                view?: components["schemas"]["View"];
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -1047,32 +1052,32 @@ export interface operations {
     };
     draw_plot: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query: {
                 /** @description Default `svg`. */
-                format: "svg" | "png";
+                format?: "svg" | "png";
                 /** @description In pixels. Default 540. */
-                height: number | null;
+                height?: number;
                 /** @description Logarithmic y axis. */
-                log_y: boolean;
+                log_y?: boolean;
                 /** @description Name of the metric. */
                 metric: string;
                 /** @description Ids of runs separated by commas; at most 200. */
                 run_ids: string;
                 /** @description PNG only: pixels of the file for one of the layout, 1 to 4. Default 1. */
-                scale: number | null;
+                scale?: number;
                 /** @description Weight of the past in the moving average, from 0 to below 1. Default 0. */
-                smoothing: number;
+                smoothing?: number;
                 /** @description Default `light`. */
-                theme: "light" | "dark";
+                theme?: "light" | "dark";
                 /** @description Above the chart. Default: the metric's name. */
-                title: string | null;
+                title?: string;
                 /** @description In pixels. Default 960. */
-                width: number | null;
+                width?: number;
                 /** @description Default `step`. */
-                x: components["schemas"]["XAxis"];
+                x?: components["schemas"]["XAxis"];
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -1082,6 +1087,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "image/png": components["schemas"]["Binary"];
                     "image/svg+xml": string;
                 };
             };
@@ -1159,11 +1165,12 @@ export interface operations {
     };
     list_artifacts: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Relative to the run's artifacts, with `/`. Empty: all of them. */
+                path?: string;
+            };
             header?: never;
             path: {
-                /** @description Relative to the run's artifacts, with `/`. Empty: all of them. */
-                path: string;
                 run_id: string;
             };
             cookie?: never;
@@ -1190,11 +1197,12 @@ export interface operations {
     };
     get_artifact: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Relative to the run's artifacts, with `/`. Empty: all of them. */
+                path?: string;
+            };
             header?: never;
             path: {
-                /** @description Relative to the run's artifacts, with `/`. Empty: all of them. */
-                path: string;
                 run_id: string;
             };
             cookie?: never;
@@ -1206,7 +1214,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": components["schemas"]["Binary"];
                 };
             };
             206: {
@@ -1214,7 +1222,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": components["schemas"]["Binary"];
                 };
             };
             default: {
@@ -1229,15 +1237,16 @@ export interface operations {
     };
     get_metric_history: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query: {
                 /** @description `next` of the answer before this one. Absent: from the start. */
-                after: string | null;
+                after?: string;
                 /** @description Name of the metric. */
                 key: string;
                 /** @description Points at most; up to 100,000. Default 10,000. */
-                limit: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
                 run_id: string;
             };
             cookie?: never;
@@ -1373,7 +1382,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": components["schemas"]["Binary"];
                 };
             };
             default: {

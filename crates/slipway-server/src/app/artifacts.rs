@@ -1,7 +1,7 @@
 //! Files of a run: listing them, reading them, and links that a page can load.
 
-use super::read;
 use super::wire::{ApiError, ArtifactEntry, ArtifactLink, ArtifactLinkRequest, ArtifactList, Preview};
+use super::{Binary, read};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiPath, ApiQuery, ApiResult};
 use crate::files::{self, Shown};
@@ -15,6 +15,7 @@ use slipway_artifacts::{ArtifactPath, Error};
 use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct PathQuery {
     /// Relative to the run's artifacts, with `/`. Empty: all of them.
     #[serde(default)]
@@ -56,8 +57,8 @@ pub(super) async fn list_artifacts(
 #[utoipa::path(get, path = "/runs/{run_id}/artifacts/content", tag = "artifacts",
     params(("run_id" = String, Path), PathQuery),
     responses(
-        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, body = Binary, content_type = "application/octet-stream"),
+        (status = 206, body = Binary, content_type = "application/octet-stream"),
         (status = "default", body = ApiError)
     ))]
 pub(super) async fn get_artifact(

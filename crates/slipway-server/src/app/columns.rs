@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ColumnsQuery {
     /// Ids separated by commas. Empty: all active experiments.
     #[serde(default)]

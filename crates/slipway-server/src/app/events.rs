@@ -20,6 +20,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const BATCH: usize = 256;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
     /// Id of the last event that arrived; the header `Last-Event-ID` says the same.
     after: Option<String>,

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 const NAME_LIMIT_CHARS: usize = 500;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// Which part of the store to look at. Default `active`.
     #[serde(default)]

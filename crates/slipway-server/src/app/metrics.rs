@@ -13,6 +13,7 @@ const MAX_POINTS: usize = 100_000;
 const DEFAULT_POINTS: usize = 10_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct HistoryQuery {
     /// Name of the metric.
     key: String,

@@ -70,6 +70,12 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(openapi::get_openapi))
 }
 
+/// Bytes in an answer, for the description of the API.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it stands for a body that is streamed")]
+struct Binary(Vec<u8>);
+
 /// Asks the store where waiting for the disk holds up nobody else.
 async fn read<T: Send + 'static>(
     state: &ServerState,

@@ -1,7 +1,7 @@
 //! A chart as an image, drawn without a window.
 
 use super::wire::{ApiError, SeriesRef, XAxis};
-use super::{blocking, series};
+use super::{Binary, blocking, series};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiQuery, ApiResult};
 use axum::extract::State;
@@ -31,6 +31,7 @@ pub(super) enum PlotTheme {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct PlotQuery {
     /// Name of the metric.
     metric: String,
@@ -69,7 +70,10 @@ pub(super) struct PlotQuery {
 /// The chart of one metric over some runs as an image.
 #[utoipa::path(get, path = "/plot", tag = "runs", params(PlotQuery),
     responses(
-        (status = 200, body = String, content_type = "image/svg+xml"),
+        (status = 200, content(
+            (String = "image/svg+xml"),
+            (Binary = "image/png")
+        )),
         (status = "default", body = ApiError)
     ))]
 pub(super) async fn draw_plot(

@@ -16,8 +16,8 @@
 //! then for each entry: f64 x[point_count], f64 y[point_count]
 //! ```
 
-use super::read;
 use super::wire::{ApiError, SeriesRef, SeriesRequest, XAxis};
+use super::{Binary, read};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use axum::extract::State;
@@ -40,7 +40,7 @@ const MAX_POINTS: usize = 8 << 20;
 /// f64 y[point_count]`.
 #[utoipa::path(post, path = "/series", tag = "runs", request_body = SeriesRequest,
     responses(
-        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, body = Binary, content_type = "application/octet-stream"),
         (status = "default", body = ApiError)
     ))]
 pub(super) async fn query_series(

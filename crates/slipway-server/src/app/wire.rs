@@ -240,7 +240,6 @@ pub struct TableRow {
     pub matches: bool,
     /// One cell per requested column: a number, a text, or null where the run has no such value.
     /// Metrics that are not finite come as the texts `NaN`, `Infinity`, `-Infinity`.
-    #[schema(value_type = Vec<CellValue>)]
     pub cells: Vec<Option<CellValue>>,
 }
 
