@@ -74,13 +74,18 @@ fn announce(global: &Global, server: &Server, data_dir: &Path) {
     let _ = writeln!(stdout, "{}", server.url());
     let _ = stdout.flush();
     drop(stdout);
-    let to_terminal = std::io::stderr().is_terminal() && output::colour_allowed();
+    // A log outlives the session it was made in, and others may read it: the token is only for a terminal.
+    let (page, token) = if std::io::stderr().is_terminal() {
+        (output::link(&server.ui_url(), &server.ui_url(), output::colour_allowed()), server.token())
+    } else {
+        ("the address that `slipway url` prints".to_owned(), "(the token in server.json of the data folder)")
+    };
     global.say(format!(
         "Slipway keeps runs in `{}`.\n\
          In a browser:    {}\n\
          Training code:   export MLFLOW_TRACKING_URI={}",
         data_dir.display(),
-        output::link(&server.ui_url(), &server.ui_url(), to_terminal),
+        page,
         server.url()
     ));
     if !server.address().ip().is_loopback() {
@@ -91,7 +96,7 @@ fn announce(global: &Global, server: &Server, data_dir: &Path) {
              What they send is not encrypted; put a proxy with TLS in front where the network is not yours.",
             server.address().port(),
             server.address().port(),
-            server.token()
+            token
         ));
     }
     global.say("Ctrl+C stops it.");
