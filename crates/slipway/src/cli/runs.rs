@@ -212,8 +212,18 @@ fn row_json(row: &TableRow, columns: &[ColumnRef]) -> Value {
     let values: Map<String, Value> = columns
         .iter()
         .zip(&row.cells)
+        // These stand beside `values` already.
+        .filter(|(column, _)| {
+            column.kind != ColumnKind::Attribute
+                || !["run_id", "name", "state", "start_ms", "end_ms"].contains(&column.key.as_str())
+        })
         .filter_map(|(column, cell)| {
-            let value = serde_json::to_value(cell).ok()?;
+            let value = match cell {
+                Some(CellValue::Number(number)) if column.kind == ColumnKind::Attribute => {
+                    Value::from(*number as i64)
+                }
+                cell => serde_json::to_value(cell).ok()?,
+            };
             Some((find::full_key(column.kind, &column.key, column.reduce), value))
         })
         .collect();
@@ -303,7 +313,9 @@ fn show(api: &Api, arguments: &Show) -> Result<()> {
     if let (Some(start), Some(end)) = (run.start_ms, run.end_ms) {
         facts.push(("took", output::duration(end - start)));
     }
-    facts.push(("user", output::clean(&run.user)));
+    if !run.user.is_empty() {
+        facts.push(("user", output::clean(&run.user)));
+    }
     if let Some(command) = &run.command {
         facts.push(("command", output::clean(&command.command)));
         facts.extend(command.working_dir.as_ref().map(|dir| ("folder", output::clean(dir))));
@@ -352,7 +364,9 @@ fn show(api: &Api, arguments: &Show) -> Result<()> {
         };
         table.print(&mut out, plain)?;
     }
-    let tags: Vec<_> = run.tags.iter().filter(|tag| !tag.key.starts_with("mlflow.")).collect();
+    // MLflow's and Slipway's own are told above in words.
+    let is_own = |key: &str| key.starts_with("mlflow.") || key.starts_with("slipway.");
+    let tags: Vec<_> = run.tags.iter().filter(|tag| !is_own(&tag.key)).collect();
     if !tags.is_empty() {
         writeln!(out, "\ntags")?;
         for tag in tags {

@@ -8,6 +8,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use slipway::{ServeOptions, Server, StartError};
 use slipway_server::app::command_tags;
+use slipway_server::app::wire::Info;
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -82,7 +83,12 @@ impl Tracker {
         }
     }
 
-    fn begin(socket: Socket, record: Record, warning: &Warning) -> Result<Self> {
+    fn begin(socket: Socket, mut record: Record, warning: &Warning) -> Result<Self> {
+        if record.user.is_none() {
+            // Usually the same account; better than none where there is no USER, as in containers.
+            record.user = account(&socket);
+            record.tags.extend(record.user.iter().map(|user| ("mlflow.user".to_owned(), user.clone())));
+        }
         let experiment_was_named = record.experiment.is_some();
         let info = match resumed(&socket)? {
             Some(info) => {
@@ -229,6 +235,13 @@ fn connect(runtime: &Runtime, data_dir: PathBuf) -> Result<(Socket, Option<Serve
             Err(error) => return Err(Failure::failed(error.to_string())),
         }
     }
+}
+
+/// The account that the server runs as.
+fn account(socket: &Socket) -> Option<String> {
+    let answer = socket.call(Method::GET, "/api/slipway/v1/info", None).ok()?;
+    let info: Info = serde_json::from_slice(&answer.body).ok()?;
+    Some(info.user).filter(|user| !user.is_empty())
 }
 
 /// The run that the user's environment names, set running again.
