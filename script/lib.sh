@@ -6,6 +6,9 @@ set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$ROOT"
 TARGET="${CARGO_TARGET_DIR:-$ROOT/target}"
+# What is built and tried: `release`, or `dev` for a quicker build of slower programs.
+PROFILE="${SLIPWAY_PROFILE:-release}"
+BUILT="$TARGET/${PROFILE/#dev/debug}"
 VENV="$ROOT/target/venv"
 TOOLS="$ROOT/target/tools"
 STAMPS="$ROOT/target/setup"
@@ -165,8 +168,8 @@ build_ui() {
 }
 
 build_programs() {
-  step "Building Slipway (release; the first time takes several minutes)"
-  cargo build --release --locked -p slipway -p slipway-desktop || die "Slipway could not be built"
+  step "Building Slipway ($PROFILE; the first time takes several minutes)"
+  cargo build --profile "$PROFILE" --locked -p slipway -p slipway-desktop || die "Slipway could not be built"
 }
 
 # ---- Processes: ended by the id they were started with, never by name
