@@ -321,11 +321,13 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
             let (Some(series), Some(look)) = (chart.series.get(*index), looks.get(*index)) else { continue };
             let colour = palette.run(*look);
             marks.push(Mark::Disc { at: *end, radius: 2.5, colour });
+            // A line that ends early is led to its name by dots, which cannot be taken for its data.
+            let is_far = right - end.0 > 12.0;
             marks.push(Mark::Line {
                 points: vec![*end, (right + 6.0, at), (right + 14.0, at)],
-                colour: palette.faded(colour, 0.6),
+                colour: palette.faded(colour, if is_far { 0.45 } else { 0.6 }),
                 width: 1.0,
-                dash: &[],
+                dash: if is_far { &[1.0, 4.0] } else { &[] },
             });
             marks.push(Mark::Text {
                 at: (right + 18.0, at),

@@ -445,6 +445,8 @@ fn what_is_not_there_is_3_and_what_is_unclear_is_2() {
     assert!(column.stderr.contains("metrics.loss"), "{}", column.stderr);
     sandbox.run(&["runs", "ls", "--nonsense"]).with(2);
     sandbox.run(&["nonsense"]).with(2);
+    sandbox.run(&["work", "runs", "ls"]).with(2);
+    sandbox.run(&["--quiet", "runs", "ls"]).with(0);
     let nothing = sandbox.run(&[]).with(2);
     assert!(nothing.stderr.contains("slipway serve"));
 }
@@ -492,6 +494,37 @@ fn doctor_completions_and_openapi_answer() {
     }
     let document = sandbox.run(&["openapi"]).with(0).json();
     assert!(document["paths"].as_object().unwrap().contains_key("/runs/table"), "{document}");
+}
+
+#[test]
+fn with_a_display_the_window_program_takes_over() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new();
+    let bin = sandbox.folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_slipway"), bin.join("slipway")).unwrap();
+    let window = bin.join("slipway-desktop");
+    std::fs::write(&window, "#!/bin/sh\necho \"$$ $*\"\nexit 9\n").unwrap();
+    std::fs::set_permissions(&window, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let open = |arguments: &[&str]| {
+        let mut command = Command::new(bin.join("slipway"));
+        command
+            .args(arguments)
+            .env("DISPLAY", ":77")
+            .env("HOME", sandbox.folder.path())
+            .env_remove("SLIPWAY_DATA_DIR");
+        let child = command.current_dir(&bin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap().replace(&pid.to_string(), "PID"))
+    };
+    assert_eq!(open(&[]), (Some(9), "PID \n".to_owned()), "the same process");
+    assert_eq!(
+        open(&["--data-dir", "d", "slipway://run/1"]),
+        (Some(9), "PID --data-dir d -- slipway://run/1\n".to_owned())
+    );
+    assert_eq!(open(&["."]), (Some(9), "PID -- .\n".to_owned()));
+    assert_eq!(open(&["not-there"]).0, Some(2));
 }
 
 #[test]

@@ -31,7 +31,7 @@ type Result<T, E = Failure> = std::result::Result<T, E>;
 ///
 /// Without a subcommand it opens the window, at a file, a folder or a `slipway://` link if one is given.
 #[derive(Parser)]
-#[command(name = "slipway", version, args_conflicts_with_subcommands = true, propagate_version = false)]
+#[command(name = "slipway", version)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -132,6 +132,13 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode> {
     let global = &cli.global;
+    if let (Some(open), Some(_)) = (&cli.open, &cli.command) {
+        let shown = output::clean(&open.to_string_lossy());
+        return Err(Failure::usage(format!(
+            "`{shown}` stands before a subcommand, which takes its own arguments"
+        ))
+        .hint("`slipway --help` shows the order."));
+    }
     match cli.command {
         None => open::run(global, cli.open),
         Some(Command::Serve(arguments)) => serve::run(global, &arguments),
