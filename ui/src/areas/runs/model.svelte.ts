@@ -263,7 +263,7 @@ export class RunsModel {
       toasts.show(`Moved ${plural(changed, 'run')} to the trash.`, {
         action: { label: 'Undo', run: () => void this.restore(ids) },
       })
-      void this.table.refresh()
+      void this.table.refresh(true)
     } catch (error) {
       toasts.show(describe(error).message, { kind: 'error' })
     }
@@ -274,7 +274,7 @@ export class RunsModel {
       const { changed } = await api.restoreRuns(ids)
       this.selected.clear()
       toasts.show(`Restored ${plural(changed, 'run')}.`)
-      void this.table.refresh()
+      void this.table.refresh(true)
     } catch (error) {
       toasts.show(describe(error).message, { kind: 'error' })
     }

@@ -216,8 +216,11 @@ export class RunsTable {
     this.version += 1
   }
 
-  /** Something changed on the server: fetches what is on screen again. */
-  async refresh(): Promise<void> {
+  /**
+   * Something changed on the server: fetches what is on screen again. What the user just did here is shown at
+   * once, wherever the pointer is.
+   */
+  async refresh(mine = false): Promise<void> {
     const signal = this.abort?.signal
     if (!this.query || !signal || this.busy) return
     if (!this.ready) return this.ask(this.query)
@@ -230,11 +233,12 @@ export class RunsTable {
       const rootAnswer = answers.find(([level]) => level.parent === null)?.[2]
       if (rootAnswer) this.take(rootAnswer)
       const moves = answers.some(([level, page, table]) => pageMoves(level, page, table))
-      if (moves && this.hold) {
+      if (moves && this.hold && !mine) {
         for (const [level, , table] of answers) patchRows(level, table)
         this.pending = answers.reduce((sum, [level, , table]) => sum + table.total - level.total, 0)
         this.waiting = [() => this.settle(answers, signal)]
       } else {
+        this.waiting = []
         await this.settle(answers, signal)
       }
       this.problem = null

@@ -1,0 +1,73 @@
+import { chart, expect, logMetric, mlflow, names, newExperiment, newRun, open, test } from './slipway'
+
+test('new runs, values and points arrive without a reload', async ({ page }) => {
+  const id = await newExperiment('live')
+  const first = await newRun(id, 'first')
+  await logMetric(first, 'loss', 0.9, 0)
+  await logMetric(first, 'loss', 0.8, 1)
+  await open(page, `/runs?experiments=${id}&cols=a:state,m:loss`)
+  const cell = page.locator(`[data-run="${first}"] [data-col="5"] span[title]`)
+  await expect(cell).toHaveAttribute('title', '0.8')
+  await expect(chart(page, 'loss')).toContainText('lowest first 0.8 at 1')
+  // A page that is loaded again forgets this.
+  await page.evaluate(() => Object.assign(window, { stillHere: true }))
+  await page.mouse.move(5, 5)
+
+  await logMetric(first, 'loss', 0.25, 2)
+  await expect(cell).toHaveAttribute('title', '0.25')
+  await expect(chart(page, 'loss')).toContainText('lowest first 0.25 at 2')
+
+  const second = await newRun(id, 'second')
+  await expect.poll(() => names(page)).toEqual(['second', 'first'])
+  await logMetric(second, 'loss', 0.1, 0)
+  await expect(chart(page, 'loss')).toContainText('loss, 2 runs')
+  await mlflow('runs/update', { run_id: first, status: 'FINISHED', end_time: Date.now() })
+  await expect(page.locator(`[data-run="${first}"]`)).toContainText('succeeded')
+  expect(await page.evaluate(() => 'stillHere' in window)).toBe(true)
+})
+
+test('rows keep their place under the pointer, and new ones wait', async ({ page }) => {
+  const id = await newExperiment('hold')
+  const first = await newRun(id, 'first')
+  await logMetric(first, 'loss', 0.9, 0)
+  await open(page, `/runs?experiments=${id}&cols=m:loss`)
+  const cell = page.locator(`[data-run="${first}"] [data-col="4"] span[title]`)
+  await expect(cell).toHaveAttribute('title', '0.9')
+  await page.locator(`[data-run="${first}"]`).hover()
+  await newRun(id, 'second')
+  await logMetric(first, 'loss', 0.5, 1)
+  await expect(page.getByRole('button', { name: '1 new run' })).toBeVisible()
+  // What is known of the rows that are there still changes.
+  await expect(cell).toHaveAttribute('title', '0.5')
+  expect(await names(page)).toEqual(['first'])
+  await page.getByRole('button', { name: '1 new run' }).click()
+  await expect.poll(() => names(page)).toEqual(['second', 'first'])
+})
+
+test('paused, nothing moves; resumed, everything catches up', async ({ page }) => {
+  const id = await newExperiment('pause')
+  const run = await newRun(id, 'only')
+  await logMetric(run, 'loss', 0.9, 0)
+  await open(page, `/runs?experiments=${id}&cols=m:loss`)
+  const cell = page.locator(`[data-run="${run}"] [data-col="4"] span[title]`)
+  await expect(cell).toHaveAttribute('title', '0.9')
+  await page.getByRole('button', { name: /^Live updates: live/ }).click()
+  await logMetric(run, 'loss', 0.4, 1)
+  await expect(page.getByRole('button', { name: /^Live updates: paused/ })).toContainText('changes wait')
+  await expect(cell).toHaveAttribute('title', '0.9')
+  await page.getByRole('button', { name: /^Live updates: paused/ }).click()
+  await expect(cell).toHaveAttribute('title', '0.4')
+})
+
+test('the welcome screen hears the first metric', async ({ page }) => {
+  await open(page, '/welcome')
+  const light = page.getByRole('status').filter({ hasText: 'Waiting for the first metric' })
+  await expect(light).toBeVisible()
+  await expect(page.getByRole('tabpanel')).toContainText(new URL(process.env.SLIPWAY_URL ?? '').host)
+  const id = await newExperiment('welcome')
+  const run = await newRun(id, 'hello')
+  await logMetric(run, 'first_loss', 0.5, 0)
+  await expect(page.getByText('first_loss')).toBeVisible()
+  await page.getByRole('link', { name: 'Open the run' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'hello' })).toBeVisible()
+})
