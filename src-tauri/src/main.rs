@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tauri::{AppHandle, Manager, RunEvent};
 use tauri_plugin_window_state::StateFlags;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Slipway in a window of its own.
 #[derive(Parser)]
@@ -95,10 +96,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     let settings = settings::Store::open(places::config_dir()?.join("desktop.json"));
+    let signals = EndSignals::listen().context("signals cannot be heard")?;
     // The port is bound before there is a window, so the page can be loaded at once.
     let server = tauri::async_runtime::block_on(Backend::start(Wanted { data_dir, port: arguments.port }))?;
     eprintln!("{}", server.url());
-    open_window(first, request, Shell::new(server, settings, paint_guard))
+    open_window(first, request, signals, Shell::new(server, settings, paint_guard))
 }
 
 fn require_display() -> anyhow::Result<()> {
@@ -112,7 +114,12 @@ fn require_display() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open_window(first: First, request: Request, shell: Shell) -> anyhow::Result<ExitCode> {
+fn open_window(
+    first: First,
+    request: Request,
+    signals: EndSignals,
+    shell: Shell,
+) -> anyhow::Result<ExitCode> {
     let mut window_state =
         tauri_plugin_window_state::Builder::new().with_state_flags(StateFlags::all() & !StateFlags::VISIBLE);
     if let Ok(state) = places::state_dir() {
@@ -133,7 +140,7 @@ fn open_window(first: First, request: Request, shell: Shell) -> anyhow::Result<E
         ])
         .on_menu_event(|app, event| menu::choose(app, &event))
         .manage(shell)
-        .setup(move |app| Ok(set_up(app.handle(), first, &request)?))
+        .setup(move |app| Ok(set_up(app.handle(), first, &request, signals)?))
         .build(tauri::generate_context!())
         .context("the window system does not start")?;
     let code = app.run_return(|app, event| match event {
@@ -153,7 +160,7 @@ fn open_window(first: First, request: Request, shell: Shell) -> anyhow::Result<E
     Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn set_up(app: &AppHandle, first: First, request: &Request) -> anyhow::Result<()> {
+fn set_up(app: &AppHandle, first: First, request: &Request, signals: EndSignals) -> anyhow::Result<()> {
     window::grant_rights(app)?;
     commands::update_tray(app);
     let shell = app.state::<Shell>();
@@ -167,7 +174,7 @@ fn set_up(app: &AppHandle, first: First, request: &Request) -> anyhow::Result<()
     if let Some(ends) = shell.server.run_ends() {
         notify::watch(app, ends);
     }
-    end_on_signals(app);
+    signals.quit_on_one(app);
     let handle = app.clone();
     first.serve(move |request| {
         if !request.background {
@@ -187,21 +194,32 @@ fn route(request: &Request) -> Option<Route> {
     }
 }
 
-/// The end of the session and Ctrl+C stop the server as cleanly as the menu does.
-fn end_on_signals(app: &AppHandle) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let app = app.clone();
-    tauri::async_runtime::spawn(async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            tracing::warn!("signals are not heard; the server will not be stopped by them cleanly");
-            return;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        window::quit(&app);
-    });
+/// The end of the session and Ctrl+C, which stop the server as cleanly as the menu does.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    /// From now on they wait for [`EndSignals::quit_on_one`] instead of ending the process at once.
+    fn listen() -> std::io::Result<Self> {
+        // The streams belong to the runtime that will read them.
+        tauri::async_runtime::block_on(async {
+            Ok(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            })
+        })
+    }
+
+    fn quit_on_one(mut self, app: &AppHandle) {
+        let app = app.clone();
+        tauri::async_runtime::spawn(async move {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            window::quit(&app);
+        });
+    }
 }

@@ -16,8 +16,9 @@ use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind};
 
 pub(crate) const LABEL: &str = "main";
 
-/// What the page may ask for: the commands of `commands.rs`, and to hear our events.
-const PERMISSIONS: [&str; 9] = [
+/// What the page may ask for: the commands of `commands.rs`, and to hear our events. The last is what the shell
+/// plugin turns clicks on links to the web into; tauri.conf.json lets it open `http` and `https` only.
+const PERMISSIONS: [&str; 10] = [
     "allow-first-paint",
     "allow-open-external",
     "allow-pick-folder",
@@ -27,6 +28,7 @@ const PERMISSIONS: [&str; 9] = [
     "allow-window-title",
     "core:event:allow-listen",
     "core:event:allow-unlisten",
+    "shell:allow-open",
 ];
 
 /// The window, when there is one.

@@ -76,7 +76,7 @@ fn pyproject(text: &str) -> Result<Option<String>, String> {
     let mut parts = Vec::new();
     let project = document.get("project");
     if let Some(name) = project.and_then(|project| project.get("name")).and_then(toml::Value::as_str) {
-        parts.push(format!("`{name}`"));
+        parts.push(name.to_owned());
     }
     let python = project.and_then(|project| project.get("requires-python")).and_then(toml::Value::as_str);
     if let Some(python) = python {
@@ -113,7 +113,7 @@ fn conda(text: &str) -> Result<Option<String>, String> {
     let conda = dependencies.iter().filter(|entry| entry.is_string()).count();
     let mut parts = Vec::new();
     if let Some(name) = document.get("name").and_then(Value::as_str) {
-        parts.push(format!("`{name}`"));
+        parts.push(name.to_owned());
     }
     let python = dependencies.iter().filter_map(Value::as_str).find_map(|entry| {
         let version = entry.strip_prefix("python")?.trim_start();

@@ -37,7 +37,7 @@ pub(crate) fn project(path: &Path, shown: &str, found: &mut Found) -> io::Result
 fn describe_project(project: &serde_norway::Mapping) -> String {
     let mut parts = Vec::new();
     if let Some(name) = project.get("name").and_then(Value::as_str) {
-        parts.push(format!("`{name}`"));
+        parts.push(name.to_owned());
     }
     match project.get("entry_points").and_then(Value::as_mapping) {
         Some(entries) if !entries.is_empty() => {

@@ -33,7 +33,7 @@ fn describe(spec: &Value) -> Option<String> {
     let tasks = dag.get("tasks").and_then(Value::as_mapping).map_or(0, serde_norway::Mapping::len);
     let tasks = count(u64::try_from(tasks).unwrap_or(u64::MAX), "task");
     Some(match info.get("name").and_then(Value::as_str) {
-        Some(name) => format!("`{name}`, {tasks}"),
+        Some(name) => format!("{name}, {tasks}"),
         None => tasks,
     })
 }

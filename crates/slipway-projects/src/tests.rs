@@ -47,7 +47,7 @@ fn a_project_names_its_entry_points() {
     assert_eq!(
         look(&[("MLproject", project), ("python_env.yaml", b"python: 3.11\ndependencies:\n  - mlflow\n")]),
         [
-            "MlProject MLproject: `fraud`; entry points main(alpha, data), validate; own Python environment",
+            "MlProject MLproject: fraud; entry points main(alpha, data), validate; own Python environment",
             "PythonEnvironment python_env.yaml: Python 3.11, 1 package",
         ]
     );
@@ -183,9 +183,9 @@ fn pipelines_are_known_in_one_or_two_documents() {
             ("not.yaml", b"pipelineInfo: {}\n# deploymentSpec\n"),
         ]),
         [
-            "KfpPipeline one.yaml: `fraud`, 2 tasks",
-            "KfpPipeline two.yml: `fraud`, 2 tasks",
-            "KfpPipeline x.yaml: `fraud`, 2 tasks",
+            "KfpPipeline one.yaml: fraud, 2 tasks",
+            "KfpPipeline two.yml: fraud, 2 tasks",
+            "KfpPipeline x.yaml: fraud, 2 tasks",
         ]
     );
 }
@@ -205,10 +205,10 @@ fn environments_say_what_they_need() {
         ]),
         [
             "PythonEnvironment broken/pyproject.toml: cannot be read !",
-            "PythonEnvironment pyproject.toml: `fraud`, Python >=3.10, 2 packages, uv",
+            "PythonEnvironment pyproject.toml: fraud, Python >=3.10, 2 packages, uv",
             "PythonEnvironment uv.lock: uv lock file, 2 packages",
             "Requirements requirements-dev.txt: 2 packages",
-            "CondaEnvironment environment.yml: `ml`, Python 3.11, 3 packages",
+            "CondaEnvironment environment.yml: ml, Python 3.11, 3 packages",
             "Dockerfile Dockerfile: from python:3.11, 2 stages",
         ]
     );
