@@ -211,6 +211,10 @@ start_display() {
   export WEBKIT_DISABLE_DMABUF_RENDERER=1 NO_AT_BRIDGE=1
   openbox >/dev/null 2>&1 &
   STARTED+=($!)
+  for _ in $(seq 100); do
+    xprop -root _NET_SUPPORTING_WM_CHECK 2>/dev/null | grep -q "window id" && break
+    sleep 0.1
+  done
 }
 
 # server_value DATA_DIR FIELD: from the runtime file of the server that holds the folder; nothing if none does.

@@ -264,7 +264,7 @@ def run_trial(trial: Trial, preprocess, train: Split, validation: Split, test: S
             began = time.perf_counter()
             learner.epoch(train.x, train.y)
             point = curve_point(learner.model, train, validation)
-            point["epoch_seconds"] = time.perf_counter() - began
+            point["time/epoch_seconds"] = time.perf_counter() - began
             mlflow.log_metrics(point, step=epoch)
             best = max(best, point["val_average_precision"])
 
@@ -332,7 +332,7 @@ def main() -> None:
             clock = time.perf_counter()
             result = run_trial(trial, preprocess, train, validation, test, dataset, options.seed)
             results.append(result)
-            mlflow.log_metric("best_val_average_precision", max(r["val"] for r in results), step=number)
+            mlflow.log_metric("grid/best_val_average_precision", max(r["val"] for r in results), step=number)
             took = time.perf_counter() - clock
             print(
                 f"[{number:2}/{len(trials)}] {trial.name:34} average precision: "
