@@ -7,6 +7,7 @@
 mod autostart;
 mod bus;
 mod commands;
+mod follow;
 mod instance;
 mod links;
 mod menu;
@@ -171,8 +172,9 @@ fn set_up(app: &AppHandle, first: First, request: &Request, signals: EndSignals)
     if !stays_hidden {
         window::create(app, route(request).as_ref())?;
     }
-    if let Some(ends) = shell.server.run_ends() {
-        notify::watch(app, ends);
+    match shell.server.run_ends() {
+        Ok(ends) => notify::watch(app, ends),
+        Err(error) => tracing::warn!("no notifications: {error}"),
     }
     signals.quit_on_one(app);
     let handle = app.clone();

@@ -1,5 +1,6 @@
 //! The server behind the window: our own, or the one that already holds the data folder.
 
+use crate::follow;
 use slipway::{RunEnd, RunningServer, ServeOptions, Server, StartError};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -65,10 +66,13 @@ impl Backend {
         self.owned
     }
 
-    /// Says when runs end. Only our own server tells.
-    pub(crate) fn run_ends(&self) -> Option<broadcast::Receiver<RunEnd>> {
+    /// Says when runs end.
+    pub(crate) fn run_ends(&self) -> std::io::Result<broadcast::Receiver<RunEnd>> {
         let own = self.own.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        own.as_ref().map(Server::run_ends)
+        match own.as_ref() {
+            Some(server) => Ok(server.run_ends()),
+            None => follow::run_ends(&self.url, &self.token),
+        }
     }
 
     /// Ends our own server and lets it finish what it has begun. A second call does nothing.

@@ -258,11 +258,19 @@ def test_the_tray_keeps_it_and_a_notification_leads_to_its_run(desk):
 
 def test_it_attaches_to_a_server_that_holds_the_folder(desk):
     desk.fill(["pilot-1"])
+    session = desk.session_bus()
     serving = desk.start(os.environ["SLIPWAY"], "serve", "--port", "0", "--data-dir", desk.data)
     address = desk.server()["address"]
     desk.drive()
     desk.wait_for_text("pilot-1")
     assert desk.driver.execute_script("return location.origin") == address
+    # Runs that end there are told as well, when another window is in front.
+    other = desk.start(SYSTEM_PYTHON, HERE / "drag_source.py", desk.data, stdout=subprocess.PIPE)
+    assert other.popen.stdout.readline() == b"ready\n"
+    other_window = desk.xdotool("search", "--onlyvisible", "--name", "^drag source$").split()[0]
+    desk.xdotool("windowactivate", "--sync", other_window)
+    log_runs(address, ["tug-1"])
+    assert session.next()["title"] == "tug-1 finished"
     # Closing the window is no business of that server.
     desk.driver.quit()
     desk.driver = None
