@@ -15,7 +15,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The port that `slipway serve` would use.
-    #[arg(long, default_value_t = 5757, env = "SLIPWAY_PORT")]
+    #[arg(long, default_value_t = 5757, env = "SLIPWAY_PORT", hide_env_values = true)]
     port: u16,
     /// As JSON: `healthy`, and `checks` with `name`, `status`, `detail`, `fix`.
     #[arg(long)]

@@ -46,7 +46,7 @@ struct Cli {
 #[derive(Args, Clone)]
 pub(crate) struct Global {
     /// The folder that holds the runs.
-    #[arg(long, global = true, env = "SLIPWAY_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "SLIPWAY_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Say only what went wrong.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -63,6 +63,9 @@ enum Command {
     /// Print the address of the running server's pages, with its token.
     Url(url::Arguments),
     /// Run a command and keep what it logs, prints and returns.
+    ///
+    /// Kept are the command line, the folder, the commit and its uncommitted changes, the machine, everything printed,
+    /// and the exit code, which is also returned. An MLflow client in the command logs into the same run.
     Run(run::Arguments),
     /// List, show and compare runs.
     #[command(subcommand)]

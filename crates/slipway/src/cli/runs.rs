@@ -138,6 +138,7 @@ fn list(global: &Global, api: &Api, arguments: &List) -> Result<()> {
     };
 
     let to_terminal = std::io::stdout().is_terminal();
+    let mut left_out = 0;
     let mut out = BufWriter::new(std::io::stdout().lock());
     if arguments.form.json {
         let runs: Vec<Value> = rows.iter().map(|row| row_json(row, &columns)).collect();
@@ -159,15 +160,23 @@ fn list(global: &Global, api: &Api, arguments: &List) -> Result<()> {
             writeln!(out, "{}", output::csv_row(cells.iter().map(String::as_str), to_terminal))?;
         }
     } else {
-        let table = text_table(&rows, &columns);
+        let mut table = text_table(&rows, &columns);
         if arguments.form.md {
             table.print_markdown(&mut out)?;
         } else if !rows.is_empty() {
+            let terminal = terminal_size::terminal_size_of(std::io::stdout());
+            if let Some((width, _)) = terminal.filter(|_| arguments.columns.is_empty()) {
+                left_out = table.narrow(usize::from(width.0));
+            }
             let colour = output::colour_stdout();
             table.print(&mut out, |_, cell| if colour { output::state_colour(cell) } else { None })?;
         }
     }
     out.flush()?;
+    if left_out > 0 {
+        let noun = if left_out == 1 { "column does" } else { "columns do" };
+        global.say(format!("{left_out} {noun} not fit; `--columns` chooses which to show, `--csv` has all."));
+    }
     if rows.is_empty() {
         global.say(if arguments.filter.is_empty() { "No runs." } else { "No run matches." });
     } else if (rows.len() as u64) < total {

@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
     /// Port to listen on; 0 lets the system choose.
-    #[arg(long, default_value_t = 5757, env = "SLIPWAY_PORT")]
+    #[arg(long, default_value_t = 5757, env = "SLIPWAY_PORT", hide_env_values = true)]
     port: u16,
     /// A further name that clients may call this server by, as `name` or `name:port`. May be given again.
     #[arg(long = "allowed-host", value_name = "NAME")]

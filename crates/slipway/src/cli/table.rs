@@ -28,6 +28,27 @@ impl TextTable {
         self.numeric.get(column).copied().unwrap_or(false)
     }
 
+    /// Leaves out the last columns that are wider than `room` together. Answers how many.
+    pub(crate) fn narrow(&mut self, room: usize) -> usize {
+        let mut used = 0;
+        let fitting = (0..self.head.len())
+            .take_while(|column| {
+                used += self.width(*column) + if *column == 0 { 0 } else { 2 };
+                used <= room
+            })
+            .count()
+            .max(1);
+        let left_out = self.head.len().saturating_sub(fitting);
+        self.head.truncate(fitting);
+        self.rows.iter_mut().for_each(|row| row.truncate(fitting));
+        left_out
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.get(column));
+        cells.chain(self.head.get(column)).map(|cell| cell.chars().count().min(MAX_CELL)).max().unwrap_or(0)
+    }
+
     /// Columns aligned by spaces; `colour` gives some cells a colour.
     pub(crate) fn print(
         &self,
@@ -37,11 +58,7 @@ impl TextTable {
         let rows: Vec<Vec<String>> =
             self.rows.iter().map(|row| row.iter().map(|cell| cut(cell)).collect()).collect();
         let head: Vec<String> = self.head.iter().map(|name| cut(name)).collect();
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.chain(head.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let widths: Vec<usize> = (0..head.len()).map(|column| self.width(column)).collect();
         let mut line = |cells: &[String], is_head: bool| -> std::io::Result<()> {
             let mut text = String::new();
             for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
@@ -103,6 +120,16 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "name         loss\na|b           0.5\nlonger name    12\n"
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_from_the_right() {
+        let mut all = table();
+        assert_eq!(all.narrow(17), 0);
+        let mut narrow = table();
+        assert_eq!(narrow.narrow(16), 1);
+        assert_eq!(narrow.head, ["name"]);
+        assert_eq!(narrow.narrow(1), 0, "the first column stays");
     }
 
     #[test]

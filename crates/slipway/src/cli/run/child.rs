@@ -39,7 +39,8 @@ pub(super) struct Ended {
     pub(super) experiment_clash: bool,
 }
 
-struct Signals {
+/// The signals that ask a program to end, as they arrive here.
+pub(super) struct Signals {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
     hang_up: Option<Signal>,
@@ -47,17 +48,15 @@ struct Signals {
 
 impl Watched {
     pub(super) fn start(
-        runtime: &tokio::runtime::Runtime,
         command: &[OsString],
         variables: &[Variable],
+        signals: Signals,
     ) -> std::io::Result<Self> {
         let Some((program, arguments)) = command.split_first() else {
             return Err(std::io::Error::from(std::io::ErrorKind::NotFound));
         };
         let stdout = Arc::new(Log::new(Stream::Stdout)?);
         let stderr = Arc::new(Log::new(Stream::Stderr)?);
-        // Listened for before there is a child, so that none is lost.
-        let signals = Signals::listen(runtime)?;
         // On a terminal the command stays in this process's group: it can read from the terminal, and Ctrl+C reaches
         // it directly. Elsewhere it gets a group of its own, so that its own children hear the signals too.
         let own_group = !std::io::stdin().is_terminal();
@@ -170,6 +169,17 @@ impl Ended {
         }
     }
 
+    /// Somebody wanted it to end before it began.
+    pub(super) fn before_the_start(signal: rustix::process::Signal) -> Self {
+        let signal = signal.as_raw();
+        Self {
+            code: u8::try_from(128 + signal).unwrap_or(255),
+            signal: Some(signal),
+            canceled: true,
+            experiment_clash: false,
+        }
+    }
+
     /// There was nothing to wait for.
     pub(super) fn not_started(code: u8) -> Self {
         Self { code, signal: None, canceled: false, experiment_clash: false }
@@ -186,7 +196,8 @@ impl Ended {
 }
 
 impl Signals {
-    fn listen(runtime: &tokio::runtime::Runtime) -> std::io::Result<Self> {
+    /// Listens from now on; before that, a signal ends this process.
+    pub(super) fn listen(runtime: &tokio::runtime::Runtime) -> std::io::Result<Self> {
         let _inside = runtime.enter();
         // What was ignored from the start, as by nohup, stays ignored.
         let ignored = ignored_signals();
@@ -198,6 +209,17 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// One that has arrived already.
+    pub(super) fn arrived(&mut self, runtime: &tokio::runtime::Runtime) -> Option<rustix::process::Signal> {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                signal = self.next() => Some(signal),
+                () = tokio::task::yield_now() => None,
+            }
         })
     }
 

@@ -9,7 +9,7 @@ mod logs;
 mod record;
 
 use super::{Failure, Global, Result, output};
-use child::{Ended, Watched};
+use child::{Ended, Signals, Variable, Watched};
 use clap::Args;
 use record::{Record, Tracker};
 use slipway_server::app::command_tags;
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Name of the run; without it one is made up.
-    #[arg(long, env = "MLFLOW_RUN_NAME")]
+    #[arg(long, env = "MLFLOW_RUN_NAME", hide_env_values = true)]
     name: Option<String>,
     /// Name of the experiment to keep it in; made if it is missing. When the command itself chooses an experiment
     /// (`mlflow.set_experiment`), name the same one here, or use --separate.
@@ -69,6 +69,9 @@ pub(crate) fn run(global: &Global, arguments: Arguments) -> Result<ExitCode> {
         .build()
         .map_err(|error| Failure::failed(format!("the command could not be started: {error}")))?;
     let warning = Warning::default();
+    // From here on a signal cannot leave a run behind that never ends.
+    let mut signals = Signals::listen(&runtime)
+        .map_err(|error| Failure::failed(format!("signals cannot be listened for: {error}")))?;
     let record = Record::new(&arguments.command, &arguments.tags, arguments.name, arguments.experiment);
     let tracker = match global.data_dir().and_then(|dir| Tracker::start(&runtime, dir, record, &warning)) {
         Ok(tracker) => Some(tracker),
@@ -85,30 +88,40 @@ pub(crate) fn run(global: &Global, arguments: Arguments) -> Result<ExitCode> {
         ));
     }
     let variables = tracker.as_ref().map(|tracker| tracker.variables(arguments.separate)).unwrap_or_default();
-    let watched = Watched::start(&runtime, &arguments.command, &variables);
-    let ended = match watched {
-        Ok(watched) => {
-            let uploads = tracker
-                .as_ref()
-                .map(|tracker| logs::Uploads::start(tracker.files(), watched.logs(), &warning));
-            let ended = watched.wait(&runtime, &warning);
-            if let Some(uploads) = uploads {
-                uploads.finish();
-            }
-            ended
-        }
-        Err(error) => {
-            let program =
-                arguments.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            output::chatter(&format!("slipway: `{}` could not be started: {error}", output::clean(&program)));
-            // As shells do.
-            Ended::not_started(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
-        }
+    let ended = match signals.arrived(&runtime) {
+        Some(signal) => Ended::before_the_start(signal),
+        None => watch(&runtime, &arguments.command, &variables, signals, tracker.as_ref(), &warning),
     };
     if let Some(tracker) = tracker {
         finish(global, &runtime, tracker, &ended, &warning);
     }
     Ok(ExitCode::from(ended.code))
+}
+
+/// Runs the command to its end.
+fn watch(
+    runtime: &tokio::runtime::Runtime,
+    command: &[OsString],
+    variables: &[Variable],
+    signals: Signals,
+    tracker: Option<&Tracker>,
+    warning: &Warning,
+) -> Ended {
+    let watched = match Watched::start(command, variables, signals) {
+        Ok(watched) => watched,
+        Err(error) => {
+            let program = command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            output::chatter(&format!("slipway: `{}` could not be started: {error}", output::clean(&program)));
+            // As shells do.
+            return Ended::not_started(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
+        }
+    };
+    let uploads = tracker.map(|tracker| logs::Uploads::start(tracker.files(), watched.logs(), warning));
+    let ended = watched.wait(runtime, warning);
+    if let Some(uploads) = uploads {
+        uploads.finish();
+    }
+    ended
 }
 
 fn finish(
