@@ -88,10 +88,14 @@ function edgeMarks(
   const top = u.bbox.top + 4 * ratio
   const bottom = u.bbox.top + u.bbox.height - 4 * ratio
   const size = 3.5 * ratio
+  // Marks that would cover each other say no more than one.
+  const last = new Map<number, number>()
   for (let i = 0; i < entry.x.length; i++) {
     const y = entry.y[i] ?? 0
     if (Number.isFinite(y)) continue
     const px = toX(entry.x[i] ?? NaN)
+    if (px - (last.get(y) ?? -Infinity) < 3 * size) continue
+    last.set(y, px)
     ctx.beginPath()
     if (y === Infinity) {
       ctx.moveTo(px - size, top + size)
