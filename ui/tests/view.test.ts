@@ -65,6 +65,8 @@ test('an address made by hand cannot break the view', () => {
 
 test('places', () => {
   expect(parsePlace('')).toEqual({ path: '/', params: {} })
+  expect(parsePlace('#/experiments/7/runs/abc/artifacts')).toEqual({ path: '/run/abc', params: {} })
+  expect(parsePlace('#/experiments/7')).toEqual({ path: '/runs', params: { experiments: '7' } })
   expect(parsePlace('#/inspect?path=%2Fa%20b')).toEqual({ path: '/inspect', params: { path: '/a b' } })
   expect(parsePlace('#/x?bad=%E0%A4%A')).toEqual({ path: '/x', params: { bad: '%E0%A4%A' } })
 })

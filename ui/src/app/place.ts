@@ -32,7 +32,16 @@ export function parsePlace(hash: string): Place {
       params[unescapeValue(key)] = equals < 0 ? '' : unescapeValue(pair.slice(equals + 1))
     }
   }
-  return { path: path.startsWith('/') ? path : '/', params }
+  return fromMlflow({ path: path.startsWith('/') ? path : '/', params })
+}
+
+/** The stock client prints links to the pages of MLflow's own UI. Here they lead to the same things. */
+function fromMlflow(place: Place): Place {
+  const link = /^\/experiments\/([^/]+)(?:\/runs\/([^/]+))?/.exec(place.path)
+  if (!link) return place
+  const [, experiment = '', run] = link
+  if (run) return { path: `/run/${run}`, params: {} }
+  return { path: '/runs', params: { experiments: unescapeValue(experiment) } }
 }
 
 export function printPlace(place: Place): string {
