@@ -195,6 +195,56 @@ fn serve_says_its_address_first_and_ends_cleanly() {
 }
 
 #[test]
+fn a_browser_gets_the_token_from_a_file_that_only_its_owner_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new();
+    let bin = sandbox.folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let (opener, opened) = (bin.join("xdg-open"), sandbox.folder.path().join("opened"));
+    let script = format!("#!/bin/sh\ncp -p \"$1\" '{0}.part' && mv '{0}.part' '{0}'\n", opened.display());
+    std::fs::write(&opener, script).unwrap();
+    std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = sandbox.command(&["serve", "--port", "0", "--open"]);
+    let path = std::env::join_paths(
+        [bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    command.env("PATH", path.unwrap());
+    let mut server = Server::start(command);
+    let until = Instant::now() + Duration::from_secs(20);
+    while !opened.exists() {
+        assert!(Instant::now() < until, "no browser was asked");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let link = sandbox.run(&["url"]).with(0).text();
+    assert!(std::fs::read_to_string(&opened).unwrap().contains(link.trim()));
+    assert_eq!(std::fs::metadata(&opened).unwrap().permissions().mode() & 0o777, 0o600);
+    send(&server.child, rustix::process::Signal::TERM);
+    end_of(&mut server.child);
+    let left: Vec<_> =
+        std::fs::read_dir(sandbox.data_dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name == "open.html"), "{left:?}");
+}
+
+#[test]
+fn on_an_open_address_tracking_wants_the_token_and_the_command_has_it() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(sandbox.command(&["serve", "--port", "0", "--host", "0.0.0.0"]));
+    assert!(
+        server.url.starts_with("http://127.0.0.1:"),
+        "an address that works on this machine: {}",
+        server.url
+    );
+    let target = format!("{}/api/2.0/mlflow/experiments/get?experiment_id=0", server.url);
+    let refused = ureq::get(&target).call().unwrap_err();
+    assert!(matches!(refused, ureq::Error::StatusCode(401)), "{refused}");
+    let said = sandbox.track(&[], "echo $MLFLOW_TRACKING_TOKEN").with(0);
+    let token = said.text().trim().to_owned();
+    let admitted = ureq::get(&target).header("Authorization", format!("Bearer {token}")).call().unwrap();
+    assert_eq!(admitted.status(), 200);
+    assert_eq!(sandbox.only_run()["state"], "succeeded");
+}
+
+#[test]
 fn a_taken_port_is_named() {
     let sandbox = Sandbox::new();
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();

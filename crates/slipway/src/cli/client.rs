@@ -48,7 +48,11 @@ impl Api {
         if let Some(running) = slipway::running(data_dir) {
             return Ok(Self::Socket(Socket::new(&running)));
         }
-        if !data_dir.join("slipway.db").exists() {
+        let is_there = data_dir.join("slipway.db").try_exists().map_err(|error| {
+            Failure::failed(format!("the data folder `{}` cannot be read: {error}", data_dir.display()))
+                .hint("Check its permissions, or name another one with `--data-dir`.")
+        })?;
+        if !is_there {
             return Err(Failure::not_found(format!("`{}` holds no runs yet", data_dir.display()))
                 .hint("`slipway serve` and `slipway run` make the folder; `--data-dir` names another one."));
         }
