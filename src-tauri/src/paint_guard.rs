@@ -77,6 +77,8 @@ pub(crate) struct PaintGuard {
     renderer: Renderer,
     step: Step,
     nvidia: bool,
+    /// Set in the environment when this process began.
+    given: Vec<Workaround>,
     painted: AtomicBool,
     watching: AtomicBool,
     times: Mutex<Times>,
@@ -124,8 +126,9 @@ fn begin(renderer: Renderer, step: Option<&str>, memory: Option<Memory>) -> Begi
     }
 }
 
-/// What to try when nothing was painted. Nothing when the list is at its end.
-fn next(renderer: Renderer, step: Step, nvidia: bool) -> Option<Workaround> {
+/// What to try when nothing was painted. Nothing when the list is at its end. What is `given` in the environment
+/// has not helped already.
+fn next(renderer: Renderer, step: Step, nvidia: bool, given: &[Workaround]) -> Option<Workaround> {
     let after = match step {
         Step::Untouched => None,
         Step::Trying(workaround) => Some(workaround),
@@ -134,6 +137,7 @@ fn next(renderer: Renderer, step: Step, nvidia: bool) -> Option<Workaround> {
     Workaround::ALL.into_iter().filter(|workaround| Some(*workaround) > after).find(|workaround| {
         match (renderer, workaround) {
             (Renderer::Off, _) => false,
+            _ if given.contains(workaround) => false,
             // The variable means something to NVIDIA's driver only.
             (_, Workaround::ImplicitSync) => nvidia,
             (Renderer::Gpu, _) => false,
@@ -154,6 +158,10 @@ pub(crate) fn prepare(renderer: Renderer) -> anyhow::Result<PaintGuard> {
             renderer,
             step,
             nvidia: Path::new("/proc/driver/nvidia").exists(),
+            given: Workaround::ALL
+                .into_iter()
+                .filter(|workaround| std::env::var_os(workaround.variable()).is_some())
+                .collect(),
             painted: AtomicBool::new(false),
             watching: AtomicBool::new(false),
             times: Mutex::default(),
@@ -256,7 +264,7 @@ fn watch_paint(app: &AppHandle) {
             break;
         }
     }
-    let workaround = next(guard.renderer, guard.step, guard.nvidia);
+    let workaround = next(guard.renderer, guard.step, guard.nvidia, &guard.given);
     match workaround {
         Some(workaround) => {
             tracing::warn!("nothing was painted; starting again with {}=1", workaround.variable());
@@ -320,7 +328,7 @@ mod tests {
     fn way(renderer: Renderer, nvidia: bool) -> Vec<Workaround> {
         let mut step = Step::Untouched;
         let mut way = Vec::new();
-        while let Some(workaround) = next(renderer, step, nvidia) {
+        while let Some(workaround) = next(renderer, step, nvidia, &[]) {
             way.push(workaround);
             // As a started program finds it.
             assert_eq!(
@@ -342,10 +350,16 @@ mod tests {
     }
 
     #[test]
+    fn what_the_person_has_set_is_not_tried_again() {
+        assert_eq!(next(Renderer::Auto, Step::Untouched, false, &[SharedMemory]), Some(FlatPage));
+        assert_eq!(next(Renderer::Auto, Step::Untouched, false, &[SharedMemory, FlatPage]), None);
+    }
+
+    #[test]
     fn after_giving_up_nothing_is_tried_again() {
         assert_eq!(begin(Renderer::Auto, Some(GAVE_UP), None), Beginning::Go(Step::GaveUp));
         assert_eq!(begin(Renderer::Auto, None, Some(Memory::GaveUp)), Beginning::Go(Step::GaveUp));
-        assert_eq!(next(Renderer::Auto, Step::GaveUp, true), None);
+        assert_eq!(next(Renderer::Auto, Step::GaveUp, true, &[]), None);
     }
 
     #[test]
