@@ -263,7 +263,10 @@ fn a_taken_port_is_named() {
 fn run_returns_what_the_command_returns_and_keeps_its_output() {
     let sandbox = Sandbox::new();
     let script = "printf 'a\\377\\000b\\r\\n'; printf 'no newline' >&2; exit 7";
-    let said = sandbox.track(&["--name", "mine", "--tag", "team=red=1"], script).with(7);
+    let mut command =
+        sandbox.command(&["run", "--name", "mine", "--tag", "team=red=1", "--", "sh", "-c", script]);
+    command.env("VIRTUAL_ENV", "/a/venv");
+    let said = said(command).with(7);
     assert_eq!(said.stdout, b"a\xff\x00b\r\n", "stdout is the command's alone");
     assert!(said.stderr.contains("no newline"));
     let run = sandbox.only_run();
@@ -274,7 +277,9 @@ fn run_returns_what_the_command_returns_and_keeps_its_output() {
     assert_eq!(run["command"]["exit_code"], 7);
     assert!(run["command"]["command"].as_str().unwrap().starts_with("sh -c "), "{run}");
     assert!(run["command"]["working_dir"].as_str().unwrap().ends_with("/work"));
-    assert!(run["tags"].as_array().unwrap().contains(&json!({ "key": "team", "value": "red=1" })), "{run}");
+    for (key, value) in [("team", "red=1"), ("slipway.env.VIRTUAL_ENV", "/a/venv")] {
+        assert!(run["tags"].as_array().unwrap().contains(&json!({ "key": key, "value": value })), "{run}");
+    }
     assert_eq!(sandbox.artifact(id, "logs/stdout.txt"), b"a\xff\x00b\r\n");
     assert_eq!(sandbox.artifact(id, "logs/stderr.txt"), b"no newline");
 }

@@ -64,8 +64,8 @@ enum Command {
     Url(url::Arguments),
     /// Run a command and keep what it logs, prints and returns.
     ///
-    /// Kept are the command line, the folder, the commit and its uncommitted changes, the machine, everything printed,
-    /// and the exit code, which is also returned. An MLflow client in the command logs into the same run.
+    /// Kept are the command line, the folder, the commit and its uncommitted changes, the machine, the Python
+    /// environment, everything printed, and the exit code, which is also returned. An MLflow client in the command logs into the same run.
     Run(run::Arguments),
     /// List, show and compare runs.
     #[command(subcommand)]

@@ -374,7 +374,9 @@ fn show(api: &Api, arguments: &Show) -> Result<()> {
         table.print(&mut out, plain)?;
     }
     // MLflow's and Slipway's own are told above in words.
-    let is_own = |key: &str| key.starts_with("mlflow.") || key.starts_with("slipway.");
+    let is_own = |key: &str| {
+        key.starts_with("mlflow.") || (key.starts_with("slipway.") && !key.starts_with("slipway.env."))
+    };
     let tags: Vec<_> = run.tags.iter().filter(|tag| !is_own(&tag.key)).collect();
     if !tags.is_empty() {
         writeln!(out, "\ntags")?;

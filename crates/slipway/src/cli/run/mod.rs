@@ -39,6 +39,17 @@ pub(crate) struct Arguments {
     command: Vec<OsString>,
 }
 
+/// Variables that say in which surroundings the command ran; each becomes a tag `slipway.env.NAME`.
+const SURROUNDINGS: [&str; 7] = [
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "CUDA_VISIBLE_DEVICES",
+    "SLURM_JOB_ID",
+    "RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+];
+
 fn parse_tag(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
