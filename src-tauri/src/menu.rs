@@ -21,9 +21,9 @@ pub(crate) fn build(app: &AppHandle) -> tauri::Result<Menu<tauri::Wry>> {
         .item(&item("quit", "Quit", "CmdOrCtrl+Q")?)
         .build()?;
     let mut view = SubmenuBuilder::new(app, "View")
-        .item(&item("zoom-in", "Zoom In", "CmdOrCtrl+Shift+=")?)
-        .item(&item("zoom-out", "Zoom Out", "CmdOrCtrl+Shift+-")?)
-        .item(&item("zoom-reset", "Actual Size", "CmdOrCtrl+Shift+0")?);
+        .item(&item("zoom-in", "Zoom In", "CmdOrCtrl+=")?)
+        .item(&item("zoom-out", "Zoom Out", "CmdOrCtrl+-")?)
+        .item(&item("zoom-reset", "Actual Size", "CmdOrCtrl+0")?);
     if cfg!(debug_assertions) {
         view = view.separator().item(&item("reload", "Reload", "CmdOrCtrl+R")?);
     }

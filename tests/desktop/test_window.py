@@ -191,6 +191,24 @@ def test_switches_are_kept(desk):
     assert '"run_in_background": true' in kept
 
 
+def test_the_menus_keys_work(desk):
+    desk.drive()
+    until(lambda: desk.text(), "a page")
+    desk.xdotool("windowactivate", "--sync", desk.main_window()[0])
+    desk.xdotool("key", "ctrl+comma")
+    until(lambda: desk.route() == "#/settings", "the settings")
+    width = desk.driver.execute_script("return innerWidth")
+    desk.xdotool("key", "ctrl+equal")
+    until(lambda: desk.driver.execute_script("return innerWidth") < width, "a larger page")
+    kept = Path(desk.env["HOME"]) / ".config/slipway/desktop.json"
+    assert '"zoom": 1.1' in kept.read_text()
+    desk.xdotool("key", "ctrl+0")
+    until(lambda: desk.driver.execute_script("return innerWidth") == width, "the size as it was")
+    desk.server()
+    desk.xdotool("key", "ctrl+q")
+    until(lambda: not (desk.data / "server.json").exists(), "the end of the server")
+
+
 def close_window(desk):
     """As a click on the cross does."""
     subprocess.run(["wmctrl", "-i", "-c", desk.main_window()[0]], env=desk.env, check=True, timeout=30)
