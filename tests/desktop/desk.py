@@ -18,7 +18,6 @@ from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.common.options import ArgOptions
-from selenium.webdriver.remote.client_config import ClientConfig
 
 HERE = Path(__file__).resolve().parent
 SLIPWAY = os.environ["SLIPWAY"]
@@ -182,9 +181,7 @@ class Desk:
             "args": ["--data-dir", str(self.data), "--port", "0", *map(str, arguments)],
         }
         options.set_capability("tauri:options", program)
-        address = f"http://127.0.0.1:{port}"
-        client = ClientConfig(remote_server_addr=address)
-        self.driver = webdriver.Remote(address, options=options, client_config=client)
+        self.driver = webdriver.Remote(f"http://127.0.0.1:{port}", options=options)
         self.driver.set_script_timeout(PATIENCE_S)
         return self.driver
 
