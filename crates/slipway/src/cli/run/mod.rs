@@ -207,6 +207,9 @@ impl Record {
         add(command_tags::WORKING_DIR, folder.map(|folder| folder.to_string_lossy().into_owned()));
         add(command_tags::GIT_COMMIT, code.as_ref().and_then(|code| code.commit.clone()));
         add(command_tags::GIT_DIRTY, code.as_ref().map(|code| code.is_dirty.to_string()));
+        for name in SURROUNDINGS {
+            add(&format!("slipway.env.{name}"), std::env::var(name).ok().filter(|value| !value.is_empty()));
+        }
         let mut all: Vec<(String, String)> =
             all.into_iter().map(|(key, value)| (key, limited(value))).collect();
         all.extend(tags.iter().cloned());
