@@ -8,6 +8,7 @@ import {
   patchRows,
   positionOf,
   putPage,
+  setChild,
   spotAt,
   type Level,
 } from '../src/areas/runs/tree'
@@ -42,9 +43,9 @@ const names = (root: Level) =>
 test('children stand below their parents, at any depth', () => {
   const root = level(page(['a', 'b', 'c']))
   const b = level(page(['b0', 'b1']), 1, 'b')
-  b.children.set('b0', level(page(['b00']), 2, 'b0'))
-  root.children.set('b', b)
-  root.children.set('c', level(page(['c0']), 1, 'c'))
+  setChild(b, 'b0', level(page(['b00']), 2, 'b0'))
+  setChild(root, 'b', b)
+  setChild(root, 'c', level(page(['c0']), 1, 'c'))
   expect(names(root)).toEqual(['a', 'b', 'b0', 'b00', 'b1', 'c', 'c0'])
   expect(names(root).map((id) => positionOf(root, id))).toEqual([0, 1, 2, 3, 4, 5, 6])
   expect(spotAt(root, 3)?.level.depth).toBe(2)

@@ -9,7 +9,7 @@ import { throttle } from '../../app/throttle'
 import { toasts } from '../../app/toasts.svelte'
 import { ChartGroup } from '../../charts/group.svelte'
 import { plural, toNumber } from '../../design/format'
-import { automaticColumns, sameColumn } from './columns'
+import { automaticColumns, columnId, sameColumn } from './columns'
 import { RunsTable } from './table.svelte'
 import { parseView, printView, type Column, type RunsView } from './view'
 
@@ -33,6 +33,15 @@ export class RunsModel {
   chartProblem = $state.raw<{ message: string; hint?: string } | null>(null)
 
   columns = $derived(this.view.columns ?? automaticColumns(this.known, this.view.experiments.length !== 1))
+  /** Columns that hold numbers, by `columnId`. */
+  numeric = $derived.by(() => {
+    const params = new Set(
+      this.known.filter((known) => known.kind === 'param' && known.numeric).map(({ key }) => key),
+    )
+    const isNumber = ({ kind, key }: ColumnRef) =>
+      kind === 'metric' || key === 'duration_ms' || (kind === 'param' && params.has(key))
+    return new Set(this.columns.filter(({ ref }) => isNumber(ref)).map(({ ref }) => columnId(ref)))
+  })
   metrics = $derived(this.known.filter((column) => column.kind === 'metric'))
   private bars = $derived(this.metrics.filter((metric) => !metric.is_curve).slice(0, MOST_BARS))
 

@@ -4,6 +4,7 @@ import { api, ApiFailure, describe, isAbort } from '../../api/client'
 import type { Span, Table, TableRequest, TableRow } from '../../api/types'
 import {
   countRows,
+  dropChild,
   forget,
   newLevel,
   PAGE,
@@ -11,6 +12,7 @@ import {
   patchRows,
   positionOf,
   putPage,
+  setChild,
   spotAt,
   type Level,
   type Spot,
@@ -152,7 +154,7 @@ export class RunsTable {
         const child = newLevel(row.run_id, level.depth + 1)
         putPage(child, 0, await this.fetchPage(child, 0, signal))
         this.expanded.add(row.run_id)
-        level.children.set(row.run_id, child)
+        setChild(level, row.run_id, child)
         await this.openChildren(child, signal)
       }),
     )
@@ -161,7 +163,7 @@ export class RunsTable {
   async toggle(row: TableRow, spot: Spot): Promise<void> {
     if (this.expanded.delete(row.run_id)) {
       this.collapsed.add(row.run_id)
-      spot.level.children.delete(row.run_id)
+      dropChild(spot.level, row.run_id)
       this.version += 1
       return
     }

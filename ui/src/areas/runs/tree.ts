@@ -14,6 +14,8 @@ export interface Level {
   /** Pages whose rows are as the server has them. */
   fresh: Set<number>
   children: Map<string, Level>
+  /** Expanded rows in order, until something changes. */
+  opened: { index: number; child: Level }[] | null
 }
 
 export interface Spot {
@@ -23,21 +25,33 @@ export interface Spot {
 }
 
 export function newLevel(parent: string | null, depth: number): Level {
-  return { parent, depth, total: 0, rows: new Map(), fresh: new Set(), children: new Map() }
+  return { parent, depth, total: 0, rows: new Map(), fresh: new Set(), children: new Map(), opened: null }
 }
 
 /** Expanded rows of a level by position. */
 function open(level: Level): { index: number; child: Level }[] {
-  if (level.children.size === 0) return []
+  if (level.opened) return level.opened
   const result: { index: number; child: Level }[] = []
   const seen = new Set<string>()
-  for (const [index, row] of [...level.rows].sort((a, b) => a[0] - b[0])) {
+  const rows = level.children.size === 0 ? [] : [...level.rows]
+  for (const [index, row] of rows.sort((a, b) => a[0] - b[0])) {
     const child = level.children.get(row.run_id)
     if (!child || seen.has(row.run_id) || index >= level.total) continue
     seen.add(row.run_id)
     result.push({ index, child })
   }
+  level.opened = result
   return result
+}
+
+export function setChild(level: Level, runId: string, child: Level): void {
+  level.children.set(runId, child)
+  level.opened = null
+}
+
+export function dropChild(level: Level, runId: string): void {
+  level.children.delete(runId)
+  level.opened = null
 }
 
 export function countRows(level: Level): number {
@@ -80,6 +94,7 @@ export function positionOf(level: Level, runId: string): number {
 /** Takes in a page; rows of other pages stay until they are looked at again. */
 export function putPage(level: Level, page: number, table: Table): void {
   level.total = table.total
+  level.opened = null
   for (let i = 0; i < PAGE; i++) level.rows.delete(page * PAGE + i)
   table.rows.forEach((row, i) => level.rows.set(page * PAGE + i, row))
   for (const index of [...level.rows.keys()]) if (index >= table.total) level.rows.delete(index)
