@@ -1,3 +1,5 @@
+//! Who gets to a handler and who does not.
+
 use super::*;
 use crate::testing::{HOST, Reply, TOKEN, TestServer};
 use axum::http::Request as HttpRequest;

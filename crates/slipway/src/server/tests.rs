@@ -1,3 +1,5 @@
+//! Starting, holding a folder, and stopping.
+
 use super::*;
 use crate::running;
 use axum::body::to_bytes;
