@@ -111,6 +111,16 @@ fn histories_survive_bit_for_bit() {
     let mut expected: Vec<_> = points.iter().map(|p| (p.1, p.2, p.3.to_bits())).collect();
     let mut read: Vec<_> = series.iter().map(|p| (p.step, p.time_ms, p.value.to_bits())).collect();
     assert!(read.is_sorted_by_key(|p| (p.0, p.1)));
+    // Page by page it is the same.
+    let mut paged = Vec::new();
+    loop {
+        let page = fixture.store.read(|reader| reader.series_after("r", "m", paged.last(), 2)).unwrap();
+        paged.extend(page.items);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(paged, series);
     expected.sort_unstable();
     read.sort_unstable();
     assert_eq!(read, expected);

@@ -4,7 +4,7 @@ use super::{Reader, Search, among, as_i64, in_view, order_terms};
 use crate::error::{Error, Missing, Result};
 use crate::model::{Dataset, DatasetInput, ModelOutput, Page, Point, Run, RunInfo};
 use crate::search::{Runs, Where, compile};
-use crate::writer::{from_bits, read_summary};
+use crate::writer::{from_bits, read_summary, to_bits};
 use rusqlite::{OptionalExtension, Row, params};
 
 const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.name, r.user, r.status, r.start_ms, r.end_ms, \
@@ -101,6 +101,39 @@ impl Reader<'_> {
         )?;
         let rows = statement.query_map([series], read_point)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The part of [`Reader::series`] that comes after a point, or its beginning; at most `limit` points.
+    ///
+    /// Points that arrive between two calls neither repeat nor hide others.
+    ///
+    /// # Errors
+    /// Only what the database says.
+    pub fn series_after(
+        &self,
+        run_id: &str,
+        key: &str,
+        after: Option<&Point>,
+        limit: u64,
+    ) -> Result<Page<Point>> {
+        let Some(series) = self.find_series(run_id, key)? else {
+            return Ok(Page { items: Vec::new(), more: false });
+        };
+        // Nothing comes before the smallest of each, so that both cases are one search of the index.
+        let (step, time_ms, bits) = after.map_or((i64::MIN, i64::MIN, i64::MIN), |point| {
+            (point.step, point.time_ms, to_bits(point.value))
+        });
+        let mut statement = self.db.prepare_cached(
+            "SELECT step, time_ms, bits FROM points WHERE series = ?1 AND (step, time_ms, bits) > (?2, ?3, ?4) \
+             ORDER BY step, time_ms, bits LIMIT ?5",
+        )?;
+        let wanted = as_i64(limit.saturating_add(1));
+        let rows = statement.query_map(params![series, step, time_ms, bits, wanted], read_point)?;
+        let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok(Page { items, more })
     }
 
     fn find_series(&self, run_id: &str, key: &str) -> Result<Option<i64>> {

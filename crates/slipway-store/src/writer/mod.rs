@@ -15,7 +15,7 @@ mod runs;
 use crate::change::{Applied, Change, Notice};
 use crate::error::{Error, Result};
 use crate::store::Observer;
-pub(crate) use log::{from_bits, read_summary};
+pub(crate) use log::{from_bits, read_summary, to_bits};
 use names::Names;
 use rusqlite::Connection;
 use std::sync::mpsc;
