@@ -15,6 +15,58 @@ use std::time::Instant;
 const SKIPPED: [&str; 7] =
     [".git", "node_modules", ".venv", "venv", "__pycache__", "site-packages", ".trash"];
 
+/// A database may have any name, but not every file is opened for that: these are common and known.
+const NEVER_DATABASES: [&str; 48] = [
+    "a",
+    "bat",
+    "bz2",
+    "c",
+    "cc",
+    "class",
+    "cpp",
+    "css",
+    "d",
+    "dll",
+    "gif",
+    "go",
+    "gz",
+    "h",
+    "hpp",
+    "html",
+    "java",
+    "jpeg",
+    "jpg",
+    "js",
+    "json",
+    "lock",
+    "log",
+    "map",
+    "md",
+    "mjs",
+    "mp4",
+    "npy",
+    "npz",
+    "o",
+    "pdf",
+    "png",
+    "py",
+    "pyc",
+    "pyi",
+    "rlib",
+    "rmeta",
+    "rs",
+    "rst",
+    "sh",
+    "so",
+    "svg",
+    "tar",
+    "timestamp",
+    "toml",
+    "ts",
+    "txt",
+    "zip",
+];
+
 /// One listed folder.
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
@@ -175,6 +227,7 @@ fn recognise_file(path: &Path, name: &str, shown: &str, folder: &str, found: &mu
         "wandb" => wandb::file(path, shown, found),
         _ if lower == "mlmodel" => model::mlmodel(path, shown, found),
         _ if model::EXTENSIONS.contains(&extension) => model::file(path, extension, shown, found),
+        _ if NEVER_DATABASES.contains(&extension) => Ok(()),
         _ => mlflow::database(path, shown, found),
     }
 }
