@@ -14,7 +14,7 @@ const full: RunsView = {
   columns: [
     { ref: { kind: 'attribute', key: 'state' }, width: 100, pinned: false },
     { ref: { kind: 'metric', key: 'val/loss:x,y', reduce: 'max' }, width: 133, pinned: true },
-    { ref: { kind: 'tag', key: '@ weird , : % key' }, width: 120, pinned: true },
+    { ref: { kind: 'tag', key: '@ weird , : % key' }, width: 148, pinned: true },
   ],
   nameWidth: 300,
   flat: true,

@@ -80,9 +80,11 @@ export function parseRef(text: string): ColumnRef | null {
 }
 
 export function defaultWidth(ref: ColumnRef): number {
-  if (ref.kind === 'metric') return 96
-  if (ref.kind === 'param') return 104
-  if (ref.kind === 'tag') return 120
+  // Wide enough for its name, within reason: a column of numbers needs no more than its head.
+  const byName = (least: number) => Math.round(Math.min(150, Math.max(least, 26 + ref.key.length * 6.4)))
+  if (ref.kind === 'metric') return byName(84)
+  if (ref.kind === 'param') return byName(88)
+  if (ref.kind === 'tag') return byName(112)
   return (
     { state: 100, start_ms: 84, end_ms: 96, duration_ms: 80, experiment: 140, run_id: 120 }[ref.key] ?? 120
   )
