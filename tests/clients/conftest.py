@@ -89,7 +89,7 @@ def free_port() -> int:
 def find_program() -> Path:
     """The Slipway under test."""
     if named := os.environ.get("SLIPWAY_BIN"):
-        return Path(named)
+        return Path(named).resolve()
     built = [path for profile in ("release", "debug") if (path := ROOT / "target" / profile / "slipway").is_file()]
     if not built:
         pytest.exit("there is no slipway program: run `cargo build -p slipway` first", returncode=2)
@@ -103,7 +103,7 @@ def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
         try:
             if requests.get(url + "/health", timeout=2).status_code == 200:
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.1)
     pytest.exit(f"{url} does not answer:\n{log.read_text()}", returncode=2)
 

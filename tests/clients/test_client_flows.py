@@ -257,3 +257,33 @@ def test_eight_clients_at_once(tracking, client, unique):
     for number, run in enumerate(runs):
         history = sorted(client.get_metric_history(run, "m"), key=lambda m: m.step)
         assert [m.value for m in history] == [number * 1000 + step for step in range(40)]
+
+
+def test_model_versions_are_searched(client, experiment, unique):
+    client.create_registered_model(unique)
+    runs = [client.create_run(experiment).info.run_id for _ in range(3)]
+    for number, run in enumerate(runs):
+        source = f"mlflow-artifacts:/{experiment}/{run}/artifacts/model"
+        client.create_model_version(unique, source, run_id=run, tags={"n": str(number)}, description=f"v{number}")
+
+    def found(text, **arguments):
+        return [int(v.version) for v in client.search_model_versions(f"name = '{unique}' and {text}", **arguments)]
+
+    assert found("version_number >= 2", order_by=["version_number ASC"]) == [2, 3]
+    assert found("version_number < 3", order_by=["version_number DESC"]) == [2, 1]
+    assert found(f"run_id = '{runs[1]}'") == [2]
+    assert sorted(found(f"run_id IN ('{runs[0]}', '{runs[2]}')")) == [1, 3]
+    assert found(f"source_path LIKE '%{runs[2]}%'") == [3]
+    assert found("tags.n = '0'") == [1]
+    assert sorted(found("tags.n != '0'")) == [2, 3]
+    everything = [int(v.version) for v in client.search_model_versions(f"name = '{unique}'")]
+    assert everything == [3, 2, 1], "newest first"
+    page = client.search_model_versions(f"name = '{unique}'", max_results=2, order_by=["version_number ASC"])
+    rest = client.search_model_versions(
+        f"name = '{unique}'", max_results=2, order_by=["version_number ASC"], page_token=page.token
+    )
+    assert [int(v.version) for v in [*page, *rest]] == [1, 2, 3]
+    for bad in ("version = 1", "current_stage = 'None'", "status = 'READY'", "version_number = 'x'"):
+        with pytest.raises(MlflowException):
+            client.search_model_versions(bad)
+    assert [v.description for v in client.search_model_versions(f"run_id = '{runs[0]}'")] == ["v0"]
