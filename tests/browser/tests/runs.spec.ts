@@ -111,6 +111,36 @@ test('columns are chosen, reduced, resized, moved and pinned', async ({ page }) 
   await expect(head).toHaveAttribute('aria-colindex', '4')
 })
 
+test('a column is dragged to another place and wider, and that is not a click on its head', async ({
+  page,
+}) => {
+  const id = await experimentId(EXPERIMENT)
+  await open(page, `/runs?experiments=${id}&flat=1&cols=a:state,a:start_ms,m:${METRIC}`)
+  const state = page.locator('[role=columnheader][data-column=state]')
+  const started = page.locator('[role=columnheader][data-column=start_ms]')
+  await expect(state).toHaveAttribute('aria-colindex', '4')
+  const from = await started.boundingBox()
+  const to = await state.boundingBox()
+  if (!from || !to) throw new Error('the heads have no size')
+  await page.mouse.move(from.x + 20, from.y + 10)
+  await page.mouse.down()
+  await page.mouse.move(to.x + 40, to.y + 10, { steps: 4 })
+  await page.mouse.move(to.x + 8, to.y + 10, { steps: 4 })
+  await page.mouse.up()
+  await expect(started).toHaveAttribute('aria-colindex', '4')
+  await expect(started).toHaveAttribute('aria-sort', 'none')
+  const box = await state.boundingBox()
+  if (!box) throw new Error('the head has no size')
+  await page.mouse.move(box.x + box.width - 1, box.y + 10)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width + 59, box.y + 10, { steps: 4 })
+  await page.mouse.up()
+  await expect
+    .poll(async () => Math.round((await state.boundingBox())?.width ?? 0))
+    .toBe(Math.round(box.width) + 60)
+  await expect(state).toHaveAttribute('aria-sort', 'none')
+})
+
 test('eyes decide what the charts draw', async ({ page }) => {
   const id = await experimentId(EXPERIMENT)
   await open(page, `/runs?experiments=${id}&flat=1`)
