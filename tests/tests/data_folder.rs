@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use slipway_testkit::{Ended, Request, Sandbox, Server};
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,11 @@ impl Drop for Mount {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
+}
+
+/// Says why a test is not whole here. Not `eprintln!`, which nobody sees of a test that passes.
+fn tell(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "{reason}");
 }
 
 /// Starts a server that must refuse, and gives back what it said.
@@ -157,7 +163,7 @@ fn a_folder_on_a_read_only_disk_is_refused_and_named() {
         match Mount::tmpfs(&data, "ro,size=1m") {
             Ok(mount) => mounted = Some(mount),
             Err(reason) => {
-                eprintln!("skipped: a read-only disk: this account may not mount one ({reason})");
+                tell(&format!("skipped: a read-only disk: this account may not mount one ({reason})"));
                 return;
             }
         }
@@ -248,7 +254,7 @@ fn a_full_disk_refuses_in_words_keeps_what_was_there_and_recovers() {
 
 /// Where no file system can be made: a limit on the size of files stands in for a full disk.
 fn full_by_file_size(sandbox: &Sandbox, reason: &str) {
-    eprintln!("no small file system can be made here ({reason}); a limit on file size stands in for it");
+    tell(&format!("no small file system can be made here ({reason}); a limit on file size stands in for it"));
     let program = slipway_testkit::slipway_program().unwrap();
     let mut command = sandbox.command("sh");
     command.env("SLIPWAY_DATA_DIR", sandbox.data_dir());
