@@ -151,7 +151,8 @@ need_npm() {
 }
 
 need_chromium() {
-  command -v chromium >/dev/null || command -v google-chrome >/dev/null || need_packages chromium
+  command -v chromium >/dev/null || command -v google-chrome >/dev/null || (need_packages chromium) ||
+    say "    Ubuntu has Chromium only as a snap: install one, or Google Chrome, before the browser tests"
 }
 
 # ---- Building
