@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DASHES, fnv1a, runLook, SLOTS } from '../src/design/colors'
+import { DASHES, fnv1a, MOST_LOOKS, runLook, SLOTS, spreadLooks } from '../src/design/colors'
 
 test('the hash is FNV-1a, 32 bit', () => {
   // Values of the published test vectors.
@@ -31,4 +31,16 @@ test('all 32 looks are used about equally', () => {
   expect(counts.size).toBe(32)
   expect(Math.max(...counts.values())).toBeLessThan(200)
   expect(Math.min(...counts.values())).toBeGreaterThan(40)
+})
+
+test('spread over runs, all looks differ; taken back, they are as before', () => {
+  const ids = Array.from({ length: MOST_LOOKS + 3 }, (_, i) => `run ${i}`)
+  const before = ids.map((id) => runLook(id))
+  spreadLooks(ids)
+  const during = ids.slice(0, MOST_LOOKS).map((id) => runLook(id))
+  expect(new Set(during.map(({ slot, dash }) => `${slot}/${dash}`)).size).toBe(MOST_LOOKS)
+  expect(during.slice(0, SLOTS).every(({ dash }) => dash === 0)).toBe(true)
+  expect(ids.slice(MOST_LOOKS).map((id) => runLook(id))).toEqual(before.slice(MOST_LOOKS))
+  spreadLooks([])
+  expect(ids.map((id) => runLook(id))).toEqual(before)
 })

@@ -21,6 +21,7 @@ const full: RunsView = {
   first: 50,
   hidden: ['abc', 'def'],
   shown: ['123'],
+  spread: ['123', 'ab'],
   x: 'relative',
   smoothing: 0.65,
   logs: ['val/loss,1', 'b:c'],

@@ -165,6 +165,25 @@ test('eyes decide what the charts draw', async ({ page }) => {
   await expect(eye).toHaveAttribute('aria-pressed', 'true')
 })
 
+test('colours are spread over the shown runs, and go back', async ({ page }) => {
+  const id = await experimentId(EXPERIMENT)
+  await open(page, `/runs?experiments=${id}&flat=1`)
+  await expect(chart(page, METRIC)).toContainText('runs')
+  const looks = () =>
+    rows(page)
+      .locator('.name line')
+      .evaluateAll((lines) =>
+        lines.map((line) => `${line.getAttribute('stroke')} ${line.getAttribute('stroke-dasharray')}`),
+      )
+  const before = await looks()
+  const spread = page.getByRole('button', { name: 'Spread colours' })
+  await spread.click()
+  await expect(spread).toHaveAttribute('aria-pressed', 'true')
+  await expect.poll(async () => new Set(await looks()).size).toBe(before.length)
+  await spread.click()
+  await expect.poll(looks).toEqual(before)
+})
+
 test('a box on a chart zooms all charts and asks the server for the range', async ({ page }) => {
   const id = await experimentId(EXPERIMENT)
   await open(page, `/runs?experiments=${id}`)

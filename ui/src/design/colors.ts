@@ -1,10 +1,15 @@
 // The look of a run is a function of its id alone, so that it is the same in every chart, table, window and
 // exported picture, and never changes when runs come and go.
 
+import { SvelteMap } from 'svelte/reactivity'
+
 export const SLOTS = 8
 
 /** Dash patterns in CSS pixels: solid first. */
 export const DASHES: readonly (readonly number[])[] = [[], [6, 3], [2, 3], [8, 3, 2, 3]]
+
+/** Lines that can be told apart. */
+export const MOST_LOOKS = SLOTS * DASHES.length
 
 /** FNV-1a over the UTF-8 bytes of the text. */
 export function fnv1a(text: string): number {
@@ -25,7 +30,22 @@ export interface RunLook {
 
 const looks = new Map<string, RunLook>()
 
+/** Looks that the user asked to be spread over some runs, instead of those that their ids give them. */
+const spread = new SvelteMap<string, RunLook>()
+
+/** Gives the runs the looks in their order: eight colours first, then the same with other dashes. */
+export function spreadLooks(runIds: string[]): void {
+  for (const runId of [...spread.keys()]) if (!runIds.includes(runId)) spread.delete(runId)
+  runIds.slice(0, MOST_LOOKS).forEach((runId, i) => {
+    const look = { slot: (i % SLOTS) + 1, dash: Math.floor(i / SLOTS) }
+    const old = spread.get(runId)
+    if (old?.slot !== look.slot || old.dash !== look.dash) spread.set(runId, look)
+  })
+}
+
 export function runLook(runId: string): RunLook {
+  const chosen = spread.get(runId)
+  if (chosen) return chosen
   let look = looks.get(runId)
   if (!look) {
     const hash = fnv1a(runId)

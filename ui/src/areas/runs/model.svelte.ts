@@ -1,5 +1,6 @@
 // The Runs view: what the address says, the rows and columns that answer it, and the runs the charts show.
 
+import { untrack } from 'svelte'
 import { SvelteSet } from 'svelte/reactivity'
 import { api, describe } from '../../api/client'
 import { live } from '../../api/live.svelte'
@@ -8,6 +9,7 @@ import { router } from '../../app/router.svelte'
 import { throttle } from '../../app/throttle'
 import { toasts } from '../../app/toasts.svelte'
 import { ChartGroup } from '../../charts/group.svelte'
+import { MOST_LOOKS, spreadLooks } from '../../design/colors'
 import { plural, toNumber } from '../../design/format'
 import { automaticColumns, columnId, sameColumn } from './columns'
 import { RunsTable } from './table.svelte'
@@ -112,6 +114,11 @@ export class RunsModel {
       this.group.x = this.view.x
       this.group.range = null
     })
+    $effect(() => {
+      const ids = this.view.spread
+      untrack(() => spreadLooks(ids))
+    })
+    $effect(() => () => spreadLooks([]))
     $effect(() => {
       this.group.smoothing = this.view.smoothing
       this.group.sync = this.view.sync
@@ -237,6 +244,12 @@ export class RunsModel {
   showAll(): void {
     this.solo = null
     this.update({ hidden: [], shown: [] })
+  }
+
+  /** Colours of the visible runs as different as they can be, or back to those of their ids. */
+  toggleSpread(): void {
+    const ids = this.visibleRows.slice(0, MOST_LOOKS).map((row) => row.run_id)
+    this.update({ spread: this.view.spread.length > 0 ? [] : ids })
   }
 
   sortBy(ref: ColumnRef, add: boolean): void {

@@ -23,6 +23,8 @@ export interface RunsView {
   first: number
   hidden: string[]
   shown: string[]
+  /** Runs whose colours were spread, in the order of the colours. */
+  spread: string[]
   x: XAxis
   smoothing: number
   logs: string[]
@@ -45,6 +47,7 @@ export const DEFAULT_VIEW: RunsView = {
   first: 20,
   hidden: [],
   shown: [],
+  spread: [],
   x: 'step',
   smoothing: 0,
   logs: [],
@@ -136,6 +139,7 @@ export function parseView(params: Record<string, string>): RunsView {
     first: number(params.first, 1, 200, DEFAULT_VIEW.first),
     hidden: list(params.hide),
     shown: list(params.show),
+    spread: list(params.spread),
     x: AXES.find((axis) => axis === params.x) ?? 'step',
     smoothing: number(params.smooth, 0, 0.999, 0),
     logs: list(params.log).map(decodePart),
@@ -171,6 +175,7 @@ export function printView(view: RunsView): Record<string, string> {
   put('first', view.first === DEFAULT_VIEW.first ? '' : String(view.first))
   put('hide', view.hidden.join(','))
   put('show', view.shown.join(','))
+  put('spread', view.spread.join(','))
   put('x', view.x === 'step' ? '' : view.x)
   put('smooth', view.smoothing ? String(view.smoothing) : '')
   put('log', view.logs.map(encodeURIComponent).join(','))
