@@ -210,6 +210,8 @@ start_display() {
   unset WAYLAND_DISPLAY
   # Software rendering needs half the memory without it.
   export WEBKIT_DISABLE_DMABUF_RENDERER=1 NO_AT_BRIDGE=1
+  # There is no graphics driver to be wary of, and a slow machine should not start the window twice.
+  export SLIPWAY_RENDERER=off
   openbox >/dev/null 2>&1 &
   STARTED+=($!)
   for _ in $(seq 100); do
