@@ -250,6 +250,17 @@ fn huge_names_and_pages() {
 }
 
 #[test]
+fn more_silent_connections_than_there_are_places_shut_nobody_out() {
+    let (_sandbox, mut server, _run) = prepared();
+    let silent: Vec<_> = (0..600).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    // The last places are given to others after three seconds.
+    let answer = server.mlflow("experiments/search", &json!({ "max_results": 1 })).unwrap();
+    assert_eq!(answer.status, 200);
+    drop(silent);
+    unharmed(&mut server);
+}
+
+#[test]
 fn slow_senders_do_not_hold_up_others() {
     let (_sandbox, mut server, run) = prepared();
     let mut slow = Vec::new();

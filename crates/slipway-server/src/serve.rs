@@ -14,6 +14,9 @@ use tokio_util::task::TaskTracker;
 const MAX_CONNECTIONS: usize = 512;
 /// A connection that has not sent a whole request head for this long is closed, idle or slow.
 const HEAD_SILENCE: Duration = Duration::from_secs(120);
+/// The last places are for those who come with a request at once, so that many silent ones do not shut out others.
+const LAST_PLACES: usize = 128;
+const HEAD_SILENCE_WHEN_CROWDED: Duration = Duration::from_secs(3);
 /// Requests that are still running when the server ends get this long.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
@@ -44,13 +47,15 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
+        let is_crowded = places.available_permits() < LAST_PLACES;
+        let head_silence = if is_crowded { HEAD_SILENCE_WHEN_CROWDED } else { HEAD_SILENCE };
         let service = TowerToHyperService::new(router.clone());
         let (stop, cut_off) = (stop.clone(), cut_off.clone());
         connections.spawn(async move {
             let _place = place;
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_SILENCE)
+                .header_read_timeout(head_silence)
                 .serve_connection(TokioIo::new(stream), service);
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {
