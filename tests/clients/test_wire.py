@@ -378,8 +378,6 @@ def test_a_deleted_run_takes_nothing(server, client, run):
 def test_removing_a_tag_that_is_not_there(server, client, run):
     text = f"No tag with name: zz in run with id {run}"
     answer = server.post("runs/delete-tag", {"run_id": run, "key": "zz"})
-    if answer.headers["Content-Type"].startswith("application/json") and answer.json()["error_code"] == "ENDPOINT_NOT_FOUND":
-        pytest.skip("runs/delete-tag is not served yet")
     error(answer, 404, "RESOURCE_DOES_NOT_EXIST", text)
     client.set_tag(run, "zz", "1")
     client.delete_tag(run, "zz")
@@ -505,8 +503,6 @@ def test_folder_deletion_takes_only_that_folder(server, experiment, run):
     for name in ("keep.txt", "drop/a.txt", "drop/deep/b.txt"):
         server.request("PUT", f"{folder}/{name}", data=b"x")
     answer = server.request("DELETE", f"{folder}/drop")
-    if answer.status_code == 404:
-        pytest.skip("deletion of artifacts is not served yet")
     assert answer.status_code == 200
     files = server.ok(server.get("artifacts/list", run_id=run))["files"]
     assert [f["path"] for f in files] == ["keep.txt"]
