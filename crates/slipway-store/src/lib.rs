@@ -11,6 +11,7 @@
 mod change;
 mod codes;
 mod error;
+pub mod history;
 mod model;
 mod pool;
 mod reader;
@@ -18,10 +19,12 @@ mod schema;
 pub mod search;
 pub mod series;
 mod store;
+mod upkeep;
 mod writer;
 
 pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice};
 pub use error::{Error, Missing, Result, Taken};
+pub use history::{Axis, CurveQuery};
 pub use model::{
     Dataset, DatasetInput, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle, LoggedModel,
     MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point, RegisteredModel, Run,

@@ -4,11 +4,19 @@
 //! folder beside the database. Steps are only ever added: a database in someone's hands may be at any of them.
 
 use crate::error::{Error, Result};
-use rusqlite::Connection;
+use crate::history::migrate;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 
 /// Steps from an empty file to the present shape. The schema version is the number of steps applied.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001.sql")];
+const MIGRATIONS: &[Step] =
+    &[Step::Sql(include_str!("../migrations/0001.sql")), Step::Code(migrate::points_to_chunks)];
+
+/// One migration. It runs inside a transaction of its own, which it must leave open.
+enum Step {
+    Sql(&'static str),
+    Code(fn(&Connection) -> Result<()>),
+}
 
 /// Version of the schema that this program reads and writes.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -30,16 +38,37 @@ pub(crate) fn migrate(connection: &Connection, path: &Path, backups: &Path, stam
     if found > SCHEMA_VERSION {
         return Err(Error::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION });
     }
+    if tables == 0 {
+        // Has to be said before the first table is made. Freed pages can then go back to the disk one by one.
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL;")?;
+    }
     for (index, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
-        if index > 0 {
+        if tables > 0 {
             back_up(connection, backups, &format!("slipway-v{index}-{stamp}.db"))?;
         }
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {step}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}; COMMIT;",
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        match step {
+            Step::Sql(sql) => transaction.execute_batch(sql)?,
+            Step::Code(run) => run(&transaction)?,
+        }
+        transaction.execute_batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};",
             index + 1
         ))?;
+        transaction.commit()?;
+    }
+    if tables > 0 && found == 1 {
+        shrink_once(connection);
     }
     Ok(())
+}
+
+/// Rewrites a file of the first versions, so that it is small and can give pages back from now on. When there is no
+/// room for that, it works as well as it is.
+fn shrink_once(connection: &Connection) {
+    if let Err(error) = connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;") {
+        tracing::warn!(%error, "the database was migrated, but could not be made smaller");
+    }
 }
 
 fn version(connection: &Connection) -> Result<i64> {
