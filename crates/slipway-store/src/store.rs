@@ -119,6 +119,12 @@ impl Store {
         self.shared.pool.with(|connection| read(&Reader::new(connection)))
     }
 
+    /// Does at once what the background thread would do in its own time, and waits for it: every history is compacted,
+    /// and free pages of the file go back to the disk. Blocks its thread.
+    pub fn tidy_up(&self) {
+        self.shared.board.all_now();
+    }
+
     /// Waits for the changes that are queued, then closes the database. Later writes fail with
     /// [`Error::Closed`].
     pub fn close(&self) {

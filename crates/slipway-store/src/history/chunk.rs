@@ -40,6 +40,15 @@ pub(crate) fn pieces(points: &[Point]) -> impl Iterator<Item = &[Point]> {
 }
 
 impl Head {
+    /// False for what no chunk can have, so that nobody needs to think of it again.
+    pub(super) fn is_possible(&self) -> bool {
+        let within = |extreme: &Extreme| extreme.index < self.points;
+        (1..=column::MOST).contains(&self.points)
+            && self.non_finite <= self.points
+            && self.extremes.is_none_or(|(low, high)| within(&low) && within(&high))
+            && self.first <= self.last
+    }
+
     /// The head of sorted points; none when there are none.
     fn of(points: &[Point]) -> Option<Self> {
         let (first, last) = (Place::of(points.first()?), Place::of(points.last()?));

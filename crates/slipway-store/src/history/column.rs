@@ -23,7 +23,7 @@ const PCO_NARROW_FLOATS: u8 = 4;
 const LEVEL: usize = 4;
 
 /// Most points that a chunk may say it has: far above what is written, and small enough to be no danger.
-const MOST: usize = 1 << 20;
+pub(super) const MOST: usize = 1 << 20;
 
 /// Codec and checksum.
 const HEAD_BYTES: usize = 5;

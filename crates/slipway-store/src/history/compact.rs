@@ -11,13 +11,13 @@ use crate::model::Point;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// A tail with fewer points stays one, unless points in it came too late for a chunk: a chunk would be larger.
-pub(crate) const WORTH_A_CHUNK: usize = 64;
+pub(crate) const WORTH_A_CHUNK: usize = if cfg!(test) { 4 } else { 64 };
 
 /// Most points of the tail that one swap takes.
-const TAIL_POINTS: usize = 32 * CHUNK_POINTS;
+const TAIL_POINTS: usize = if cfg!(test) { 40 } else { 32 * CHUNK_POINTS };
 
 /// Most chunks that one swap opens again because of points that came too late for them.
-const OPENED: usize = 64;
+const OPENED: usize = if cfg!(test) { 2 } else { 64 };
 
 /// What to put in the place of what.
 #[derive(Debug)]

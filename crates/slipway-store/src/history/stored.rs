@@ -120,7 +120,14 @@ fn heads(db: &Connection, series: i64, from: Place, to: Place) -> Result<Vec<Hea
         statement.query_map(params![series, from.step, from.time_ms, from.rank, to.step], read_head)?;
     let mut heads = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     heads.truncate(heads.partition_point(|head| head.first <= to));
-    Ok(heads)
+    match heads.iter().find(|head| !head.is_possible()) {
+        None => Ok(heads),
+        Some(head) => {
+            let damage =
+                Damage::new(format!("the chunk from step {} on has a head that cannot be", head.first.step));
+            Err(damaged(db, series, &damage))
+        }
+    }
 }
 
 /// Blocks of a tail.

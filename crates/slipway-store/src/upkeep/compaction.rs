@@ -53,41 +53,45 @@ impl Job for Compaction {
             self.look(store)?;
         }
         let due = take_due(store);
-        let generation = store.board.generation();
-        let mut swaps: Vec<Swap> = Vec::new();
-        let mut points = 0;
-        let mut rest = due.as_slice();
-        while let Some((series, _)) = rest.first()
-            && swaps.len() < SWAP_SERIES
-            && points < SWAP_POINTS
-            && !store.is_stopped()
-        {
-            rest = &rest[1..];
-            match store.read(|db| compact::plan(db, *series)) {
-                Ok(None) => {}
-                Ok(Some(swap)) => {
-                    points += swap.points();
-                    swaps.push(swap);
-                }
-                // A damaged history must not keep the others from being compacted.
-                Err(error @ Error::Corrupt(_)) => tracing::error!(%error, "a history cannot be compacted"),
-                Err(error) => return Err(error),
-            }
-        }
-        put_back(store, rest);
-        let more = !rest.is_empty() || self.looked != Looked::All || swaps.iter().any(Swap::leaves_some);
-        if !swaps.is_empty() {
-            let again: Vec<_> =
-                swaps.iter().filter(|swap| swap.leaves_some()).map(|swap| swap.series).collect();
-            match store.write(Tidy::swap(swaps, generation)) {
-                Ok(_) => note_again(store, &again),
-                // Deleted meanwhile, or its number given to another one: the next log call tells of it again.
-                Err(Error::Invalid(reason)) => tracing::debug!(reason, "a compaction was given up"),
-                Err(error) => return Err(error),
-            }
-        }
+        let compacted = compact(store, &due);
+        // What was not reached, or failed, is still to be done.
+        put_back(store, compacted.as_ref().unwrap_or(&due));
+        let more = self.looked != Looked::All || !compacted?.is_empty();
         Ok(if more { Progress::More } else { Progress::Done })
     }
+}
+
+/// Compacts as many of these as go into one swap; gives what is left to do.
+fn compact(store: &Hand<'_>, due: &[(i64, Seen)]) -> Result<Vec<(i64, Seen)>> {
+    let generation = store.board.generation();
+    let mut swaps: Vec<Swap> = Vec::new();
+    let mut points = 0;
+    let mut rest = due.iter();
+    while swaps.len() < SWAP_SERIES && points < SWAP_POINTS && !store.is_stopped() {
+        let Some((series, _)) = rest.next() else { break };
+        match store.read(|db| compact::plan(db, *series)) {
+            Ok(None) => {}
+            Ok(Some(swap)) => {
+                points += swap.points();
+                swaps.push(swap);
+            }
+            // A damaged history must not keep the others from being compacted.
+            Err(error @ Error::Corrupt(_)) => tracing::error!(%error, "a history cannot be compacted"),
+            Err(error) => return Err(error),
+        }
+    }
+    let mut left: Vec<_> = rest.copied().collect();
+    let unfinished = swaps.iter().filter(|swap| swap.leaves_some()).map(|swap| swap.series);
+    left.extend(due.iter().filter(|(series, _)| unfinished.clone().any(|unfinished| unfinished == *series)));
+    if !swaps.is_empty() {
+        match store.write(Tidy::swap(swaps, generation)) {
+            Ok(_) => {}
+            // Deleted meanwhile, or its number given to another one: the next log call tells of it again.
+            Err(Error::Invalid(reason)) => tracing::debug!(reason, "a compaction was given up"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left)
 }
 
 impl Compaction {
@@ -100,11 +104,11 @@ impl Compaction {
         };
         let found = store.read(|db| {
             let mut statement = db.prepare_cached(
-                "SELECT t.series, sum(t.points), count(*), EXISTS (SELECT 1 FROM chunks c \
-                 WHERE c.series = t.series AND c.last_step >= min(t.first_step)) \
-                 FROM tails t WHERE t.series > ?1 \
-                 AND t.series <= coalesce((SELECT series FROM tails WHERE series > ?1 ORDER BY series, number \
-                 LIMIT 1 OFFSET ?2), ?3) GROUP BY t.series ORDER BY t.series",
+                "SELECT series, points, blocks, EXISTS (SELECT 1 FROM chunks c \
+                 WHERE c.series = t.series AND c.last_step >= t.first_step) FROM \
+                 (SELECT series, sum(points) AS points, count(*) AS blocks, min(first_step) AS first_step FROM tails \
+                  WHERE series > ?1 AND series <= coalesce((SELECT series FROM tails WHERE series > ?1 \
+                  ORDER BY series, number LIMIT 1 OFFSET ?2), ?3) GROUP BY series) t ORDER BY series",
             )?;
             let rows = statement.query_map([after, LOOK_BLOCKS, i64::MAX], |row| {
                 let size = |at| row.get(at).map(|size: i64| usize::try_from(size).unwrap_or(0));
@@ -122,7 +126,7 @@ impl Compaction {
 fn take_due(store: &Hand<'_>) -> Vec<(i64, Seen)> {
     let now = Instant::now();
     let mut state = store.board.lock();
-    let is_due = |seen: &Seen| is_urgent(&seen.tail) || now.duration_since(seen.at) >= QUIET;
+    let is_due = |seen: &Seen| store.all_now || is_urgent(&seen.tail) || now.duration_since(seen.at) >= QUIET;
     let mut due: Vec<(i64, Seen)> =
         state.tails.iter().filter(|(_, seen)| is_due(seen)).map(|(series, seen)| (*series, *seen)).collect();
     for (series, _) in &due {
@@ -138,14 +142,5 @@ fn put_back(store: &Hand<'_>, rest: &[(i64, Seen)]) {
     let mut state = store.board.lock();
     for (series, seen) in rest {
         state.tails.entry(*series).or_insert(*seen);
-    }
-}
-
-/// Notes series whose tails were too long for one swap.
-fn note_again(store: &Hand<'_>, series: &[i64]) {
-    let mut state = store.board.lock();
-    for series in series {
-        let tail = Tail { points: MANY_POINTS, blocks: 1, late: false };
-        state.tails.entry(*series).or_insert(Seen { tail, at: Instant::now() });
     }
 }

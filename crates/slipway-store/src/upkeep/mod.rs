@@ -57,6 +57,9 @@ pub(crate) struct Board {
 struct State {
     stop: bool,
     urgent: bool,
+    /// How often everything was asked to be done at once, and how often it was.
+    asked: u64,
+    done: u64,
     tails: HashMap<i64, Seen>,
 }
 
@@ -102,19 +105,37 @@ impl Board {
         self.wake.notify_all();
     }
 
+    /// Asks for everything that waits to be done now, and waits until it is.
+    pub(crate) fn all_now(&self) {
+        let mut state = self.lock();
+        state.asked += 1;
+        let wanted = state.asked;
+        self.wake.notify_all();
+        let done = self.wake.wait_while(state, |state| !state.stop && state.done < wanted);
+        drop(done.unwrap_or_else(PoisonError::into_inner));
+    }
+
     fn is_stopped(&self) -> bool {
         self.lock().stop
     }
 
-    /// Waits for a tick, an urgent tail or the end; false at the end.
-    fn wait(&self) -> bool {
+    /// Waits for something to do. Nothing at the end; otherwise how often everything was asked to be done.
+    fn wait(&self) -> Option<u64> {
         let state = self.lock();
         let (mut state, _) = self
             .wake
-            .wait_timeout_while(state, TICK, |state| !state.stop && !state.urgent)
+            .wait_timeout_while(state, TICK, |state| {
+                !state.stop && !state.urgent && state.asked == state.done
+            })
             .unwrap_or_else(PoisonError::into_inner);
         state.urgent = false;
-        !state.stop
+        (!state.stop).then_some(state.asked)
+    }
+
+    /// Whoever asked for everything up to the given time has it now.
+    fn all_done(&self, asked: u64) {
+        self.lock().done = asked;
+        self.wake.notify_all();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -128,6 +149,8 @@ pub(crate) struct Hand<'a> {
     pool: &'a Pool,
     requests: &'a mpsc::Sender<Request>,
     pub(crate) board: &'a Board,
+    /// Someone waits for all work to be done, however little it is worth.
+    pub(crate) all_now: bool,
 }
 
 impl Hand<'_> {
@@ -150,11 +173,12 @@ impl Hand<'_> {
 
 /// The background thread: ends soon after [`Board::stop`].
 pub(crate) fn run(pool: &Pool, requests: &mpsc::Sender<Request>, board: &Arc<Board>) {
-    let hand = Hand { pool, requests, board };
     let jobs: Vec<Box<dyn Job>> =
         vec![Box::new(compaction::Compaction::default()), Box::new(vacuum::Vacuum::default())];
     let mut jobs: Vec<(Box<dyn Job>, Option<Instant>)> = jobs.into_iter().map(|job| (job, None)).collect();
-    while board.wait() {
+    let mut done = 0;
+    while let Some(asked) = board.wait() {
+        let hand = Hand { pool, requests, board, all_now: asked > done };
         let mut more = true;
         while more && !board.is_stopped() {
             more = false;
@@ -165,7 +189,7 @@ pub(crate) fn run(pool: &Pool, requests: &mpsc::Sender<Request>, board: &Arc<Boa
                 *not_before = None;
                 match job.step(&hand) {
                     Ok(progress) => more |= progress == Progress::More,
-                    Err(Error::Closed) => return,
+                    Err(Error::Closed) => return board.stop(),
                     Err(error) => {
                         tracing::warn!(job = job.name(), %error, "work in the background failed; trying again later");
                         *not_before = Some(Instant::now() + AFTER_FAILURE);
@@ -173,5 +197,7 @@ pub(crate) fn run(pool: &Pool, requests: &mpsc::Sender<Request>, board: &Arc<Boa
                 }
             }
         }
+        done = asked;
+        board.all_done(done);
     }
 }

@@ -28,7 +28,7 @@ impl Job for Vacuum {
     }
 
     fn step(&mut self, store: &Hand<'_>) -> Result<Progress> {
-        if !self.shrinking && self.looked.is_some_and(|at| at.elapsed() < PAUSE) {
+        if !store.all_now && !self.shrinking && self.looked.is_some_and(|at| at.elapsed() < PAUSE) {
             return Ok(Progress::Done);
         }
         let (mode, free, all) = store.read(|db| {
@@ -36,7 +36,11 @@ impl Job for Vacuum {
             Ok((pragma("auto_vacuum")?, pragma("freelist_count")?, pragma("page_count")?))
         })?;
         // 2: incremental. Files that an older program made may still have another mode.
-        let most = if self.shrinking { KEPT_PAGES } else { (2 * KEPT_PAGES).max(all / FREE_PART) };
+        let most = match (store.all_now, self.shrinking) {
+            (true, _) => 0,
+            (false, true) => KEPT_PAGES,
+            (false, false) => (2 * KEPT_PAGES).max(all / FREE_PART),
+        };
         self.shrinking = mode == 2 && free > most;
         if !self.shrinking {
             self.looked = Some(Instant::now());

@@ -21,9 +21,6 @@ pub(super) fn log(
     batch: &LogBatch,
 ) -> Result<Applied> {
     let run = hot.run(db, &batch.run_id)?;
-    for param in &batch.params {
-        put_param(db, names, &run, &batch.run_id, param)?;
-    }
     let mut added = Vec::new();
     for (key, points) in by_key(&batch.metrics) {
         let points = put_points(db, names, hot, tidy, run, key, &points)?;
@@ -35,6 +32,9 @@ pub(super) fn log(
         if let Some(model_id) = &metric.model_id {
             logged_models::put_metric(db, model_id, &batch.run_id, metric)?;
         }
+    }
+    for param in &batch.params {
+        put_param(db, names, &run, &batch.run_id, param)?;
     }
     for tag in &batch.tags {
         runs::put_tag(db, names, run.id, run.experiment, tag)?;

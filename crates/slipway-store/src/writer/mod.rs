@@ -129,6 +129,8 @@ impl Writer {
         if series_may_be_gone {
             self.board.series_may_be_gone();
         }
+        self.board.logged(&self.tails);
+        self.tails.clear();
         for (answer, result) in answers {
             let result = match (&broken, result) {
                 (Some(error), Ok(_)) => Err(again(error)),
@@ -137,8 +139,6 @@ impl Writer {
             // A caller that went away does not need its answer.
             let _ = answer.send(result);
         }
-        self.board.logged(&self.tails);
-        self.tails.clear();
     }
 
     fn execute(&self, sql: &str) -> Result<()> {
