@@ -307,7 +307,7 @@ fn a_damaged_history_is_an_error_that_names_the_metric() {
         ("UPDATE tails SET data = x'00'", "too short"),
         ("UPDATE tails SET data = x'07'", "unknown form"),
         ("UPDATE tails SET points = 9223372036854775807", "too short"),
-        ("UPDATE tails SET data = data || x'00'", "too many"),
+        ("UPDATE tails SET data = substr(data, 1, length(data) - 1)", "too early"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let store = open_with_run(dir.path(), None);
