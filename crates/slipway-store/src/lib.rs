@@ -18,6 +18,8 @@ mod schema;
 pub mod search;
 pub mod series;
 mod store;
+#[cfg(test)]
+mod upgrade_tests;
 mod writer;
 
 pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice};
