@@ -281,6 +281,21 @@ impl<'a> From<&'a store::Run> for Run<'a> {
     }
 }
 
+/// A run that was just made: as MLflow gives it, without a word about outputs.
+#[derive(Serialize)]
+pub(super) struct NewRunMessage<'a> {
+    info: RunInfo<'a>,
+    data: RunData<'a>,
+    inputs: RunInputs<'a>,
+}
+
+impl<'a> From<&'a store::Run> for NewRunMessage<'a> {
+    fn from(run: &'a store::Run) -> Self {
+        let Run { info, data, inputs, .. } = run.into();
+        Self { info, data, inputs }
+    }
+}
+
 #[derive(Serialize)]
 struct RunData<'a> {
     #[serde(skip_serializing_if = "Metrics::is_empty")]

@@ -106,6 +106,11 @@ impl MlflowError {
         self
     }
 
+    /// True when the message starts like this.
+    pub(super) fn begins_with(&self, text: &str) -> bool {
+        self.message.starts_with(text)
+    }
+
     #[cfg(test)]
     pub(super) fn message(&self) -> &str {
         &self.message

@@ -51,7 +51,10 @@ pub(super) async fn history_bulk(State(state): State<ServerState>, params: Param
         return Err(MlflowError::invalid("GetMetricHistoryBulk request must specify at least one run_id."));
     }
     if run_ids.len() > BULK_RUNS {
-        return Err(too_many_runs("GetMetricHistoryBulk", run_ids.len()));
+        return Err(MlflowError::invalid(format!(
+            "GetMetricHistoryBulk request cannot specify more than {BULK_RUNS} run_ids. Received {} run_ids.",
+            run_ids.len()
+        )));
     }
     let key = fields
         .filled_text("metric_key")?
@@ -85,7 +88,7 @@ pub(super) async fn history_bulk_interval(
         return Err(fields.missing("run_ids"));
     }
     if run_ids.len() > BULK_RUNS {
-        return Err(too_many_runs("GetMetricHistoryBulkInterval", run_ids.len()));
+        return Err(too_many_runs(run_ids.len()));
     }
     let key = fields.required_text("metric_key")?.to_owned();
     let most = fields.integer("max_results")?.unwrap_or(INTERVAL_POINTS);
@@ -125,9 +128,9 @@ fn of_run<'a>(
     points.iter().map(move |point| Metric::of_run(key, point, run_id))
 }
 
-fn too_many_runs(request: &str, count: usize) -> MlflowError {
+fn too_many_runs(count: usize) -> MlflowError {
     MlflowError::invalid(format!(
-        "{request} request must specify at most {BULK_RUNS} run_ids. Received {count} run_ids. See the API docs for more \
+        "GetMetricHistoryBulkInterval request must specify at most {BULK_RUNS} run_ids. Received {count} run_ids. See the API docs for more \
          information about request parameters."
     ))
 }
@@ -146,17 +149,17 @@ fn interval(fields: &Fields<'_>) -> Result<Option<(i64, i64)>> {
     }
 }
 
-/// At most `most` of the points, evenly over the list, its first and last among them; of one only the last.
+/// At most `most` of the points: the first of each of as many parts of the list, of which earlier ones are longer
+/// where they cannot be equal. The last point takes the place of the last of these, so that both ends stay.
 fn spread(points: Vec<Point>, most: usize) -> Vec<Point> {
-    let last = points.len().saturating_sub(1);
-    if points.len() <= most {
+    let (count, Some(last)) = (points.len(), points.last().copied()) else { return points };
+    if count <= most || most == 0 {
         return points;
     }
-    match most {
-        0 => Vec::new(),
-        1 => vec![points[last]],
-        _ => (0..most).map(|at| points[at * last / (most - 1)]).collect(),
-    }
+    let (size, longer) = (count / most, count % most);
+    let mut kept: Vec<_> = (0..most - 1).map(|part| points[part * size + part.min(longer)]).collect();
+    kept.push(last);
+    kept
 }
 
 #[cfg(test)]
@@ -174,7 +177,8 @@ mod tests {
     #[test]
     fn thinning_keeps_both_ends() {
         assert_eq!(steps(&spread(line(3), 5)), [0, 1, 2]);
-        assert_eq!(steps(&spread(line(101), 3)), [0, 50, 100]);
+        assert_eq!(steps(&spread(line(101), 3)), [0, 34, 100]);
+        assert_eq!(steps(&spread(line(5), 4)), [0, 2, 3, 4]);
         assert_eq!(steps(&spread(line(10), 1)), [9]);
         assert!(spread(line(0), 1).is_empty());
         let many = spread(line(100_000), 2500);

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod error;
 mod experiments;
+mod fast;
 mod inputs;
 mod logged_models;
 mod metrics;
