@@ -69,7 +69,7 @@ pub(super) async fn store(state: &ServerState, path: &ArtifactPath, body: Body) 
 }
 
 /// Tells open views that files of a run changed.
-fn tell(state: &ServerState, path: &ArtifactPath) {
+pub(super) fn tell(state: &ServerState, path: &ArtifactPath) {
     if let Some(run_id) = run_of(path.as_str()) {
         state.events().artifacts_changed(run_id);
     }
@@ -138,14 +138,6 @@ pub(super) async fn delete(
         Err(ArtifactError::NotFound(_)) => Ok(Answer::empty()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Uploads in parts and links to other hosts: the client is told beforehand that it need not try.
-pub(super) async fn not_supported() -> MlflowError {
-    MlflowError::new(
-        Code::NotImplemented,
-        "Multipart transfers and presigned links are not supported by the artifact store of this server",
-    )
 }
 
 #[cfg(test)]

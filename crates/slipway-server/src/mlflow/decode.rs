@@ -208,7 +208,8 @@ fn quote_odd_floats(body: &[u8]) -> Vec<u8> {
             out.push(b'"');
             at += token.len();
         } else if byte == b'-' || byte.is_ascii_digit() {
-            let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+            let is_part =
+                |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
             let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len()).max(1);
             let number = std::str::from_utf8(&rest[..length]).ok().and_then(|text| text.parse::<f64>().ok());
             match number {
@@ -642,9 +643,13 @@ mod tests {
 
     #[test]
     fn texts_are_shown_as_python_shows_them() {
-        for (text, expected) in
-            [("a", "'a'"), ("it's", "\"it's\""), ("a\"b", "'a\"b'"), ("'\"", "'\\'\"'"), ("a\\\n", "'a\\\\\\n'")]
-        {
+        for (text, expected) in [
+            ("a", "'a'"),
+            ("it's", "\"it's\""),
+            ("a\"b", "'a\"b'"),
+            ("'\"", "'\\'\"'"),
+            ("a\\\n", "'a\\\\\\n'"),
+        ] {
             assert_eq!(python_text(text), expected);
         }
         assert_eq!(python_list(&["a", "b"]), "['a', 'b']");

@@ -117,6 +117,12 @@ impl MlflowError {
     }
 }
 
+impl std::fmt::Display for MlflowError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
 impl From<StoreError> for MlflowError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
@@ -156,6 +162,8 @@ impl From<ArtifactError> for MlflowError {
             ArtifactError::NotDirectory(path) => {
                 Self::invalid(format!("Artifact path refers to a file, not a directory: '{path}'"))
             }
+            ArtifactError::NoUpload(_) => Self::missing(message),
+            ArtifactError::InvalidPart(_) => Self::invalid(message),
             ArtifactError::DiskFull(_) | ArtifactError::ReadOnly(_) => {
                 tracing::error!("{message}");
                 Self::new(Code::InternalError, message).with_status(StatusCode::INSUFFICIENT_STORAGE)

@@ -42,6 +42,13 @@ pub(super) async fn get_by_name(State(state): State<ServerState>, params: Params
 
 pub(super) async fn search(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let fields = params.fields();
+    if let Some(wanted) = fields.integer("max_results")?
+        && wanted > SEARCH_LIMIT
+    {
+        return Err(MlflowError::invalid(format!(
+            "Invalid value {wanted} for parameter 'max_results' supplied. It must be at most {SEARCH_LIMIT}"
+        )));
+    }
     let search = Search {
         filter: fields.text("filter")?.unwrap_or_default().to_owned(),
         order_by: fields.texts("order_by")?,

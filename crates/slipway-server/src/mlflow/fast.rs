@@ -152,11 +152,7 @@ fn metric(metric: Metric<'_>) -> Option<LoggedMetric> {
     }
     Some(LoggedMetric {
         key: metric.key.0.into_owned(),
-        point: Point {
-            step: metric.step.unwrap_or(0),
-            time_ms: metric.timestamp,
-            value: metric.value.0,
-        },
+        point: Point { step: metric.step.unwrap_or(0), time_ms: metric.timestamp, value: metric.value.0 },
         model_id: owned(metric.model_id),
         dataset_name,
         dataset_digest,
@@ -164,8 +160,9 @@ fn metric(metric: Metric<'_>) -> Option<LoggedMetric> {
 }
 
 fn pair(pair: Pair<'_>, cut: fn(&str) -> String) -> Option<KeyValue> {
-    validate::is_plain_key(&pair.key.0)
-        .then(|| KeyValue::new(pair.key.0.into_owned(), pair.value.map_or_else(String::new, |text| cut(&text.0))))
+    validate::is_plain_key(&pair.key.0).then(|| {
+        KeyValue::new(pair.key.0.into_owned(), pair.value.map_or_else(String::new, |text| cut(&text.0)))
+    })
 }
 
 /// The body of `runs/log-batch`.
@@ -193,7 +190,11 @@ pub(super) fn batch(body: &[u8]) -> Option<LogBatch> {
     let batch = LogBatch {
         run_id: run_id(Some(&read.run_id), None)?,
         metrics: read.metrics.into_iter().map(metric).collect::<Option<_>>()?,
-        params: read.params.into_iter().map(|read| pair(read, validate::param_value)).collect::<Option<_>>()?,
+        params: read
+            .params
+            .into_iter()
+            .map(|read| pair(read, validate::param_value))
+            .collect::<Option<_>>()?,
         tags: read.tags.into_iter().map(|read| pair(read, validate::run_tag_value)).collect::<Option<_>>()?,
     };
     let mut seen = HashSet::with_capacity(params);
@@ -310,8 +311,9 @@ mod tests {
     }
 
     fn field(name: &'static str, value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
-        (prop::bool::weighted(0.95), value)
-            .prop_map(move |(there, value)| if there { format!("\"{name}\": {value}") } else { String::new() })
+        (prop::bool::weighted(0.95), value).prop_map(move |(there, value)| {
+            if there { format!("\"{name}\": {value}") } else { String::new() }
+        })
     }
 
     fn object(fields: Vec<String>) -> String {
