@@ -4,7 +4,7 @@
 //! at the same time, and has them joined. The addresses lead back to this server. Plain uploads pass through without
 //! being gathered, whatever their size, so clients are not advised to do this.
 
-use super::artifact_proxy::tell;
+use super::artifact_proxy::{Serving, tell};
 use super::decode::{Fields, Params, UrlPath};
 use super::encode::Answer;
 use super::error::{Code, MlflowError, Result};
@@ -41,6 +41,7 @@ fn target(folder: &str, fields: &Fields<'_>) -> Result<ArtifactPath> {
 
 pub(super) async fn create(
     State(state): State<ServerState>,
+    _: Serving,
     UrlPath(folder): UrlPath<String>,
     headers: HeaderMap,
     params: Params,
@@ -85,6 +86,7 @@ fn own_authorization(headers: &HeaderMap) -> BTreeMap<&'static str, String> {
 
 pub(super) async fn part(
     State(state): State<ServerState>,
+    _: Serving,
     UrlPath((upload_id, number)): UrlPath<(String, u32)>,
     request: Request,
 ) -> Result<Response> {
@@ -102,6 +104,7 @@ pub(super) async fn part(
 
 pub(super) async fn complete(
     State(state): State<ServerState>,
+    _: Serving,
     UrlPath(folder): UrlPath<String>,
     params: Params,
 ) -> Result<Answer> {
@@ -127,6 +130,7 @@ pub(super) async fn complete(
 
 pub(super) async fn abort(
     State(state): State<ServerState>,
+    _: Serving,
     UrlPath(folder): UrlPath<String>,
     params: Params,
 ) -> Result<Answer> {
@@ -137,7 +141,7 @@ pub(super) async fn abort(
 }
 
 /// A link to where the bytes are: there is none, they are here.
-pub(super) async fn presigned() -> MlflowError {
+pub(super) async fn presigned(_: Serving) -> MlflowError {
     MlflowError::new(
         Code::NotImplemented,
         "Multipart download is not supported for the current artifact repository",

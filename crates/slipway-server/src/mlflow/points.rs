@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Points that are read at once for a history without an end: some megabytes.
-const PIECE_POINTS: u64 = 250_000;
+const PIECE_POINTS: u64 = if cfg!(test) { 1_500 } else { 250_000 };
 /// Points that are sent at once.
-const CHUNK_POINTS: usize = 4096;
+const CHUNK_POINTS: usize = if cfg!(test) { 400 } else { 4096 };
 /// About what a point becomes.
 const POINT_BYTES: usize = 96;
 
