@@ -19,6 +19,8 @@ mod schema;
 pub mod search;
 pub mod series;
 mod store;
+#[cfg(test)]
+mod upgrade_tests;
 mod upkeep;
 mod writer;
 
