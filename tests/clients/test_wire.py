@@ -1,9 +1,14 @@
 """MLflow's protocol below the client: statuses, error bodies, which fields are there, NaN, and odd requests."""
 
+import contextlib
 import json
 import math
+import os
+import subprocess
 
+import mlflow
 import pytest
+from conftest import Server, find_program, free_port, wait_for
 
 BIG = 1.7976931348623157e308
 
@@ -687,3 +692,133 @@ def test_an_upload_in_parts_shows_whole_or_not_at_all(server, experiment, run):
     assert server.ok(server.request("POST", f"{mpu}/abort/{folder}", json=end)) == {}
     late = server.request("PUT", made["credentials"][2]["url"].removeprefix(server.url), data=b"late")
     error(late, 404, "RESOURCE_DOES_NOT_EXIST")
+
+
+# --- The server's own options
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts further servers, each with its own data folder; ends them with the test."""
+    started = []
+
+    def start(*options, **variables) -> Server:
+        number = len(started)
+        home, data = tmp_path / f"home{number}", tmp_path / f"data{number}"
+        home.mkdir()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLIPWAY_", "MLFLOW_"))}
+        environment |= {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "XDG_RUNTIME_DIR": str(home)} | variables
+        port = free_port()
+        command = [str(find_program()), "serve", "--data-dir", str(data), *options]
+        if "MLFLOW_PORT" in variables:
+            environment["MLFLOW_PORT"] = str(port)
+        else:
+            command += ["--port", str(port)]
+        log = tmp_path / f"server{number}.log"
+        with log.open("wb") as sink:
+            process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=sink, stderr=subprocess.STDOUT)
+        started.append(process)
+        wait_for(f"http://127.0.0.1:{port}", process, log)
+        return Server(f"http://127.0.0.1:{port}", None, False)
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(20)
+
+
+@contextlib.contextmanager
+def pointed_at(server):
+    mlflow.set_tracking_uri(server.url)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)
+
+
+def log_and_read(server, tmp_path, **where) -> str:
+    """Logs a file with the stock client, lists and reads it through the server, and gives the run's artifact URI."""
+    source = tmp_path / "note.txt"
+    source.write_text("hello")
+    with pointed_at(server), mlflow.start_run(**where) as started:
+        mlflow.log_artifact(str(source), "d")
+    run_id = started.info.run_id
+    files = server.ok(server.get("artifacts/list", run_id=run_id, path="d"))["files"]
+    assert files == [{"path": "d/note.txt", "is_dir": False, "file_size": 5}]
+    read = server.request("GET", "/get-artifact", params={"run_id": run_id, "path": "d/note.txt"})
+    assert (read.status_code, read.text) == (200, "hello")
+    return started.info.artifact_uri
+
+
+@pytest.mark.slipway
+@pytest.mark.parametrize("form", ["path", "relative", "uri", "variable"])
+def test_new_experiments_go_below_the_default_root(serve, tmp_path, form):
+    root = tmp_path / "runs" / "of all"
+    match form:
+        case "path":
+            server = serve("--default-artifact-root", str(root))
+        case "relative":
+            server = serve("--default-artifact-root", "runs/of all")
+        case "uri":
+            server = serve("--default-artifact-root", root.as_uri())
+        case _:
+            server = serve(MLFLOW_DEFAULT_ARTIFACT_ROOT=str(root), MLFLOW_PORT="")
+    # The first experiment, which is there from the start, and one that is made.
+    made = server.ok(server.post("experiments/create", {"name": "e"}))["experiment_id"]
+    for experiment in ("0", made):
+        uri = log_and_read(server, tmp_path, experiment_id=experiment)
+        begin = root.as_uri() if form == "uri" else str(root)
+        assert uri.startswith(f"{begin}/{experiment}/"), uri
+        assert list((root / experiment).glob("*/artifacts/d/note.txt")), "the client wrote it there itself"
+
+
+@pytest.mark.slipway
+def test_what_clients_send_is_kept_in_the_destination(serve, tmp_path):
+    destination = tmp_path / "kept"
+    server = serve("--artifacts-destination", destination.as_uri())
+    uri = log_and_read(server, tmp_path)
+    assert uri.startswith("mlflow-artifacts:/0/")
+    assert len(list(destination.glob("0/*/artifacts/d/note.txt"))) == 1
+
+
+@pytest.mark.slipway
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_a_server_may_leave_files_to_the_clients(serve, tmp_path, by_variable):
+    server = serve(MLFLOW_SERVE_ARTIFACTS="false") if by_variable else serve("--no-serve-artifacts")
+    uri = log_and_read(server, tmp_path)
+    assert uri.startswith(str(tmp_path / "data0" / "artifacts" / "0")), uri
+    for method in ("GET", "PUT", "DELETE"):
+        refused = server.request(method, f"{PROXY}/0/x")
+        assert refused.status_code == 503
+        assert "--no-serve-artifacts" in refused.text
+    assert server.ok(server.request("GET", "/api/3.0/mlflow/server-info"))["artifact_serving_enabled"] is False
+
+
+@pytest.mark.slipway
+def test_locations_of_clients_are_read_only_where_the_operator_allows_it(serve, tmp_path):
+    allowed, other = tmp_path / "allowed", tmp_path / "other"
+    server = serve("--readable-artifacts", str(allowed))
+    made = server.post("experiments/create", {"name": "a", "artifact_location": (allowed / "x").as_uri()})
+    uri = log_and_read(server, tmp_path, experiment_id=server.ok(made)["experiment_id"])
+    assert uri.startswith((allowed / "x").as_uri())
+    run_id = uri.split("/")[-2]
+    (allowed / "x" / run_id / "artifacts" / "out").symlink_to("/etc")
+    error(server.get("artifacts/list", run_id=run_id, path="out"), 400, "INVALID_PARAMETER_VALUE")
+
+    made = server.post("experiments/create", {"name": "b", "artifact_location": str(other)})
+    with pointed_at(server), mlflow.start_run(experiment_id=server.ok(made)["experiment_id"]) as started:
+        mlflow.log_text("x", "x.txt")
+    assert list(other.glob("*/artifacts/x.txt")), "clients write where they like"
+    refused = server.get("artifacts/list", run_id=started.info.run_id)
+    assert "--readable-artifacts" in error(refused, 403, "PERMISSION_DENIED")
+
+
+@pytest.mark.slipway
+@pytest.mark.parametrize("option", ["--default-artifact-root", "--artifacts-destination", "--readable-artifacts"])
+def test_no_server_starts_on_a_whole_file_system(tmp_path, option):
+    command = [str(find_program()), "serve", "--port", "0", "--data-dir", str(tmp_path / "data"), option]
+    for folder in ("/", str(tmp_path)):
+        ended = subprocess.run([*command, folder], capture_output=True, text=True, timeout=60)
+        assert ended.returncode != 0
+        assert "cannot hold artifacts" in ended.stderr
