@@ -23,8 +23,9 @@ struct Runs {
     short: Vec<String>,
 }
 
-pub(super) fn history(bench: &mut Bench, servers: &[Server; 2]) -> Result<()> {
+pub(super) fn history(bench: &mut Bench, servers: &mut [Server; 2]) -> Result<()> {
     let sizes = bench.sizes.clone();
+    let servers = &*servers;
     let [slipway, mlflow] = servers;
     let long = history_bodies(1, sizes.history_points / 1000);
     let short: Vec<Vec<String>> =

@@ -109,7 +109,7 @@ impl Bench {
             }
         }
         for (group, measure) in [
-            ("search", search::search as fn(&mut Self, &[Server; 2]) -> Result<()>),
+            ("search", search::search as fn(&mut Self, &mut [Server; 2]) -> Result<()>),
             ("history", history::history),
             ("memory", memory::memory),
         ] {
@@ -117,7 +117,7 @@ impl Bench {
                 let folder = self.folder.join(group);
                 let slipway = Server::start(&self.programs, Kind::Slipway, &folder)?;
                 let one = Server::start(&self.programs, Kind::Mlflow { workers: 1 }, &folder)?;
-                measure(self, &[slipway, one]).with_context(|| format!("measuring {group}"))?;
+                measure(self, &mut [slipway, one]).with_context(|| format!("measuring {group}"))?;
                 std::fs::remove_dir_all(&folder).ok();
             }
         }
