@@ -24,16 +24,16 @@ fn main() {
 
     println!("fdatasync of 16 KiB appended: {:.0} us", sync_us(&dir));
     create(&store, "single");
-    let (wall_us, cpu_us) = timed(2000, |at| {
+    let took = timed(2000, |at| {
         store.write_blocking(Change::Log(Box::new(batch("single", &["loss"], at, 1, &mut random)))).unwrap();
     });
-    println!("1 point a call, 1 caller: {wall_us:.0} us wall, {cpu_us:.0} us CPU of the process");
+    println!("1 point a call, 1 caller: {took}");
     for callers in [8, 64] {
         let per_caller = 20_000 / callers;
         for caller in 0..callers {
             create(&store, &format!("caller-{callers}-{caller}"));
         }
-        let (wall_us, cpu_us) = timed(1, |_| {
+        let took = timed(1, |_| {
             std::thread::scope(|scope| {
                 for caller in 0..callers {
                     let store = &store;
@@ -49,12 +49,7 @@ fn main() {
             });
         });
         let calls = (callers * per_caller) as f64;
-        println!(
-            "1 point a call, {callers} callers: {:.0} us wall, {:.0} us CPU, {:.0} calls/s",
-            wall_us / calls,
-            cpu_us / calls,
-            calls / wall_us * 1e6
-        );
+        println!("1 point a call, {callers} callers: {}", took.per(calls));
     }
 
     let keys: Vec<String> = (0..KEYS).map(|key| format!("metric/{key}")).collect();
@@ -64,10 +59,10 @@ fn main() {
         .map(|at| Change::Log(Box::new(batch("quiet", &keys, at * STEPS, STEPS, &mut random))))
         .collect();
     let mut batches = batches.into_iter();
-    let (wall_us, cpu_us) = timed(300, |_| {
+    let took = timed(300, |_| {
         store.write_blocking(batches.next().unwrap()).unwrap();
     });
-    println!("1,000 points a call, 1 caller: {wall_us:.0} us wall, {cpu_us:.0} us CPU (with compaction)");
+    println!("1,000 points a call, 1 caller: {took}");
 
     // The long ingestion: ten metrics of ten runs.
     let size = KEYS as i64 * STEPS;
@@ -76,7 +71,7 @@ fn main() {
     runs.iter().for_each(|run| create(&store, run));
     let mut made = Duration::ZERO;
     let mut next = vec![0; runs.len()];
-    let (wall_us, cpu_us) = timed(1, |_| {
+    let mut took = timed(1, |_| {
         for at in 0..batches {
             let run = (at % runs.len() as i64) as usize;
             let started = Instant::now();
@@ -86,13 +81,11 @@ fn main() {
             store.write_blocking(Change::Log(Box::new(batch))).unwrap();
         }
     });
-    let wall_us = wall_us - made.as_micros() as f64;
-    let cpu_us = cpu_us - made.as_micros() as f64;
+    took.wall -= made.as_micros() as f64;
     println!(
-        "{points} points, 1 caller: {:.0} us wall and {:.0} us CPU a 1,000, {:.2} million points/s, memory {} MB, file {} MB",
-        wall_us / batches as f64,
-        cpu_us / batches as f64,
-        points as f64 / wall_us,
+        "{points} points: {}; {:.2} million points/s, memory {} MB, file {} MB",
+        took.per(batches as f64),
+        points as f64 / took.wall,
         memory_mb(),
         file_mb(store.path())
     );
@@ -175,11 +168,35 @@ fn batch(run_id: &str, keys: &[&str], from: i64, steps: i64, random: &mut StdRng
     LogBatch { run_id: run_id.into(), metrics, ..LogBatch::default() }
 }
 
-/// Wall and CPU time a call, in microseconds.
-fn timed(calls: i64, mut call: impl FnMut(i64)) -> (f64, f64) {
-    let (started, cpu) = (Instant::now(), cpu_us());
+/// What a call took, in microseconds.
+struct Took {
+    wall: f64,
+    /// CPU of the writer, and of the background thread.
+    writer: f64,
+    upkeep: f64,
+}
+
+fn timed(calls: i64, mut call: impl FnMut(i64)) -> Took {
+    let started = Instant::now();
+    let before = ["store-writer", "store-upkeep"].map(cpu_us);
     (0..calls).for_each(&mut call);
-    (started.elapsed().as_micros() as f64 / calls as f64, (cpu_us() - cpu) / calls as f64)
+    let wall = started.elapsed().as_micros() as f64 / calls as f64;
+    let after = ["store-writer", "store-upkeep"].map(cpu_us);
+    let of = |at: usize| (after[at] - before[at]) / calls as f64;
+    Took { wall, writer: of(0), upkeep: of(1) }
+}
+
+impl std::fmt::Display for Took {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { wall, writer, upkeep } = self;
+        write!(f, "{wall:.0} us wall, {writer:.0} us CPU of the writer, {upkeep:.0} us of the background")
+    }
+}
+
+impl Took {
+    fn per(&self, count: f64) -> Self {
+        Self { wall: self.wall / count, writer: self.writer / count, upkeep: self.upkeep / count }
+    }
 }
 
 fn best_ms(mut call: impl FnMut()) -> f64 {
@@ -194,20 +211,25 @@ fn best_ms(mut call: impl FnMut()) -> f64 {
 fn sync_us(dir: &Path) -> f64 {
     use std::io::Write;
     let mut file = std::fs::File::create(dir.join("sync")).unwrap();
-    let (wall_us, _) = timed(200, |_| {
+    let took = timed(200, |_| {
         file.write_all(&[7; 16 << 10]).unwrap();
         file.sync_data().unwrap();
     });
     std::fs::remove_file(dir.join("sync")).unwrap();
-    wall_us
+    took.wall
 }
 
-/// CPU time of the whole process; its clock ticks a hundred times a second.
-fn cpu_us() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) * 1e4
+/// CPU time of the thread with this name.
+fn cpu_us(name: &str) -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap().path());
+    let ns: u64 = threads
+        .filter(|thread| std::fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim() == name))
+        .map(|thread| {
+            let stat = std::fs::read_to_string(thread.join("schedstat")).unwrap();
+            stat.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+        })
+        .sum();
+    ns as f64 / 1e3
 }
 
 fn memory_mb() -> u64 {

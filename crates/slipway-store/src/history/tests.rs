@@ -202,7 +202,7 @@ fn bits(numbers: &[f64]) -> Vec<u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn a_history_is_the_set_of_its_points(events in events(), start in any::<bool>()) {

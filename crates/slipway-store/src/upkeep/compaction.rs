@@ -13,8 +13,8 @@ const MANY_BLOCKS: usize = 512;
 /// A shorter tail is compacted when it has not grown for so long.
 const QUIET: Duration = Duration::from_secs(5);
 /// Most points, and most series, that go into one swap of the writer.
-const SWAP_POINTS: usize = 32 * CHUNK_POINTS;
-const SWAP_SERIES: usize = 64;
+const SWAP_POINTS: usize = 16 * CHUNK_POINTS;
+const SWAP_SERIES: usize = 32;
 /// Blocks looked at in one step of the search for tails that an earlier process left.
 const LOOK_BLOCKS: i64 = 5_000;
 

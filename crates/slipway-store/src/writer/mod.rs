@@ -94,15 +94,12 @@ impl Writer {
     fn commit(&mut self, waiting: Vec<Waiting>, observer: &Observer) {
         let mut notices = Vec::new();
         let mut answers = Vec::with_capacity(waiting.len());
-        let mut series_may_be_gone = false;
+        let generation = self.board.generation();
         let mut broken = self.execute("BEGIN IMMEDIATE").err();
         for (work, answer) in waiting {
             let result = match &broken {
                 Some(error) => Err(again(error)),
-                None => {
-                    series_may_be_gone |= matches!(&work, Work::Change(change) if !keeps_series(change));
-                    self.apply_whole(work, &mut notices)
-                }
+                None => self.apply_whole(work, &mut notices),
             };
             // A full disk or a failing one can make SQLite take back the whole transaction, not only the change.
             if broken.is_none() && self.connection.is_autocommit() {
@@ -126,7 +123,8 @@ impl Writer {
         } else if !notices.is_empty() {
             observer(&notices);
         }
-        if series_may_be_gone {
+        // Once more after the commit: until now readers saw what was there before.
+        if self.board.generation() != generation {
             self.board.series_may_be_gone();
         }
         self.board.logged(&self.tails);

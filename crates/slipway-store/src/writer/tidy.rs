@@ -1,5 +1,5 @@
-//! What the background thread asks of the writer: work that changes how things are stored, but nothing that a reader
-//! could see.
+//! What the background thread asks of the writer, beside changes that callers ask for: mostly work that changes how
+//! things are stored, but nothing that a reader could see.
 
 use super::hot::Hot;
 use crate::change::Applied;
@@ -15,7 +15,8 @@ type Work = dyn FnOnce(&Connection, &mut Hot, &Board) -> Result<Applied> + Send;
 pub(crate) struct Tidy(Box<Work>);
 
 impl Tidy {
-    /// Work with the connection that may write.
+    /// Work with the connection that may write. Work that deletes runs or series must call [`Hot::forget_all`] and
+    /// [`Board::series_may_be_gone`].
     pub(super) fn new(
         work: impl FnOnce(&Connection, &mut Hot, &Board) -> Result<Applied> + Send + 'static,
     ) -> Self {
