@@ -36,6 +36,8 @@ def says(uri: str) -> list[int]:
 
 def test_a_version_is_loaded_by_all_its_names(client, registered):
     name, runs = registered
+    logged = client.get_logged_model(client.get_model_version(name, "1").source.removeprefix("models:/"))
+    assert name in logged.tags["mlflow.modelVersions"] and logged.source_run_id == runs[0]
     client.set_registered_model_alias(name, "never", "2")
     client.transition_model_version_stage(name, "2", "Production")
     client.transition_model_version_stage(name, "3", "Staging")
