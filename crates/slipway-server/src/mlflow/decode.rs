@@ -32,6 +32,12 @@ impl Params {
         Fields { object: &self.object, from_query: self.from_query, place: Place::Top }
     }
 
+    /// The fields as they came.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn object(&self) -> &Map<String, Value> {
+        &self.object
+    }
+
     /// Reads a query string.
     pub(super) fn from_query(query: &str) -> Result<Self> {
         let mut object = Map::new();

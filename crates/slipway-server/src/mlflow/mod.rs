@@ -10,6 +10,8 @@ mod decode;
 mod encode;
 mod error;
 mod experiments;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod inputs;
 mod logged_models;
 mod metrics;
