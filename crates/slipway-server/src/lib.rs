@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod guard;
 mod mlflow;
+mod places;
 mod serve;
 mod state;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use events::{EventBus, RunEnded};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use mlflow::fuzzing;
+pub use places::{ArtifactPlaces, local_path, refused_root};
 pub use serve::serve;
 pub use state::{Exposure, ServerConfig, ServerState};
 

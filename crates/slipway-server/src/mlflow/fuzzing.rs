@@ -2,16 +2,44 @@
 //! It is not there in an ordinary build.
 
 use super::decode::{Fields, Params};
+use super::error::Result;
+use super::{fast, runs, validate};
 use serde_json::{Map, Value};
+use slipway_store::LogBatch;
 
-/// Reads a body, then each of its fields as everything a field can be. Gives the fields.
-pub fn read_body(body: &[u8]) -> Map<String, Value> {
-    let params = Params::from_body(body);
+/// Reads a body, then each of its fields as everything a field can be. Gives the fields, if it may be read at all.
+pub fn read_body(body: &[u8]) -> Option<Map<String, Value>> {
+    let params = Params::from_body(body).ok()?;
     let object = params.object().clone();
     for name in object.keys() {
         read_as_everything(&params.fields(), name);
     }
-    object
+    Some(object)
+}
+
+/// Reads a body the quick way and the lenient way. Gives each pair in which the quick way read something.
+pub fn read_twice(body: &[u8]) -> Vec<(LogBatch, Option<LogBatch>)> {
+    let params = Params::from_body(body).ok();
+    let lenient = |read: fn(&Fields<'_>) -> Result<LogBatch>| {
+        params.as_ref().and_then(|params| read(&params.fields()).ok())
+    };
+    let param = |fields: &Fields<'_>| {
+        let (run_id, params) = (runs::run_id(fields)?, vec![validate::param(fields)?]);
+        Ok(LogBatch { run_id, params, ..LogBatch::default() })
+    };
+    let tag = |fields: &Fields<'_>| {
+        let (run_id, tags) = (runs::run_id(fields)?, vec![validate::run_tag(fields)?]);
+        Ok(LogBatch { run_id, tags, ..LogBatch::default() })
+    };
+    [
+        (fast::batch(body), lenient(runs::batch)),
+        (fast::one_metric(body), lenient(runs::metric_of_run)),
+        (fast::one_param(body), lenient(param)),
+        (fast::one_tag(body), lenient(tag)),
+    ]
+    .into_iter()
+    .filter_map(|(quick, lenient)| Some((quick?, lenient)))
+    .collect()
 }
 
 /// As [`read_body`], of a query string.
