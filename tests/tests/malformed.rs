@@ -272,6 +272,8 @@ fn endpoints(bench: &Bench) -> Vec<(&'static str, String, Value)> {
         ),
         ("DELETE", of("model-versions/delete-tag"), json!({ "name": "ship", "version": "1", "key": "k" })),
     ];
+    let uploads = format!("/api/2.0/mlflow-artifacts/mpu/create/{experiment}/{run}/artifacts");
+    list.push(("POST", uploads, json!({ "path": "large.bin", "num_parts": 2 })));
     list.extend([
         ("POST", of("registered-models/rename"), json!({ "name": "ship", "new_name": "boat" })),
         ("DELETE", of("model-versions/delete"), json!({ "name": "boat", "version": "1" })),
@@ -296,10 +298,21 @@ fn request_of(method: &str, target: &str, bad: &Malformed) -> Request {
 fn thousands_of_bad_bodies_to_every_endpoint_of_mlflow() {
     let mut bench = Bench::new();
     let endpoints = endpoints(&bench);
-    for (number, (method, path, good)) in endpoints.iter().enumerate() {
+    let uploads = |what: &str| format!("/api/2.0/mlflow-artifacts/mpu/{what}/1/{}/artifacts", bench.run);
+    let part = json!([{ "part_number": 1, "etag": "x", "url": "u" }]);
+    // Good bodies, if there were such an upload.
+    let others = [
+        (
+            "POST",
+            uploads("complete"),
+            json!({ "path": "large.bin", "upload_id": "0123456789abcdef", "parts": part }),
+        ),
+        ("POST", uploads("abort"), json!({ "path": "large.bin", "upload_id": "0123456789abcdef" })),
+    ];
+    for (number, (method, path, good)) in others.iter().chain(&endpoints).enumerate() {
         // The families are the same handlers; each takes its turn.
         let family = ["/api/2.0", "/ajax-api/2.0", "/api/3.0", "/ajax-api/3.0"][number % 4];
-        let target = format!("{family}/mlflow/{path}");
+        let target = if path.starts_with('/') { path.clone() } else { format!("{family}/mlflow/{path}") };
         for bad in malformed(good) {
             let what = format!("{method} {target}: {}", bad.what);
             bench.send(&what, &request_of(method, &target, &bad), false);
@@ -312,7 +325,8 @@ fn thousands_of_bad_bodies_to_every_endpoint_of_mlflow() {
 fn the_good_bodies_that_bad_ones_are_made_from_are_good() {
     let bench = Bench::new();
     for (method, path, good) in endpoints(&bench) {
-        let request = Request::new(method, &format!("/api/2.0/mlflow/{path}")).json(&good);
+        let target = if path.starts_with('/') { path.clone() } else { format!("/api/2.0/mlflow/{path}") };
+        let request = Request::new(method, &target).json(&good);
         let answer = bench.server.send(&request).unwrap();
         assert_eq!(answer.status, 200, "{method} {path}: the good body is refused: {}", answer.text());
     }
