@@ -4,13 +4,19 @@
 //! redirects, speaks no TLS and must never be used for anything but measuring.
 
 use anyhow::{Context, Result, bail};
-use std::io::{IoSlice, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Longer than any peer needs for any row; a server that stalls ends the measurement with an error.
 const STALL_LIMIT: Duration = Duration::from_secs(180);
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// Whether a call failed because the server took longer than it had.
+pub(crate) fn ran_out_of_time(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    matches!(kind, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
+}
 
 /// A request, encoded but for the server's name and the run it is about, which differ from server to server.
 #[derive(Debug, Clone)]
@@ -114,6 +120,11 @@ impl Connection {
             self.stream.write_all(block)?;
         }
         self.answer(true).map(|(status, _)| status)
+    }
+
+    /// From now on an answer that does not begin within this time is an error of kind [`ErrorKind::WouldBlock`].
+    pub(crate) fn set_patience(&self, patience: Duration) -> Result<()> {
+        Ok(self.stream.set_read_timeout(Some(patience))?)
     }
 
     /// The body of the last answer.
@@ -309,6 +320,16 @@ mod tests {
         let (address, _) = serve(&[b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"]);
         let error = Connection::open(address).unwrap().call(&Request::get("/"), "").unwrap_err();
         assert!(error.to_string().contains("closed the connection"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_runs_out_of_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut connection = Connection::open(listener.local_addr().unwrap()).unwrap();
+        connection.set_patience(Duration::from_millis(20)).unwrap();
+        let error = connection.call(&Request::get("/"), "").unwrap_err();
+        assert!(ran_out_of_time(&error), "{error}");
+        assert!(!ran_out_of_time(&anyhow::anyhow!("something else")));
     }
 
     #[test]

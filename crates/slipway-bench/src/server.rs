@@ -64,8 +64,9 @@ impl Server {
                 command
             }
             Kind::Mlflow { workers } => {
-                if let Some(schema) = &programs.schema {
-                    fs::copy(schema, folder.join("mlflow.db"))?;
+                let database = folder.join("mlflow.db");
+                if let Some(schema) = programs.schema.as_ref().filter(|_| !database.exists()) {
+                    fs::copy(schema, database)?;
                 }
                 let mut command = Command::new(&programs.mlflow);
                 command.args(["server", "--host", "127.0.0.1", "--port", &port.to_string()]);
@@ -89,6 +90,17 @@ impl Server {
         })?;
         server.wait_until_idle(Duration::from_secs(1), Duration::from_secs(60));
         Ok(server)
+    }
+
+    /// Ends a server that is busy with something that nobody waits for any more, and starts it again in its folder.
+    pub(crate) fn restart(&mut self, programs: &Programs) -> Result<()> {
+        for pid in self.tree().pids() {
+            end_at_once(pid);
+        }
+        self.child.wait()?;
+        let parent = self.folder.parent().context("the folder of a server has a parent")?.to_path_buf();
+        *self = Self::start(programs, self.kind, &parent)?;
+        Ok(())
     }
 
     fn wait_for_start(&mut self) -> Result<()> {
@@ -194,9 +206,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let below = self.tree().pids();
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).ok();
+        kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
         let began = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) && began.elapsed() < STOP_LIMIT {
             std::thread::sleep(Duration::from_millis(20));
@@ -207,10 +221,15 @@ impl Drop for Server {
         let descends =
             |pid: i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == self.folder);
         for pid in below.into_iter().skip(1).filter(|pid| descends(*pid)) {
-            if let Some(pid) = Pid::from_raw(pid) {
-                kill_process(pid, Signal::KILL).ok();
-            }
+            end_at_once(pid);
         }
+    }
+}
+
+fn end_at_once(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        // It may have ended by itself.
+        kill_process(pid, Signal::KILL).ok();
     }
 }
 

@@ -11,6 +11,7 @@
 mod change;
 mod codes;
 mod error;
+pub mod history;
 mod model;
 mod pool;
 mod reader;
@@ -20,10 +21,12 @@ pub mod series;
 mod store;
 #[cfg(test)]
 mod upgrade_tests;
+mod upkeep;
 mod writer;
 
 pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice};
 pub use error::{Error, Missing, Result, Taken};
+pub use history::{Axis, CurveQuery};
 pub use model::{
     Dataset, DatasetInput, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle, LoggedModel,
     MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point, RegisteredModel, Run,

@@ -12,12 +12,12 @@ use std::time::Duration;
 const CLIENTS: usize = 4;
 const REACH_BYTES: u64 = 150_000_000;
 
-pub(super) fn memory(bench: &mut Bench, servers: &[Server; 2]) -> Result<()> {
+pub(super) fn memory(bench: &mut Bench, servers: &mut [Server; 2]) -> Result<()> {
     let sizes = bench.sizes.clone();
     let requests = log_batches(&batches(10, 250));
     let points_a_turn = CLIENTS * requests.len() * 1000;
     let mut row = Row::cost(format!("memory after {} points", short(sizes.ingest_points as f64)), "MB");
-    for server in servers {
+    for server in &*servers {
         let experiment = server.create_experiment("memory")?;
         let (mut points, mut side) = (0, crate::report::Side::default());
         let turns =

@@ -44,7 +44,7 @@ impl Sizes {
     pub(crate) fn full() -> Self {
         Self {
             rounds: 3,
-            turn: Duration::from_secs(3),
+            turn: Duration::from_secs(2),
             batches: 300,
             search_runs: [10_000, 100_000],
             history_points: 1_000_000,
@@ -59,7 +59,7 @@ impl Sizes {
     pub(crate) fn quick() -> Self {
         Self {
             rounds: 1,
-            turn: Duration::from_secs(2),
+            turn: Duration::from_secs(1),
             batches: 100,
             search_runs: [2_000, 10_000],
             history_points: 200_000,
@@ -109,7 +109,7 @@ impl Bench {
             }
         }
         for (group, measure) in [
-            ("search", search::search as fn(&mut Self, &[Server; 2]) -> Result<()>),
+            ("search", search::search as fn(&mut Self, &mut [Server; 2]) -> Result<()>),
             ("history", history::history),
             ("memory", memory::memory),
         ] {
@@ -117,7 +117,7 @@ impl Bench {
                 let folder = self.folder.join(group);
                 let slipway = Server::start(&self.programs, Kind::Slipway, &folder)?;
                 let one = Server::start(&self.programs, Kind::Mlflow { workers: 1 }, &folder)?;
-                measure(self, &[slipway, one]).with_context(|| format!("measuring {group}"))?;
+                measure(self, &mut [slipway, one]).with_context(|| format!("measuring {group}"))?;
                 std::fs::remove_dir_all(&folder).ok();
             }
         }

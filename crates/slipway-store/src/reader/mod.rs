@@ -1,6 +1,7 @@
 //! What can be asked of the store. A [`Reader`] sees one consistent snapshot and changes nothing.
 
 mod experiments;
+mod histories;
 mod logged_models;
 mod registry;
 mod runs;
