@@ -72,3 +72,17 @@ def test_model_names_that_are_refused(server, name):
     answer = server.post("registered-models/create", {"name": name})
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
+
+
+def test_the_short_forms_of_the_searches(tracking, client, unique):
+    client.create_registered_model(unique, tags={"kind": "a"})
+    client.create_registered_model(f"{unique}-2")
+    models = tracking.search_registered_models(filter_string=f"name LIKE '{unique}%'", order_by=["name DESC"])
+    assert [m.name for m in models] == [f"{unique}-2", unique]
+    models = tracking.search_registered_models(filter_string=f"name LIKE '{unique}%' AND tags.kind != 'b'")
+    assert [m.name for m in models] == [unique], "a model without the tag does not match"
+    for _ in range(5):
+        client.create_model_version(unique, "s3://bucket/model")
+    versions = tracking.search_model_versions(filter_string=f"name = '{unique}'", max_results=3)
+    assert [int(v.version) for v in versions] == [5, 4, 3]
+    assert versions[0].source == "s3://bucket/model" and versions[0].run_id in ("", None)

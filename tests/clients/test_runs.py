@@ -255,3 +255,19 @@ def test_going_on_with_a_run(tracking, client, unique):
     assert got.info.status == "FINISHED" and got.info.end_time > first_end
     assert [m.value for m in client.get_metric_history(run.info.run_id, "m")] == [1, 2]
     assert tracking.last_active_run().info.run_id == run.info.run_id
+
+
+def test_a_traced_function_does_not_stop_a_training(tracking, client, unique):
+    """Slipway keeps no traces. Who decorates functions anyway loses nothing else."""
+    tracking.set_experiment(unique)
+
+    @tracking.trace
+    def step(x):
+        return x * 2
+
+    with tracking.start_run() as run:
+        for number in range(3):
+            tracking.log_metric("doubled", step(number), step=number)
+    tracking.flush_trace_async_logging()
+    assert [m.value for m in client.get_metric_history(run.info.run_id, "doubled")] == [0, 2, 4]
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
