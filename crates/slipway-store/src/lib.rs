@@ -10,6 +10,7 @@
 
 mod change;
 mod codes;
+mod columns;
 mod error;
 mod model;
 mod pool;
@@ -23,9 +24,9 @@ mod writer;
 pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice};
 pub use error::{Error, Missing, Result, Taken};
 pub use model::{
-    Dataset, DatasetInput, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle, LoggedModel,
-    MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point, RegisteredModel, Run,
-    RunInfo, RunStatus, Stage, View,
+    Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
+    LoggedModel, MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point,
+    RegisteredModel, Run, RunInfo, RunStatus, Stage, View,
 };
 pub use reader::{
     ColumnInfo, ColumnKind, ColumnRef, LoggedModelOrder, LoggedModelSearch, Reader, Reduce, Search, SortKey,

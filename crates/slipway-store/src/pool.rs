@@ -20,15 +20,20 @@ impl Pool {
         Self { path, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Runs `read` inside one snapshot of the database.
-    pub(crate) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    /// Runs `read` inside one snapshot of the database. `before` is called before the snapshot begins.
+    pub(crate) fn with<B, T>(
+        &self,
+        before: impl FnOnce() -> B,
+        read: impl FnOnce(&Connection, B) -> Result<T>,
+    ) -> Result<T> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.open()?,
         };
+        let before = before();
         let transaction = connection.unchecked_transaction()?;
-        let result = read(&transaction);
+        let result = read(&transaction, before);
         transaction.finish()?;
         let mut kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT {

@@ -1,9 +1,10 @@
 //! [`Store`]: one database, its writer thread and its readers.
 
 use crate::change::{Applied, Change, Notice};
+use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::pool::Pool;
-use crate::reader::Reader;
+use crate::reader::{KeyTexts, Reader};
 use crate::schema;
 use crate::writer::{self, Request};
 use rusqlite::Connection;
@@ -25,6 +26,8 @@ pub struct Store {
 struct Shared {
     path: PathBuf,
     pool: Pool,
+    columns: Arc<Columns>,
+    key_texts: KeyTexts,
     requests: mpsc::Sender<Request>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -52,12 +55,16 @@ impl Store {
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
 
         let (requests, receiver) = mpsc::channel();
+        let columns = Arc::new(Columns::default());
+        let touched = columns.clone();
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer::run(connection, &receiver, &observer))
+            .spawn(move || writer::run(connection, &receiver, &observer, &touched))
             .map_err(|source| Error::Io { what: "cannot start the writer thread".to_owned(), source })?;
         let pool = Pool::new(path.clone());
-        Ok(Self { shared: Arc::new(Shared { path, pool, requests, writer: Mutex::new(Some(writer)) }) })
+        let writer = Mutex::new(Some(writer));
+        let key_texts = KeyTexts::default();
+        Ok(Self { shared: Arc::new(Shared { path, pool, columns, key_texts, requests, writer }) })
     }
 
     /// The database file.
@@ -95,7 +102,11 @@ impl Store {
     /// # Errors
     /// Whatever `read` gives, or what the database says.
     pub fn read<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        self.shared.pool.with(|connection| read(&Reader::new(connection)))
+        let Shared { pool, columns, key_texts, .. } = &*self.shared;
+        pool.with(
+            || columns.committed(),
+            |db, committed| read(&Reader::new(db, columns, committed, key_texts)),
+        )
     }
 
     /// Waits for the changes that are queued, then closes the database. Later writes fail with

@@ -2,9 +2,10 @@
 //! with 2,000 columns costs what it shows.
 
 use super::{Reader, among, as_i64, in_view};
+use crate::columns::{Key, Query, Rule, Sort};
 use crate::error::Result;
 use crate::model::{Lifecycle, RunStatus, View};
-use crate::search::{Runs, SearchError, Where, compile};
+use crate::search::{Expr, RunAttribute, Runs, SearchError, Where, compile_expr, parse};
 use crate::writer::{from_bits, names};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
@@ -163,6 +164,9 @@ pub struct ColumnInfo {
     pub varies: bool,
 }
 
+/// Slipway's own table lets metrics be tested for NULL.
+const RUNS: Runs = Runs { null_metrics: true };
+
 impl Reader<'_> {
     /// A window of the runs table.
     ///
@@ -170,8 +174,19 @@ impl Reader<'_> {
     /// [`crate::Error::Search`] for a filter or a sort key that cannot be understood.
     pub fn run_table(&self, query: &TableQuery) -> Result<Table> {
         let scope = scope(&query.experiment_ids, query.view);
-        let filter = filter(query)?;
         let nesting = self.nesting(&scope)?;
+        // Where nothing is nested, the roots are all runs, and no tree has to be climbed.
+        let flat = nesting == 0 && query.shape == TableShape::Roots || query.shape == TableShape::Flat;
+        let expr = parse(&query.filter)?;
+        if flat
+            && self.has_many_runs(&scope)?
+            && let Some(mut table) = self.rows_from_columns(query, expr.as_ref())?
+        {
+            table.nesting = nesting;
+            self.fill_cells(query, &mut table)?;
+            return Ok(table);
+        }
+        let filter = filter(query, expr.as_ref())?;
         let mut all = Where::default();
         all.push(&format!("SELECT count(*) FROM runs r WHERE {scope}"));
         let in_scope = self.count(&all)?;
@@ -182,8 +197,6 @@ impl Reader<'_> {
             counted.push(&format!("SELECT count(*) FROM runs r WHERE {scope} AND ")).append(&filter);
             self.count(&counted)?
         };
-        // Where nothing is nested, the roots are all runs, and no tree has to be climbed.
-        let flat = nesting == 0 && query.shape == TableShape::Roots || query.shape == TableShape::Flat;
         let mut table = Table { matching, in_scope, nesting, ..Table::default() };
         if flat {
             table.total = matching;
@@ -193,6 +206,40 @@ impl Reader<'_> {
         }
         self.fill_cells(query, &mut table)?;
         Ok(table)
+    }
+
+    /// The flat window found in columns; none when the query asks for what no column holds.
+    fn rows_from_columns(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Option<Table>> {
+        let active;
+        let experiments = if query.experiment_ids.is_empty() {
+            let mut statement = self.db.prepare_cached("SELECT id FROM experiments WHERE lifecycle = 0")?;
+            active = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+            &active
+        } else {
+            &query.experiment_ids
+        };
+        let mut search = Query::new(Some(experiments), query.view);
+        if let Some(filter) = filter
+            && !search.filter(filter, RUNS)?
+        {
+            return Ok(None);
+        }
+        if !query.search.is_empty() {
+            search.contains(&query.search);
+        }
+        for key in &query.order_by {
+            let Some((column, rule)) = sort_column(&key.column) else {
+                return Ok(None);
+            };
+            search.sort(column, Sort { ascending: !key.descending, rule });
+        }
+        let found = search.run(self.columns, self.db, self.committed, query.offset, query.limit)?;
+        let mut statement =
+            self.db.prepare_cached(&format!("SELECT {ROW}, 0, 1 FROM runs r WHERE r.id = ?1"))?;
+        let rows = found.page.iter().map(|id| statement.query_row([id], read_row));
+        let (in_scope, matching) = (found.in_scope as u64, found.matching as u64);
+        let rows = rows.collect::<rusqlite::Result<_>>()?;
+        Ok(Some(Table { rows, total: matching, matching, in_scope, nesting: 0 }))
     }
 
     fn flat_rows(&self, query: &TableQuery, scope: &str, filter: &Where, table: &mut Table) -> Result<()> {
@@ -244,21 +291,7 @@ impl Reader<'_> {
 
     fn rows(&self, query: &Where) -> Result<Vec<TableRow>> {
         let mut statement = self.db.prepare(&query.sql)?;
-        let rows = statement.query_map(params_from_iter(query.values.iter()), |row| {
-            Ok(TableRow {
-                run_id: row.get(0)?,
-                experiment_id: row.get(1)?,
-                name: row.get(2)?,
-                status: row.get(3)?,
-                lifecycle: row.get(4)?,
-                start_ms: row.get(5)?,
-                end_ms: row.get(6)?,
-                parent_run_id: row.get(7)?,
-                child_count: row.get::<_, i64>(8)?.cast_unsigned(),
-                matches: row.get(9)?,
-                cells: Vec::new(),
-            })
-        })?;
+        let rows = statement.query_map(params_from_iter(query.values.iter()), read_row)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -340,6 +373,46 @@ impl Reader<'_> {
     }
 }
 
+/// Reads [`ROW`], the child count and the match.
+fn read_row(row: &Row<'_>) -> rusqlite::Result<TableRow> {
+    Ok(TableRow {
+        run_id: row.get(0)?,
+        experiment_id: row.get(1)?,
+        name: row.get(2)?,
+        status: row.get(3)?,
+        lifecycle: row.get(4)?,
+        start_ms: row.get(5)?,
+        end_ms: row.get(6)?,
+        parent_run_id: row.get(7)?,
+        child_count: row.get::<_, i64>(8)?.cast_unsigned(),
+        matches: row.get(9)?,
+        cells: Vec::new(),
+    })
+}
+
+/// The column that a sort key goes by, and its order; none for what no column holds.
+fn sort_column(column: &ColumnRef) -> Option<(Key, Rule)> {
+    let key = column.key.clone();
+    Some(match column.kind {
+        ColumnKind::Metric => (Key::Metric(key, column.reduce), Rule::NanMissing),
+        ColumnKind::Param => (Key::Param(key), Rule::NumbersBeforeTexts),
+        ColumnKind::Tag => (Key::Tag(key), Rule::NanMissing),
+        ColumnKind::Attribute => {
+            let attribute = match key.as_str() {
+                "name" => RunAttribute::Name,
+                "run_id" => RunAttribute::RunId,
+                "start_ms" => RunAttribute::Start,
+                "end_ms" => RunAttribute::End,
+                "duration_ms" => RunAttribute::Duration,
+                "source" => return Some((Key::Tag("mlflow.source.name".to_owned()), Rule::NanMissing)),
+                "note" => return Some((Key::Tag("mlflow.note.content".to_owned()), Rule::NanMissing)),
+                _ => return None,
+            };
+            (Key::Attribute(attribute), Rule::NanMissing)
+        }
+    })
+}
+
 /// The columns of a [`TableRow`], without child count and match.
 const ROW: &str = "r.run_id, r.experiment, r.name, r.status, r.lifecycle, r.start_ms, r.end_ms, r.parent";
 
@@ -358,8 +431,8 @@ fn experiments(column: &str, experiment_ids: &[i64]) -> String {
     }
 }
 
-fn filter(query: &TableQuery) -> Result<Where> {
-    let mut filter = compile(&query.filter, &Runs)?;
+fn filter(query: &TableQuery, expr: Option<&Expr>) -> Result<Where> {
+    let mut filter = compile_expr(expr, &RUNS)?;
     if !query.search.is_empty() {
         filter.push(" AND (instr(lower(r.name), lower(?)) > 0 OR instr(r.run_id, lower(?)) > 0)");
         filter.bind(query.search.clone()).bind(query.search.clone());

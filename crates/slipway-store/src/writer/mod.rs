@@ -13,9 +13,10 @@ mod registry;
 mod runs;
 
 use crate::change::{Applied, Change, Notice};
+use crate::columns::{Columns, Touched};
 use crate::error::{Error, Result};
 use crate::store::Observer;
-pub(crate) use log::{from_bits, read_summary, to_bits};
+pub(crate) use log::{as_number, from_bits, read_summary, to_bits};
 use names::Names;
 use rusqlite::Connection;
 use std::sync::mpsc;
@@ -34,7 +35,12 @@ pub(crate) enum Request {
 }
 
 /// The writer thread: ends on [`Request::Stop`] or when every sender is gone.
-pub(crate) fn run(connection: Connection, requests: &mpsc::Receiver<Request>, observer: &Observer) {
+pub(crate) fn run(
+    connection: Connection,
+    requests: &mpsc::Receiver<Request>,
+    observer: &Observer,
+    columns: &Columns,
+) {
     let mut writer = Writer { connection, names: Names::default() };
     let mut stopping = false;
     while !stopping {
@@ -53,7 +59,9 @@ pub(crate) fn run(connection: Connection, requests: &mpsc::Receiver<Request>, ob
                 Err(_) => break,
             }
         }
-        writer.commit(waiting, observer);
+        // Before the commit, so that no snapshot shows a change that was not noted.
+        waiting.iter().for_each(|(change, _)| columns.note(&Touched::by(change)));
+        writer.commit(waiting, observer, columns);
     }
     if let Err(error) = writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
         tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
@@ -69,7 +77,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn commit(&mut self, waiting: Vec<Waiting>, observer: &Observer) {
+    fn commit(&mut self, waiting: Vec<Waiting>, observer: &Observer, columns: &Columns) {
         let mut notices = Vec::new();
         let mut answers = Vec::with_capacity(waiting.len());
         let mut broken = self.connection.execute_batch("BEGIN IMMEDIATE").map_err(Error::from).err();
@@ -98,6 +106,7 @@ impl Writer {
         } else if !notices.is_empty() {
             observer(&notices);
         }
+        columns.settle();
         for (answer, result) in answers {
             let result = match (&broken, result) {
                 (Some(error), Ok(_)) => Err(again(error)),
