@@ -17,6 +17,8 @@ mod pool;
 mod reader;
 mod schema;
 pub mod search;
+#[cfg(test)]
+mod search_tests;
 pub mod series;
 mod store;
 mod writer;

@@ -90,6 +90,12 @@ impl<'a> Reader<'a> {
         Self { db, columns, committed, key_texts, many_runs: MANY_RUNS }
     }
 
+    /// The same reader with another idea of how many runs are many.
+    #[cfg(test)]
+    pub(crate) fn through(&self, many_runs: u32) -> Self {
+        Self { many_runs, ..*self }
+    }
+
     /// True when so many runs fulfil `scope` that a search should go through columns.
     fn has_many_runs(&self, scope: &str) -> Result<bool> {
         let sql =

@@ -305,7 +305,7 @@ impl Reader<'_> {
     fn nesting(&self, scope: &str) -> Result<u32> {
         let sql = format!(
             "WITH RECURSIVE up (parent, depth) AS (\
-             SELECT r.parent, 1 FROM runs r WHERE r.parent IS NOT NULL AND {scope} \
+             SELECT r.parent, 1 FROM runs r INDEXED BY runs_by_parent WHERE r.parent IS NOT NULL AND {scope} \
              UNION SELECT r.parent, up.depth + 1 FROM up JOIN runs r ON r.run_id = up.parent \
              WHERE r.parent IS NOT NULL AND up.depth < 20 AND {scope}) \
              SELECT coalesce(max(up.depth), 0) FROM up JOIN runs r ON r.run_id = up.parent WHERE {scope}"
