@@ -3,6 +3,7 @@
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Whether a run is in use, in the trash, or unknown to the snapshot.
@@ -13,6 +14,9 @@ pub(crate) enum State {
     Gone,
 }
 
+/// Stands for no slot.
+const NONE: u32 = u32::MAX;
+
 /// The runs. Slots are in the order of the rows' numbers; new runs only ever come after the others.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Base {
@@ -21,6 +25,10 @@ pub(crate) struct Base {
     pub(crate) experiments: Vec<i64>,
     pub(crate) states: Vec<State>,
     pub(crate) starts: Vec<Option<i64>>,
+    /// Slot of the run that a run is nested in; [`NONE`] where there is none or it is unknown.
+    pub(crate) parents: Vec<u32>,
+    /// Slots of runs whose parent is unknown, with its id.
+    orphans: HashMap<u32, Arc<str>>,
     /// Slots by start, newest first, then by run id: the order of everything that is not sorted otherwise.
     pub(crate) order: Vec<u32>,
 }
@@ -33,9 +41,10 @@ struct Entry {
     experiment: i64,
     state: State,
     start_ms: Option<i64>,
+    parent: Option<Arc<str>>,
 }
 
-const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.lifecycle, r.start_ms";
+const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.lifecycle, r.start_ms, r.parent";
 
 impl Base {
     /// Reads all runs.
@@ -47,6 +56,7 @@ impl Base {
         for row in rows {
             base.push(row?);
         }
+        base.find_parents();
         let mut order: Vec<u32> = (0..base.slots()).collect();
         order.sort_unstable_by(|&a, &b| base.compare(a, b));
         base.order = order;
@@ -55,6 +65,30 @@ impl Base {
 
     pub(crate) fn slots(&self) -> u32 {
         u32::try_from(self.ids.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The slot of the run that a run is nested in.
+    pub(crate) fn parent(&self, slot: usize) -> Option<usize> {
+        Some(self.parents[slot]).filter(|parent| *parent != NONE).map(|parent| parent as usize)
+    }
+
+    /// Looks up the parents that are unknown so far.
+    fn find_parents(&mut self) {
+        if self.orphans.is_empty() {
+            return;
+        }
+        let wanted: HashSet<&Arc<str>> = self.orphans.values().collect();
+        let slots: HashMap<Arc<str>, u32> = (0..self.slots())
+            .map(|slot| (&self.run_ids[slot as usize], slot))
+            .filter(|(run_id, _)| wanted.contains(run_id))
+            .map(|(run_id, slot)| (run_id.clone(), slot))
+            .collect();
+        let parents = &mut self.parents;
+        self.orphans.retain(|slot, parent| {
+            let found = slots.get(parent).copied();
+            parents[*slot as usize] = found.unwrap_or(NONE);
+            found.is_none()
+        });
     }
 
     /// Slot of a run by the number of its row.
@@ -78,11 +112,13 @@ impl Base {
         }
         found.sort_unstable_by_key(|entry| entry.id);
         let before = base.slots();
+        let mut moved = false;
         let mut slots = Vec::with_capacity(found.len());
         for entry in found {
             match base.slot(entry.id) {
                 Some(slot) if base.run_ids[slot as usize] == entry.run_id => {
                     if !base.is(slot, &entry) {
+                        moved = true;
                         Arc::make_mut(base).set(slot, &entry);
                     }
                     slots.push(slot);
@@ -102,25 +138,41 @@ impl Base {
         if base.slots() > before {
             Arc::make_mut(base).place(before);
         }
+        if moved || base.slots() > before {
+            Arc::make_mut(base).find_parents();
+        }
         Ok(Some(slots))
     }
 
-    fn is(&self, slot: u32, entry: &Entry) -> bool {
-        let slot = slot as usize;
+    fn is(&self, at: u32, entry: &Entry) -> bool {
+        let slot = at as usize;
         self.experiments[slot] == entry.experiment
             && self.states[slot] == entry.state
             && self.starts[slot] == entry.start_ms
+            && match (&entry.parent, self.parents[slot]) {
+                (None, parent) => parent == NONE && !self.orphans.contains_key(&at),
+                // A parent that is unknown may have come since.
+                (Some(_), NONE) => false,
+                (Some(parent), known) => self.run_ids[known as usize] == *parent,
+            }
     }
 
     /// A run's start never changes, so that the order stays as it is.
     fn set(&mut self, slot: u32, entry: &Entry) {
+        self.orphans.remove(&slot);
+        self.orphans.extend(entry.parent.clone().map(|parent| (slot, parent)));
         let slot = slot as usize;
+        self.parents[slot] = NONE;
         self.experiments[slot] = entry.experiment;
         self.states[slot] = entry.state;
         self.starts[slot] = entry.start_ms;
     }
 
+    /// The parent is found by [`Base::find_parents`] later.
     fn push(&mut self, entry: Entry) {
+        let slot = self.slots();
+        self.orphans.extend(entry.parent.map(|parent| (slot, parent)));
+        self.parents.push(NONE);
         self.ids.push(entry.id);
         self.run_ids.push(entry.run_id);
         self.experiments.push(entry.experiment);
@@ -160,5 +212,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         experiment: row.get(2)?,
         state: if row.get::<_, i64>(3)? == 0 { State::Active } else { State::Deleted },
         start_ms: row.get(4)?,
+        parent: row.get_ref(5)?.as_str_or_null()?.map(Arc::from),
     })
 }

@@ -17,6 +17,8 @@ pub(crate) enum Key {
     Param(String),
     Tag(String),
     Attribute(RunAttribute),
+    /// A text made of a run's own fields and tags, as SQL over `r`.
+    Expression(String),
 }
 
 /// The values of one key.
@@ -66,7 +68,7 @@ impl TextList {
 
 /// Where the values of a key are: everything after SELECT, for all runs and for one run, with their bound values.
 struct Source {
-    value: &'static str,
+    value: String,
     /// Joins the table of values as `t`; empty for the run's own fields.
     table: &'static str,
     name: Option<i64>,
@@ -88,17 +90,18 @@ impl Key {
             Self::Param(key) => ("t.value", "run_params", key),
             Self::Tag(key) => ("t.value", "run_tags", key),
             Self::Attribute(attribute) => {
-                return Ok(Some(Source { value: attribute.column(), table: "", name: None }));
+                return Ok(Some(Source { value: attribute.column().to_owned(), table: "", name: None }));
             }
+            Self::Expression(sql) => return Ok(Some(Source { value: sql.clone(), table: "", name: None })),
         };
         let name = names::find(db, text)?;
-        Ok(name.map(|name| Source { value, table, name: Some(name) }))
+        Ok(name.map(|name| Source { value: value.to_owned(), table, name: Some(name) }))
     }
 
     fn is_number(&self) -> bool {
         match self {
             Self::Metric(..) => true,
-            Self::Param(_) | Self::Tag(_) => false,
+            Self::Param(_) | Self::Tag(_) | Self::Expression(_) => false,
             Self::Attribute(attribute) => attribute.is_number(),
         }
     }

@@ -19,11 +19,12 @@ mod base;
 mod changes;
 mod column;
 mod query;
+mod tree;
 
 pub(crate) use base::Base;
 pub(crate) use changes::Touched;
 pub(crate) use column::{Column, Key};
-pub(crate) use query::{Query, Rule, Sort};
+pub(crate) use query::{Hit, Query, Rule, Shape, Sort};
 
 use crate::error::Result;
 use changes::Changes;

@@ -2,7 +2,7 @@
 
 use super::base::{Base, State};
 use super::column::{Column, Key};
-use super::{Columns, View as Snapshot};
+use super::{Columns, View as Snapshot, tree};
 use crate::error::Result;
 use crate::model::View;
 use crate::search::{Expr, RunAttribute, RunField, Runs, SearchError, Test};
@@ -58,15 +58,41 @@ pub(crate) enum Rule {
     NumbersBeforeTexts,
 }
 
+/// Which runs are listed, where some are nested in others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// All that match.
+    Flat,
+    /// Those without a parent in scope that match or have a descendant that matches.
+    Roots,
+    /// Those nested directly in the run with this row number that match or have a descendant that matches.
+    Children(i64),
+}
+
+/// One run of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hit {
+    /// Row number.
+    pub(crate) id: i64,
+    /// Runs that the same search lists below it.
+    pub(crate) child_count: u32,
+    /// False when it is there because of a descendant.
+    pub(crate) matches: bool,
+}
+
 /// What a search found.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Row numbers of the page, in order.
-    pub(crate) page: Vec<i64>,
+    /// In order.
+    pub(crate) page: Vec<Hit>,
     /// Runs in the experiments and view.
     pub(crate) in_scope: usize,
     /// Those of them that match.
     pub(crate) matching: usize,
+    /// Runs of the requested shape, over all pages.
+    pub(crate) total: usize,
+    /// Largest number of child levels below a root among the runs in scope.
+    pub(crate) nesting: u32,
 }
 
 impl Query {
@@ -143,29 +169,50 @@ impl Query {
         columns: &Columns,
         db: &Connection,
         committed: u64,
-        offset: u64,
-        limit: u64,
+        shape: &Shape,
+        window: std::ops::Range<u64>,
     ) -> Result<Found> {
         let snapshot = columns.view(db, committed, &self.keys)?;
         let base = &snapshot.base;
-        let answers: Vec<Vec<bool>> =
-            self.conditions.iter().map(|condition| snapshot.answers(condition)).collect();
-        let mut in_scope = 0;
-        let mut matching = Vec::new();
-        for &slot in &base.order {
-            if self.is_in_scope(base, slot) {
-                in_scope += 1;
-                if answers.iter().all(|answers| answers[slot as usize]) {
-                    matching.push(slot);
-                }
+        let in_scope: Vec<bool> = (0..base.slots()).map(|slot| self.is_in_scope(base, slot)).collect();
+        let mut matched = in_scope.clone();
+        for condition in &self.conditions {
+            for (matched, answer) in matched.iter_mut().zip(snapshot.answers(condition)) {
+                *matched &= answer;
             }
         }
-        let found = matching.len();
-        let start = usize::try_from(offset).map_or(found, |offset| offset.min(found));
-        let end = usize::try_from(limit).map_or(found, |limit| start.saturating_add(limit).min(found));
-        let page = self.page(&snapshot, &matching, start..end);
-        let page = page.into_iter().map(|slot| base.ids[slot as usize]).collect();
-        Ok(Found { page, in_scope, matching: found })
+        let nesting = tree::nesting(base, &in_scope);
+        // Where nothing is nested, the roots are all runs.
+        let flat = *shape == Shape::Flat || *shape == Shape::Roots && nesting == 0;
+        let shown = if flat { Vec::new() } else { tree::with_ancestors(base, &in_scope, &matched) };
+        let asked = match shape {
+            Shape::Children(id) => base.slot(*id).map(|slot| slot as usize),
+            Shape::Flat | Shape::Roots => None,
+        };
+        let is_listed = |slot: usize| match shape {
+            _ if flat => matched[slot],
+            Shape::Children(_) => shown[slot] && asked.is_some() && base.parent(slot) == asked,
+            Shape::Flat | Shape::Roots => {
+                shown[slot] && base.parent(slot).is_none_or(|parent| !in_scope[parent])
+            }
+        };
+        let listed: Vec<u32> = base.order.iter().copied().filter(|slot| is_listed(*slot as usize)).collect();
+        let place = |place: u64| usize::try_from(place).map_or(listed.len(), |place| place.min(listed.len()));
+        let page = self.page(&snapshot, &listed, place(window.start)..place(window.end));
+        let child_counts = if flat { Vec::new() } else { tree::child_counts(base, &shown) };
+        let hit = |slot: &u32| Hit {
+            id: base.ids[*slot as usize],
+            child_count: child_counts.get(*slot as usize).copied().unwrap_or(0),
+            matches: matched[*slot as usize],
+        };
+        let count = |slots: &[bool]| slots.iter().filter(|is| **is).count();
+        Ok(Found {
+            page: page.iter().map(hit).collect(),
+            in_scope: count(&in_scope),
+            matching: count(&matched),
+            total: listed.len(),
+            nesting,
+        })
     }
 
     fn is_in_scope(&self, base: &Base, slot: u32) -> bool {

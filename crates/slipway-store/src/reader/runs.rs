@@ -1,7 +1,7 @@
 //! Runs and their histories.
 
 use super::{Reader, Reduce, Search, among, as_i64, in_view, order_keys, order_terms};
-use crate::columns::{Key, Query, Rule, Sort};
+use crate::columns::{Key, Query, Rule, Shape, Sort};
 use crate::error::{Error, Missing, Result};
 use crate::model::{Dataset, DatasetInput, KeyValue, ModelOutput, Page, Point, Run, RunInfo};
 use crate::search::{Expr, OrderKey, RunField, Runs, Where, compile_expr, parse};
@@ -101,9 +101,10 @@ impl Reader<'_> {
             };
             query.sort(column, Sort { ascending: key.ascending, rule: Rule::NanAfterNumbers });
         }
-        let found = query.run(self.columns, self.db, self.committed, search.offset, search.limit)?;
-        let more = search.offset.saturating_add(found.page.len() as u64) < found.matching as u64;
-        Ok(Some(Page { items: found.page, more }))
+        let window = search.offset..search.offset.saturating_add(search.limit);
+        let found = query.run(self.columns, self.db, self.committed, &Shape::Flat, window.clone())?;
+        let items = found.page.iter().map(|hit| hit.id).collect();
+        Ok(Some(Page { items, more: window.end < found.total as u64 }))
     }
 
     /// A metric's points in the order MLflow gives them: time, step, value. An unknown run or key has none.

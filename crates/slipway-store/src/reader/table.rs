@@ -2,13 +2,13 @@
 //! with 2,000 columns costs what it shows.
 
 use super::{Reader, among, as_i64, in_view};
-use crate::columns::{Key, Query, Rule, Sort};
+use crate::columns::{Hit, Key, Query, Rule, Shape, Sort};
 use crate::error::Result;
 use crate::model::{Lifecycle, RunStatus, View};
 use crate::search::{Expr, RunAttribute, Runs, SearchError, Where, compile_expr, parse};
 use crate::writer::{from_bits, names};
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, Row, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
 /// Asks for a window of the runs table.
@@ -174,18 +174,16 @@ impl Reader<'_> {
     /// [`crate::Error::Search`] for a filter or a sort key that cannot be understood.
     pub fn run_table(&self, query: &TableQuery) -> Result<Table> {
         let scope = scope(&query.experiment_ids, query.view);
-        let nesting = self.nesting(&scope)?;
-        // Where nothing is nested, the roots are all runs, and no tree has to be climbed.
-        let flat = nesting == 0 && query.shape == TableShape::Roots || query.shape == TableShape::Flat;
         let expr = parse(&query.filter)?;
-        if flat
-            && self.has_many_runs(&scope)?
+        if self.has_many_runs(&scope)?
             && let Some(mut table) = self.rows_from_columns(query, expr.as_ref())?
         {
-            table.nesting = nesting;
             self.fill_cells(query, &mut table)?;
             return Ok(table);
         }
+        let nesting = self.nesting(&scope)?;
+        // Where nothing is nested, the roots are all runs, and no tree has to be climbed.
+        let flat = nesting == 0 && query.shape == TableShape::Roots || query.shape == TableShape::Flat;
         let filter = filter(query, expr.as_ref())?;
         let mut all = Where::default();
         all.push(&format!("SELECT count(*) FROM runs r WHERE {scope}"));
@@ -208,7 +206,7 @@ impl Reader<'_> {
         Ok(table)
     }
 
-    /// The flat window found in columns; none when the query asks for what no column holds.
+    /// The window found in columns; none when the query asks for what no column holds.
     fn rows_from_columns(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Option<Table>> {
         let active;
         let experiments = if query.experiment_ids.is_empty() {
@@ -233,13 +231,30 @@ impl Reader<'_> {
             };
             search.sort(column, Sort { ascending: !key.descending, rule });
         }
-        let found = search.run(self.columns, self.db, self.committed, query.offset, query.limit)?;
+        let shape = match &query.shape {
+            TableShape::Flat => Shape::Flat,
+            TableShape::Roots => Shape::Roots,
+            TableShape::Children(parent) => {
+                let mut find = self.db.prepare_cached("SELECT id FROM runs WHERE run_id = ?1")?;
+                match find.query_row([parent], |row| row.get(0)).optional()? {
+                    Some(id) => Shape::Children(id),
+                    // Children can name a parent that is not there; columns do not know them by its name.
+                    None => return Ok(None),
+                }
+            }
+        };
+        let window = query.offset..query.offset.saturating_add(query.limit);
+        let found = search.run(self.columns, self.db, self.committed, &shape, window)?;
         let mut statement =
-            self.db.prepare_cached(&format!("SELECT {ROW}, 0, 1 FROM runs r WHERE r.id = ?1"))?;
-        let rows = found.page.iter().map(|id| statement.query_row([id], read_row));
-        let (in_scope, matching) = (found.in_scope as u64, found.matching as u64);
-        let rows = rows.collect::<rusqlite::Result<_>>()?;
-        Ok(Some(Table { rows, total: matching, matching, in_scope, nesting: 0 }))
+            self.db.prepare_cached(&format!("SELECT {ROW}, ?2, ?3 FROM runs r WHERE r.id = ?1"))?;
+        let row = |hit: &Hit| statement.query_row(params![hit.id, hit.child_count, hit.matches], read_row);
+        Ok(Some(Table {
+            rows: found.page.iter().map(row).collect::<rusqlite::Result<_>>()?,
+            total: found.total as u64,
+            matching: found.matching as u64,
+            in_scope: found.in_scope as u64,
+            nesting: found.nesting,
+        }))
     }
 
     fn flat_rows(&self, query: &TableQuery, scope: &str, filter: &Where, table: &mut Table) -> Result<()> {
@@ -398,7 +413,7 @@ fn sort_column(column: &ColumnRef) -> Option<(Key, Rule)> {
         ColumnKind::Param => (Key::Param(key), Rule::NumbersBeforeTexts),
         ColumnKind::Tag => (Key::Tag(key), Rule::NanMissing),
         ColumnKind::Attribute => {
-            let attribute = match key.as_str() {
+            let own = match key.as_str() {
                 "name" => RunAttribute::Name,
                 "run_id" => RunAttribute::RunId,
                 "start_ms" => RunAttribute::Start,
@@ -406,9 +421,13 @@ fn sort_column(column: &ColumnRef) -> Option<(Key, Rule)> {
                 "duration_ms" => RunAttribute::Duration,
                 "source" => return Some((Key::Tag("mlflow.source.name".to_owned()), Rule::NanMissing)),
                 "note" => return Some((Key::Tag("mlflow.note.content".to_owned()), Rule::NanMissing)),
+                // Made of the run and its tags only, so that a change to the run is all that can alter them.
+                "state" | "user" => {
+                    return attribute(&key).ok().map(|sql| (Key::Expression(sql), Rule::NanMissing));
+                }
                 _ => return None,
             };
-            (Key::Attribute(attribute), Rule::NanMissing)
+            (Key::Attribute(own), Rule::NanMissing)
         }
     })
 }

@@ -5,14 +5,15 @@ use super::random::{Dice, Kind, Known, NUMBERS, TEXTS, TIMES, field, filter};
 use crate::search::{Expr, Field};
 use crate::{
     Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LogBatch, LoggedMetric, NewRun,
-    PARENT_RUN_TAG, Page, Point, Reduce, Run, RunStatus, Search, SortKey, Store, TableQuery, View,
+    PARENT_RUN_TAG, Page, Point, Reduce, Run, RunStatus, Search, SortKey, Store, TableQuery, TableShape,
+    View,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 const METRICS: &[&str] = &["m", "val loss", "m/\u{e9}", "not"];
 const PARAMS: &[&str] = &["p", "my-key", "q"];
-const TAGS: &[&str] = &["team", "mlflow.runName", "t"];
+const TAGS: &[&str] = &["team", "mlflow.runName", "t", PARENT_RUN_TAG, "mlflow.user"];
 
 const METRIC: &[Option<&str>] = &[Some("metrics"), Some("metric")];
 const PARAM: &[Option<&str>] = &[Some("params"), Some("param"), Some("parameters"), Some("parameter")];
@@ -148,9 +149,15 @@ impl World {
         let name = dice.pick(TEXTS).to_owned();
         run.tags.insert("mlflow.runName".into(), name.clone());
         let mut tags = Vec::new();
-        if let (true, Some(parent)) = (dice.once_in(3), self.runs.last()) {
-            tags.push(KeyValue::new(PARENT_RUN_TAG, parent.run_id.clone()));
-            run.tags.insert(PARENT_RUN_TAG.into(), parent.run_id.clone());
+        if dice.once_in(2) {
+            let parent = match dice.roll(6) {
+                0 => "unknown".to_owned(),
+                // A run that will be there later.
+                1 => format!("a{}", self.runs.len() + 2),
+                _ => self.runs.last().map_or_else(String::new, |run| run.run_id.clone()),
+            };
+            tags.push(KeyValue::new(PARENT_RUN_TAG, parent.clone()));
+            run.tags.insert(PARENT_RUN_TAG.into(), parent);
         }
         self.write(Change::CreateRun(Box::new(NewRun {
             run_id: run.run_id.clone(),
@@ -244,7 +251,10 @@ fn log(dice: &mut Dice, run: &mut Remembered) -> LogBatch {
         }
     }
     for _ in 0..dice.roll(3) {
-        let (key, value) = (dice.pick(TAGS).to_owned(), dice.pick(TEXTS).to_owned());
+        let (key, mut value) = (dice.pick(TAGS).to_owned(), dice.pick(TEXTS).to_owned());
+        if key == PARENT_RUN_TAG {
+            value = format!("{}{}", dice.pick(&["a", "zzz", "9", "0"]), dice.roll(30));
+        }
         batch.tags.push(KeyValue::new(key.clone(), value.clone()));
         run.tags.insert(key, value);
     }
@@ -365,6 +375,7 @@ proptest! {
                 view: asked.view,
                 offset: asked.offset as u64,
                 limit: asked.limit as u64,
+                shape: TableShape::Flat,
                 ..TableQuery::default()
             };
             if asked.experiments.is_empty() {
@@ -400,6 +411,9 @@ proptest! {
                 query.order_by = keys.collect();
                 query.search = dice.pick(&["", "", "a", "A", "\u{c4}B", "0", "zz"]).to_owned();
                 query.experiment_ids = dice.pick(&[vec![], vec![0, 1], vec![2]]);
+                let parent = world.runs.get(dice.roll(20)).map_or("none", |run| run.run_id.as_str());
+                let children = TableShape::Children(parent.to_owned());
+                query.shape = dice.pick(&[TableShape::Flat, TableShape::Roots, children]);
                 let tables = WAYS
                     .map(|way| world.store.read(|reader| reader.through(way).run_table(&query)).unwrap());
                 prop_assert_eq!(&tables[0], &tables[1], "{:?}", query);
