@@ -67,6 +67,7 @@ pub(crate) use entity::{
 };
 pub use order::{OrderKey, parse_order};
 pub use parser::{Clause, Expr, Field, Op, Value, parse};
+pub use render::excerpt;
 pub(crate) use sql::{Where, compile, compile_expr};
 pub(crate) use test::Test;
 

@@ -3,6 +3,7 @@
 use super::SearchError;
 use super::parser::{Clause, Expr, Field, Value};
 use std::fmt::{Display, Formatter, Result, Write};
+use std::ops::Range;
 
 /// Characters shown on either side of an error's place.
 const AROUND: usize = 60;
@@ -100,7 +101,7 @@ fn quoted(text: &str, quote: char, other: char, f: &mut Formatter<'_>) -> Result
 }
 
 impl SearchError {
-    /// The message, the line of `text` it is about with carets under the place, and the hint. `text` is the filter or
+    /// The message, the part of `text` it is about with carets under the place, and the hint. `text` is the filter or
     /// the order that was refused.
     ///
     /// ```
@@ -115,22 +116,9 @@ impl SearchError {
     /// ```
     pub fn render(&self, text: &str) -> String {
         let mut out = self.message.clone();
-        if let Some(span) = &self.span
-            && let Some((before, after)) = text.split_at_checked(span.start)
-        {
-            let begin = before.rfind('\n').map_or(0, |at| at + 1);
-            let end = span.start + after.find('\n').unwrap_or(after.len());
-            let head: Vec<char> = text[begin..span.start].chars().collect();
-            let tail: Vec<char> = text[span.start..end].chars().collect();
-            let marked = text.get(span.clone()).map_or(0, |inside| inside.chars().count());
-            let marked = marked.clamp(1, tail.len().clamp(1, AROUND));
-            let cut = head.len().saturating_sub(AROUND);
-            let shown_head = head[cut..].iter().map(|&c| if c.is_control() { ' ' } else { c });
-            let shown_tail = tail.iter().take(AROUND).map(|&c| if c.is_control() { ' ' } else { c });
-            let (dots, more) = (if cut > 0 { "…" } else { "" }, if tail.len() > AROUND { "…" } else { "" });
-            let line: String = shown_head.chain(shown_tail).collect();
-            let pad = " ".repeat(head.len() - cut + dots.chars().count());
-            out.push_str(&format!("\n  {dots}{line}{more}\n  {pad}{}", "^".repeat(marked)));
+        if let Some(span) = &self.span {
+            out.push('\n');
+            out.push_str(&excerpt(text, span.clone()));
         }
         if let Some(hint) = &self.hint {
             out.push_str("\nhint: ");
@@ -140,15 +128,33 @@ impl SearchError {
     }
 }
 
+/// The part of a filter around a place, given in bytes, and below it carets under the place. Both lines are indented by
+/// two spaces; line breaks and other control characters are shown as spaces.
+pub fn excerpt(text: &str, place: Range<usize>) -> String {
+    // A place that is outside of the text, or inside of a character, is moved to the next one before it.
+    let start = text.floor_char_boundary(place.start);
+    let end = text.floor_char_boundary(place.end.max(start));
+    let head: Vec<char> = text[..start].chars().collect();
+    let tail: Vec<char> = text[start..].chars().collect();
+    let marked = text[start..end].chars().count().clamp(1, tail.len().clamp(1, AROUND));
+    let cut = head.len().saturating_sub(AROUND);
+    let (dots, more) = (if cut > 0 { "…" } else { "" }, if tail.len() > AROUND { "…" } else { "" });
+    let shown = head[cut..].iter().chain(tail.iter().take(AROUND));
+    let line: String = shown.map(|c| if c.is_control() { ' ' } else { *c }).collect();
+    let indent = " ".repeat(head.len() - cut + dots.chars().count());
+    format!("  {dots}{line}{more}\n  {indent}{}", "^".repeat(marked))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::parse;
+    use super::excerpt;
 
     #[test]
     fn carets_stand_under_the_place() {
         let show = |text: &str| parse(text).unwrap_err().render(text);
         let shown = show("a = 'x' AND\n  b ! 3");
-        assert!(shown.contains("\n    b ! 3\n      ^\n"), "{shown}");
+        assert!(shown.contains("\n  a = 'x' AND   b ! 3\n                  ^\n"), "{shown}");
         // At the end of the text there is one caret after it.
         let shown = show("a = 'x' AND");
         assert!(shown.ends_with("\n  a = 'x' AND\n             ^"), "{shown}");
@@ -158,5 +164,8 @@ mod tests {
         let caret = lines[2].chars().position(|c| c == '^').unwrap();
         assert_eq!(lines[1].chars().nth(caret), Some('!'), "{shown}");
         assert!(lines[1].chars().count() < 140);
+        // Places that do not fit are no reason to panic.
+        assert_eq!(excerpt("\u{e4}", 1..9), "  \u{e4}\n  ^");
+        assert_eq!(excerpt("", 5..9), "  \n  ^");
     }
 }

@@ -49,7 +49,7 @@ fn search(expr: Option<&Expr>, order: &str, limit: u64, offset: u64) -> Search {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn experiments(seed in any::<u64>()) {

@@ -333,7 +333,7 @@ impl Asked {
 const WAYS: [u32; 2] = [0, u32::MAX];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn searches_find_what_they_should(seed in any::<u64>()) {
