@@ -5,17 +5,17 @@ use crate::error::Result;
 use crate::model::DatasetSummary;
 
 impl Reader<'_> {
-    /// The datasets that active runs of the given experiments used, each context of a dataset once, by experiment, name,
-    /// digest and context; at most `limit`.
+    /// The datasets that runs of the given experiments used, in the trash or not, each context of a dataset once, by
+    /// experiment, name, digest and context; at most `limit`.
     ///
     /// # Errors
     /// Only what the database says.
     pub fn search_datasets(&self, experiment_ids: &[i64], limit: u64) -> Result<Vec<DatasetSummary>> {
         let mut statement = self.db.prepare(&format!(
             "SELECT DISTINCT d.experiment, d.name, d.digest, t.value FROM datasets d \
-             JOIN run_datasets i ON i.dataset = d.id JOIN runs r ON r.id = i.run \
+             JOIN run_datasets i ON i.dataset = d.id \
              LEFT JOIN run_dataset_tags t ON t.input = i.id AND t.key = 'mlflow.data.context' \
-             WHERE {} AND r.lifecycle = 0 ORDER BY d.experiment, d.name, d.digest, t.value LIMIT ?1",
+             WHERE {} ORDER BY d.experiment, d.name, d.digest, t.value LIMIT ?1",
             among("d.experiment", experiment_ids)
         ))?;
         let rows = statement.query_map([as_i64(limit)], |row| {

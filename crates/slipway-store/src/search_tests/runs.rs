@@ -10,6 +10,7 @@ use crate::{
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 const METRICS: &[&str] = &["m", "val loss", "m/\u{e9}", "not"];
 const PARAMS: &[&str] = &["p", "my-key", "q"];
@@ -244,10 +245,10 @@ fn log(dice: &mut Dice, run: &mut Remembered) -> LogBatch {
     }
     for _ in 0..dice.roll(3) {
         let key = dice.pick(PARAMS).to_owned();
-        if !run.params.contains_key(&key) {
+        if let Entry::Vacant(fresh) = run.params.entry(key.clone()) {
             let value = dice.pick(TEXTS).to_owned();
-            batch.params.push(KeyValue::new(key.clone(), value.clone()));
-            run.params.insert(key, value);
+            batch.params.push(KeyValue::new(key, value.clone()));
+            fresh.insert(value);
         }
     }
     for _ in 0..dice.roll(3) {
