@@ -2,7 +2,8 @@
 
 By default a Slipway is started in a temporary folder (SLIPWAY_BIN, or the newest program below target/). With
 `--oracle` the same tests run against a real `mlflow server`: that is how they are shown to be right.
-With SLIPWAY_URL (and SLIPWAY_TOKEN) they use a server that runs already.
+With SLIPWAY_URL (and SLIPWAY_TOKEN) they use a server that runs already. With CLIENT_TESTS_FULL=1 the tests of large
+amounts use whole ones: 100,000 runs to page through instead of a tenth of that.
 """
 
 import json
@@ -34,6 +35,8 @@ import pytest
 import requests
 
 ROOT = Path(__file__).resolve().parents[2]
+# With CLIENT_TESTS_FULL the amounts are those that people have, and take minutes.
+FULL = bool(os.environ.get("CLIENT_TESTS_FULL"))
 
 
 @dataclass(frozen=True)

@@ -4,30 +4,9 @@ import json
 from pathlib import Path
 
 import mlflow
-import numpy as np
-import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
-from sklearn.linear_model import LogisticRegression
-
-FRAME = pd.DataFrame({"x": np.linspace(-1, 1, 40), "z": np.tile([0.5, -0.5], 20)})
-LABEL = (FRAME["x"] > 0).astype(int)
-
-
-def fitted():
-    return LogisticRegression().fit(FRAME, LABEL)
-
-
-def log_model(tracking, registered=None):
-    signature = tracking.models.infer_signature(FRAME, LABEL)
-    return tracking.sklearn.log_model(
-        fitted(),
-        name="model",
-        signature=signature,
-        input_example=FRAME.head(3),
-        registered_model_name=registered,
-        pip_requirements=["scikit-learn"],
-    )
+from samples import FRAME, fitted, log_model
 
 
 def test_the_fluent_interface(tracking, client, unique, tmp_path):

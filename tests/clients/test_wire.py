@@ -1,9 +1,14 @@
 """MLflow's protocol below the client: statuses, error bodies, which fields are there, NaN, and odd requests."""
 
+import contextlib
 import json
 import math
+import os
+import subprocess
 
+import mlflow
 import pytest
+from conftest import Server, find_program, free_port, wait_for
 
 BIG = 1.7976931348623157e308
 
@@ -210,7 +215,7 @@ def test_nan_and_infinity_as_bare_tokens(server, run):
 
 
 def test_a_metric_must_be_a_number(server, run):
-    for value in ("abc", "", None) if server.oracle else ("abc", "", None, [1], {"a": 1}, True):
+    for value in ("abc", "", None) if server.oracle else ("abc", "", None, [1], {"a": 1}):
         metric = {"run_id": run, "key": "bad", "value": value, "timestamp": 1, "step": 0}
         error(server.post("runs/log-metric", metric), 400, "INVALID_PARAMETER_VALUE")
         if server.oracle:
@@ -506,3 +511,314 @@ def test_folder_deletion_takes_only_that_folder(server, experiment, run):
     assert answer.status_code == 200
     files = server.ok(server.get("artifacts/list", run_id=run))["files"]
     assert [f["path"] for f in files] == ["keep.txt"]
+
+
+# --- The exact rules
+
+
+def test_true_counts_as_one(server, run):
+    metric = {"run_id": run, "key": "flag", "value": True, "timestamp": 1, "step": 0}
+    server.ok(server.post("runs/log-metric", metric))
+    history = server.ok(server.get("metrics/get-history", run_id=run, metric_key="flag"))["metrics"]
+    assert [point["value"] for point in history] == [1.0]
+
+
+@pytest.mark.slipway  # the reference keeps 0
+def test_a_number_beyond_floats_is_infinite(server, run):
+    body = f'{{"run_id": "{run}", "key": "huge", "value": -1e400, "timestamp": 1}}'
+    headers = {"Content-Type": "application/json"}
+    server.ok(server.request("POST", "/api/2.0/mlflow/runs/log-metric", data=body, headers=headers))
+    history = server.ok(server.get("metrics/get-history", run_id=run, metric_key="huge"))["metrics"]
+    assert [point["value"] for point in history] == [-BIG]
+
+
+def test_a_dataset_of_a_metric_needs_name_and_digest(server, run):
+    for part in ({"dataset_name": "d"}, {"dataset_digest": "x"}):
+        metric = {"run_id": run, "key": "m", "value": 1, "timestamp": 1} | part
+        text = "Both dataset_name and dataset_digest must be provided if one is provided"
+        error(server.post("runs/log-metric", metric), 400, "INVALID_PARAMETER_VALUE", text)
+
+
+def test_a_batch_names_every_param_that_would_change(server, run):
+    before = [{"key": "a", "value": "1"}, {"key": "b", "value": "it's"}, {"key": "c", "value": "3"}]
+    server.ok(server.post("runs/log-batch", {"run_id": run, "params": before}))
+    after = [{"key": "a", "value": "2"}, {"key": "b", "value": 'say "it\'s"'}, {"key": "c", "value": "3"}]
+    message = error(server.post("runs/log-batch", {"run_id": run, "params": after}), 400, "INVALID_PARAMETER_VALUE")
+    changed = [
+        {"key": "a", "old_value": "1", "new_value": "2"},
+        {"key": "b", "old_value": "it's", "new_value": 'say "it\'s"'},
+    ]
+    text = "Changing param values is not allowed. Params were already logged="
+    assert message == f"{text}'{changed}' for run ID='{run}'."
+
+
+def test_a_batch_names_every_param_that_is_there_twice(server, run):
+    params = [{"key": key, "value": "1"} for key in ("d", "d", "e", "f", "e")]
+    message = error(server.post("runs/log-batch", {"run_id": run, "params": params}), 400, "INVALID_PARAMETER_VALUE")
+    assert message.startswith("Duplicate parameter keys have been submitted: ['d', 'e'].")
+
+
+def test_a_new_run_says_nothing_of_outputs(server, experiment):
+    made = server.ok(server.post("runs/create", {"experiment_id": experiment}))["run"]
+    assert list(made) == ["info", "data", "inputs"]
+    read = server.ok(server.get("runs/get", run_id=made["info"]["run_id"]))["run"]
+    assert list(read) == ["info", "data", "inputs", "outputs"]
+
+
+def test_a_long_tag_of_a_new_run_stays_whole(server, experiment):
+    tags = [{"key": "note", "value": "v" * 8001}]
+    made = server.ok(server.post("runs/create", {"experiment_id": experiment, "tags": tags}))["run"]
+    assert {"key": "note", "value": "v" * 8001} in made["data"]["tags"]
+
+
+def test_a_status_that_has_no_such_number_is_refused(server, run):
+    answer = server.post("runs/update", {"run_id": run, "status": 44})
+    error(answer, 400, "INVALID_PARAMETER_VALUE", "Invalid value 44 for parameter 'status' supplied")
+
+
+def test_page_sizes_have_bounds(server, experiment, run):
+    for answer, text in [
+        (server.post("experiments/search", {"max_results": 50001}), "Invalid value 50001 for parameter 'max_results' supplied. It must be at most 50000"),
+        (server.post("experiments/search", {}), "Invalid value 0 for parameter 'max_results' supplied. It must be a positive integer"),
+        (server.post("runs/search", {"experiment_ids": [experiment], "max_results": 50001}), "Invalid value 50001 for parameter 'max_results' supplied"),
+        (server.get("registered-models/search", max_results=1001), "Invalid value \"1001\" for parameter 'max_results' supplied"),
+        (server.get("model-versions/search", max_results=200001), "Invalid value \"200001\" for parameter 'max_results' supplied"),
+        (server.get("model-versions/search", max_results=0), "Invalid value for max_results. It must be a positive integer, but got 0"),
+        (server.get("metrics/get-history", run_id=run, metric_key="m", max_results=0), "Invalid value 0 for parameter 'max_results' supplied. It must be a positive integer."),
+    ]:
+        error(answer, 400, "INVALID_PARAMETER_VALUE", text)
+
+
+def test_an_interval_is_thinned_evenly_and_keeps_both_ends(server, run):
+    metrics = [{"key": "h", "value": step, "timestamp": 10 - step, "step": step} for step in range(11)]
+    server.ok(server.post("runs/log-batch", {"run_id": run, "metrics": metrics}))
+    for most, steps in [(1, [10]), (2, [0, 10]), (3, [0, 4, 10]), (4, [0, 3, 6, 10]), (10, [0, *range(2, 11)]), (50, list(range(11)))]:
+        query = {"run_ids": run, "metric_key": "h", "max_results": most}
+        found = server.ok(server.get("metrics/get-history-bulk-interval", **query))["metrics"]
+        assert [point["step"] for point in found] == steps, most
+
+
+def test_a_history_is_whole_without_a_page_size(server, run):
+    for start in range(0, 4000, 1000):
+        metrics = [{"key": "h", "value": at / 3, "timestamp": at, "step": at} for at in range(start, start + 1000)]
+        server.ok(server.post("runs/log-batch", {"run_id": run, "metrics": metrics}))
+    whole = server.ok(server.get("metrics/get-history", run_id=run, metric_key="h"))
+    assert [point["value"] for point in whole["metrics"]] == [at / 3 for at in range(4000)]
+    assert "next_page_token" not in whole
+
+
+def test_a_logged_model_is_deleted_twice_without_complaint(server, experiment):
+    model = server.ok(server.post("logged-models", {"experiment_id": experiment, "name": "m"}))["model"]["info"]
+    for _ in range(2):
+        server.ok(server.post(f"logged-models/{model['model_id']}", method="DELETE"))
+    error(server.get(f"logged-models/{model['model_id']}"), 404, "RESOURCE_DOES_NOT_EXIST")
+    error(server.post("logged-models/m-nope", method="DELETE"), 404, "RESOURCE_DOES_NOT_EXIST")
+
+
+@pytest.mark.parametrize("field", ["params.x", "tags.y"])
+def test_logged_models_are_ordered_by_metrics_only(server, experiment, field):
+    body = {"experiment_ids": [experiment], "order_by": [{"field_name": field}]}
+    text = f"Invalid order by field name: {field}. Only metrics are supported."
+    error(server.post("logged-models/search", body), 400, "INVALID_PARAMETER_VALUE", text)
+
+
+def test_a_version_made_from_a_version_comes_from_the_same_run(server, run, unique):
+    server.ok(server.post("registered-models/create", {"name": unique}))
+    first = {"name": unique, "source": "s3://bucket/model", "run_id": run}
+    server.ok(server.post("model-versions/create", first))
+    copy = server.ok(server.post("model-versions/create", {"name": unique, "source": f"models:/{unique}/1"}))
+    assert copy["model_version"]["run_id"] == run
+    place = server.ok(server.get("model-versions/get-download-uri", name=unique, version=2))
+    assert place == {"artifact_uri": "s3://bucket/model"}
+
+
+def test_links_to_storage_are_for_storage_elsewhere(server, run):
+    down, up = "artifacts/presigned-download-url", "artifacts/presigned-upload-url"
+    for rpc, body, text in [
+        (down, {"run_id": run, "path": "a"}, "Presigned download is not supported for runs with proxied artifact storage"),
+        (down, {"run_id": run, "path": "a", "expiration": 0}, "expiration must be between 1 and 604800 seconds (got 0)."),
+        (down, {"run_id": run}, "Missing value for required parameter 'path'."),
+        (down, {"run_id": run, "path": "../a"}, "Invalid path"),
+        (up, {"run_id": run, "path": "a"}, "Presigned upload is not supported for proxied artifact storage"),
+        (up, {"path": "a"}, "Exactly one of run_id and model_id must be provided."),
+    ]:
+        error(server.post(rpc, body), 400, "INVALID_PARAMETER_VALUE", text)
+    answer = server.request("GET", "/api/2.0/mlflow-artifacts/presigned/x")
+    error(answer, 501, "NOT_IMPLEMENTED", "Multipart download is not supported")
+
+
+def test_a_folder_may_be_named_with_a_slash_at_its_end(server, experiment, run):
+    server.request("PUT", f"{PROXY}/{experiment}/{run}/artifacts/d/a.txt", data=b"x")
+    files = server.ok(server.get("artifacts/list", run_id=run, path="d/"))["files"]
+    assert files == [{"path": "d/a.txt", "is_dir": False, "file_size": 1}]
+
+
+# --- Uploads in parts
+
+
+@pytest.mark.slipway
+def test_the_stock_client_uploads_in_parts(server, tracking, experiment, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true")
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", "1000")
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", "100000")
+    content = bytes(at * at % 251 for at in range(1_234_567))
+    big = tmp_path / "big file.bin"
+    big.write_bytes(content)
+    with tracking.start_run(experiment_id=experiment) as started:
+        tracking.log_artifact(str(big), "some dir")
+        small = tmp_path / "small.txt"
+        small.write_text("x")
+        tracking.log_artifact(str(small))
+    run_id = started.info.run_id
+    files = server.ok(server.get("artifacts/list", run_id=run_id, path="some dir"))["files"]
+    assert files == [{"path": "some dir/big file.bin", "is_dir": False, "file_size": len(content)}]
+    back = tracking.artifacts.download_artifacts(run_id=run_id, artifact_path="some dir/big file.bin")
+    with open(back, "rb") as file:
+        assert file.read() == content
+
+
+@pytest.mark.slipway
+def test_an_upload_in_parts_shows_whole_or_not_at_all(server, experiment, run):
+    mpu, folder = "/api/2.0/mlflow-artifacts/mpu", f"{experiment}/{run}/artifacts"
+    made = server.ok(server.request("POST", f"{mpu}/create/{folder}", json={"path": "/x/a.bin", "num_parts": 3}))
+    tags = []
+    for credential in made["credentials"][:2]:
+        stored = server.request("PUT", credential["url"].removeprefix(server.url), data=b"part")
+        tags.append({"part_number": credential["part_number"], "etag": stored.headers["ETag"]})
+    end = {"path": "/x/a.bin", "upload_id": made["upload_id"]}
+    missing = end | {"parts": [*tags, {"part_number": 3}]}
+    error(server.request("POST", f"{mpu}/complete/{folder}", json=missing), 400, "INVALID_PARAMETER_VALUE")
+    assert "files" not in server.ok(server.get("artifacts/list", run_id=run))
+    assert server.ok(server.request("POST", f"{mpu}/abort/{folder}", json=end)) == {}
+    late = server.request("PUT", made["credentials"][2]["url"].removeprefix(server.url), data=b"late")
+    error(late, 404, "RESOURCE_DOES_NOT_EXIST")
+
+
+# --- The server's own options
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts further servers, each with its own data folder; ends them with the test."""
+    started = []
+
+    def start(*options, **variables) -> Server:
+        number = len(started)
+        home, data = tmp_path / f"home{number}", tmp_path / f"data{number}"
+        home.mkdir()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLIPWAY_", "MLFLOW_"))}
+        environment |= {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "XDG_RUNTIME_DIR": str(home)} | variables
+        port = free_port()
+        command = [str(find_program()), "serve", "--data-dir", str(data), *options]
+        if "MLFLOW_PORT" in variables:
+            environment["MLFLOW_PORT"] = str(port)
+        else:
+            command += ["--port", str(port)]
+        log = tmp_path / f"server{number}.log"
+        with log.open("wb") as sink:
+            process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=sink, stderr=subprocess.STDOUT)
+        started.append(process)
+        wait_for(f"http://127.0.0.1:{port}", process, log)
+        return Server(f"http://127.0.0.1:{port}", None, False)
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(20)
+
+
+@contextlib.contextmanager
+def pointed_at(server):
+    mlflow.set_tracking_uri(server.url)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)
+
+
+def log_and_read(server, tmp_path, **where) -> str:
+    """Logs a file with the stock client, lists and reads it through the server, and gives the run's artifact URI."""
+    source = tmp_path / "note.txt"
+    source.write_text("hello")
+    with pointed_at(server), mlflow.start_run(**where) as started:
+        mlflow.log_artifact(str(source), "d")
+    run_id = started.info.run_id
+    files = server.ok(server.get("artifacts/list", run_id=run_id, path="d"))["files"]
+    assert files == [{"path": "d/note.txt", "is_dir": False, "file_size": 5}]
+    read = server.request("GET", "/get-artifact", params={"run_id": run_id, "path": "d/note.txt"})
+    assert (read.status_code, read.text) == (200, "hello")
+    return started.info.artifact_uri
+
+
+@pytest.mark.slipway
+@pytest.mark.parametrize("form", ["path", "relative", "uri", "variable"])
+def test_new_experiments_go_below_the_default_root(serve, tmp_path, form):
+    root = tmp_path / "runs" / "of all"
+    match form:
+        case "path":
+            server = serve("--default-artifact-root", str(root))
+        case "relative":
+            server = serve("--default-artifact-root", "runs/of all")
+        case "uri":
+            server = serve("--default-artifact-root", root.as_uri())
+        case _:
+            server = serve(MLFLOW_DEFAULT_ARTIFACT_ROOT=str(root), MLFLOW_PORT="")
+    # The first experiment, which is there from the start, and one that is made.
+    made = server.ok(server.post("experiments/create", {"name": "e"}))["experiment_id"]
+    for experiment in ("0", made):
+        uri = log_and_read(server, tmp_path, experiment_id=experiment)
+        begin = root.as_uri() if form == "uri" else str(root)
+        assert uri.startswith(f"{begin}/{experiment}/"), uri
+        assert list((root / experiment).glob("*/artifacts/d/note.txt")), "the client wrote it there itself"
+
+
+@pytest.mark.slipway
+def test_what_clients_send_is_kept_in_the_destination(serve, tmp_path):
+    destination = tmp_path / "kept"
+    server = serve("--artifacts-destination", destination.as_uri())
+    uri = log_and_read(server, tmp_path)
+    assert uri.startswith("mlflow-artifacts:/0/")
+    assert len(list(destination.glob("0/*/artifacts/d/note.txt"))) == 1
+
+
+@pytest.mark.slipway
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_a_server_may_leave_files_to_the_clients(serve, tmp_path, by_variable):
+    server = serve(MLFLOW_SERVE_ARTIFACTS="false") if by_variable else serve("--no-serve-artifacts")
+    uri = log_and_read(server, tmp_path)
+    assert uri.startswith(str(tmp_path / "data0" / "artifacts" / "0")), uri
+    for method in ("GET", "PUT", "DELETE"):
+        refused = server.request(method, f"{PROXY}/0/x")
+        assert refused.status_code == 503
+        assert "--no-serve-artifacts" in refused.text
+    assert server.ok(server.request("GET", "/api/3.0/mlflow/server-info"))["artifact_serving_enabled"] is False
+
+
+@pytest.mark.slipway
+def test_locations_of_clients_are_read_only_where_the_operator_allows_it(serve, tmp_path):
+    allowed, other = tmp_path / "allowed", tmp_path / "other"
+    server = serve("--readable-artifacts", str(allowed))
+    made = server.post("experiments/create", {"name": "a", "artifact_location": (allowed / "x").as_uri()})
+    uri = log_and_read(server, tmp_path, experiment_id=server.ok(made)["experiment_id"])
+    assert uri.startswith((allowed / "x").as_uri())
+    run_id = uri.split("/")[-2]
+    (allowed / "x" / run_id / "artifacts" / "out").symlink_to("/etc")
+    error(server.get("artifacts/list", run_id=run_id, path="out"), 400, "INVALID_PARAMETER_VALUE")
+
+    made = server.post("experiments/create", {"name": "b", "artifact_location": str(other)})
+    with pointed_at(server), mlflow.start_run(experiment_id=server.ok(made)["experiment_id"]) as started:
+        mlflow.log_text("x", "x.txt")
+    assert list(other.glob("*/artifacts/x.txt")), "clients write where they like"
+    refused = server.get("artifacts/list", run_id=started.info.run_id)
+    assert "--readable-artifacts" in error(refused, 403, "PERMISSION_DENIED")
+
+
+@pytest.mark.slipway
+@pytest.mark.parametrize("option", ["--default-artifact-root", "--artifacts-destination", "--readable-artifacts"])
+def test_no_server_starts_on_a_whole_file_system(tmp_path, option):
+    command = [str(find_program()), "serve", "--port", "0", "--data-dir", str(tmp_path / "data"), option]
+    for folder in ("/", str(tmp_path)):
+        ended = subprocess.run([*command, folder], capture_output=True, text=True, timeout=60)
+        assert ended.returncode != 0
+        assert "cannot hold artifacts" in ended.stderr

@@ -33,6 +33,12 @@ pub enum Error {
         "cannot change {0:?}: the artifact folder is read-only for this program; check its mount and permissions"
     )]
     ReadOnly(String),
+    /// There is no upload in parts with this id.
+    #[error("there is no upload {0:?}: it was completed, given up, or the server started anew; begin again")]
+    NoUpload(String),
+    /// A part is not there, is not the one that was sent, or out of order.
+    #[error("part {0} of the upload is missing, has changed, or is out of order; send it again")]
+    InvalidPart(u32),
     /// Anything else that the operating system answered.
     #[error("{action} {path:?} failed: {source}")]
     Io {
@@ -54,6 +60,11 @@ impl Error {
             shown.push('…');
         }
         Self::InvalidPath { path: shown, reason }
+    }
+
+    /// No upload has this id, which came from outside.
+    pub(crate) fn no_upload(id: &str) -> Self {
+        Self::NoUpload(id.chars().take(64).collect())
     }
 
     /// Gives an answer of the operating system its meaning for `path`.

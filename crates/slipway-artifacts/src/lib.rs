@@ -8,6 +8,7 @@
 
 mod download;
 mod error;
+mod parts;
 mod path;
 mod root;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod upload;
 
 pub use download::Download;
 pub use error::{Error, Result};
+pub use parts::{PARTS_LIMIT, PartUpload};
 pub use path::ArtifactPath;
 pub use root::{ArtifactRoot, Entry};
 pub use upload::Upload;

@@ -2,13 +2,14 @@
 
 use crate::download::Download;
 use crate::error::{Error, Result, THROUGH_LINK};
+use crate::parts;
 use crate::path::{ArtifactPath, RESERVED_NAME, is_addressable};
 use crate::upload::Upload;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A local folder that holds artifacts. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,6 +23,10 @@ pub(crate) struct Inner {
     root: OwnedFd,
     /// Unfinished uploads and half-removed folders.
     pub(crate) uploads: OwnedFd,
+    /// Uploads in parts that are under way.
+    pub(crate) parts: Mutex<parts::Open>,
+    /// Nothing is ever changed in it.
+    is_reader: bool,
 }
 
 /// A file or folder in a listing.
@@ -37,8 +42,8 @@ pub struct Entry {
     pub modified_ms: i64,
 }
 
-const FOLDER_MODE: Mode = Mode::RWXU;
-const FOLDER_FLAGS: OFlags =
+pub(crate) const FOLDER_MODE: Mode = Mode::RWXU;
+pub(crate) const FOLDER_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl ArtifactRoot {
@@ -59,12 +64,35 @@ impl ArtifactRoot {
                 .map_err(|errno| Error::from_errno(errno, "opening", &shown))?;
         let (uploads, _) = open_or_make_folder(root.as_fd(), RESERVED_NAME)
             .map_err(|errno| Error::from_errno(errno, "creating", &format!("{shown}/{RESERVED_NAME}")))?;
-        let opened = Self { inner: Arc::new(Inner { folder: folder.to_owned(), root, uploads }) };
+        let inner =
+            Inner { folder: folder.to_owned(), root, uploads, parts: Mutex::default(), is_reader: false };
+        let opened = Self { inner: Arc::new(inner) };
         let swept = opened.sweep().map_err(|errno| Error::from_errno(errno, "sweeping", RESERVED_NAME))?;
         if swept > 0 {
             tracing::info!(swept, "removed what unfinished uploads had left");
         }
         Ok(opened)
+    }
+
+    /// Opens a folder that belongs to someone else, for reading only: nothing is made, swept or changed in it.
+    ///
+    /// # Errors
+    /// When there is no such folder, or it may not be read.
+    pub fn open_reader(folder: &Path) -> Result<Self> {
+        let shown = folder.display().to_string();
+        let failed = |errno| Error::from_errno(errno, "opening", &shown);
+        let root =
+            rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(failed)?;
+        let uploads = rustix::io::fcntl_dupfd_cloexec(&root, 0).map_err(failed)?;
+        let inner =
+            Inner { folder: folder.to_owned(), root, uploads, parts: Mutex::default(), is_reader: true };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Fails for a folder that is only read.
+    pub(crate) fn refuse_reader(&self, path: &ArtifactPath) -> Result<()> {
+        if self.inner.is_reader { Err(Error::ReadOnly(path.as_str().to_owned())) } else { Ok(()) }
     }
 
     /// The folder on disk.
@@ -159,6 +187,7 @@ impl ArtifactRoot {
     }
 
     fn delete_blocking(&self, path: &ArtifactPath) -> Result<()> {
+        self.refuse_reader(path)?;
         let failed = |errno| Error::from_errno(errno, "removing", path.as_str());
         let Some((parent, name)) = path.split_last() else {
             return Err(Error::invalid("", "the artifact root itself is never removed"));
@@ -326,7 +355,7 @@ fn names_in(folder: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {
 /// Removes folders that lie in `pile`, with all that is in them. Folders below them are first moved to the pile
 /// too and emptied there, so that neither the depth of a tree nor the number of open files is a limit. Links
 /// are removed, never followed.
-fn remove_piled(pile: BorrowedFd<'_>, mut waiting: Vec<String>) -> rustix::io::Result<()> {
+pub(crate) fn remove_piled(pile: BorrowedFd<'_>, mut waiting: Vec<String>) -> rustix::io::Result<()> {
     while let Some(name) = waiting.pop() {
         let folder = rustix::fs::openat(pile, name.as_str(), FOLDER_FLAGS, Mode::empty())?;
         unlink_all(folder.as_fd(), pile, &mut waiting)?;

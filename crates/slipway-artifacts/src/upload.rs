@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::path::ArtifactPath;
 use crate::root::{ArtifactRoot, blocking, fresh_name, not_plain};
 use bytes::Bytes;
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -28,7 +29,13 @@ pub struct Upload {
 
 impl Upload {
     pub(crate) fn begin(root: ArtifactRoot, path: ArtifactPath) -> Result<Self> {
+        root.refuse_reader(&path)?;
         check_target(&root, &path)?;
+        Self::begin_hidden(root, path)
+    }
+
+    /// A file for `path` that may end elsewhere.
+    pub(crate) fn begin_hidden(root: ArtifactRoot, path: ArtifactPath) -> Result<Self> {
         let temp_name = fresh_name("upload");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file =
@@ -57,6 +64,36 @@ impl Upload {
             self.gathered.push(bytes);
         }
         if self.gathered_bytes < GATHER_BYTES { Ok(()) } else { self.write_gathered().await }
+    }
+
+    pub(crate) fn root(&self) -> &ArtifactRoot {
+        &self.root
+    }
+
+    pub(crate) fn path(&self) -> &ArtifactPath {
+        &self.path
+    }
+
+    /// Adds the content of a file, of which nothing comes into our memory where the system can copy by itself.
+    /// Blocks its thread.
+    pub(crate) fn append(&mut self, from: &mut File) -> Result<()> {
+        let failed = |error| Error::from_io(error, "writing", self.path.as_str());
+        let Some(file) = &mut self.file else { return Err(self.broken()) };
+        self.size_bytes += std::io::copy(from, file).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Hands over what was gathered.
+    pub(crate) async fn flush(&mut self) -> Result<()> {
+        self.write_gathered().await
+    }
+
+    /// Moves the file into a hidden folder, in place of what was there, without making it durable. Blocks its thread.
+    pub(crate) fn place_as(mut self, folder: &OwnedFd, name: &str) -> Result<()> {
+        rustix::fs::renameat(&self.root.inner.uploads, self.temp_name.as_str(), folder, name)
+            .map_err(|errno| Error::from_errno(errno, "storing a part of", self.path.as_str()))?;
+        self.placed = true;
+        Ok(())
     }
 
     /// Bytes taken so far.
@@ -141,7 +178,7 @@ impl Drop for Upload {
 }
 
 /// Refuses early what the rename would refuse late, and links, which a rename would silently replace.
-fn check_target(root: &ArtifactRoot, path: &ArtifactPath) -> Result<()> {
+pub(crate) fn check_target(root: &ArtifactRoot, path: &ArtifactPath) -> Result<()> {
     let Some((parent, name)) = path.split_last() else {
         return Err(Error::invalid("", "it names the root, not a file"));
     };

@@ -126,10 +126,11 @@ impl From<slipway_artifacts::Error> for ApiFailure {
         use slipway_artifacts::Error;
         let message = error.to_string();
         match error {
-            Error::InvalidPath { .. } | Error::IsDirectory(_) | Error::NotDirectory(_) => {
-                Self::invalid(message)
-            }
-            Error::NotFound(_) => Self::not_found(message),
+            Error::InvalidPath { .. }
+            | Error::IsDirectory(_)
+            | Error::NotDirectory(_)
+            | Error::InvalidPart(_) => Self::invalid(message),
+            Error::NotFound(_) | Error::NoUpload(_) => Self::not_found(message),
             Error::DiskFull(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::DiskFull, message),
             Error::ReadOnly(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::ReadOnly, message),
             Error::Io { .. } => Self::internal(message),

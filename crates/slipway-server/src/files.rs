@@ -4,6 +4,7 @@
 //! artifacts of one run, and for an hour. Whatever lies behind it is shown in a sandbox without an origin.
 
 use crate::error::{ApiFailure, ApiPath, ApiQuery, ApiResult};
+use crate::places::Place;
 use crate::state::{ServerState, now_ms};
 use axum::Router;
 use axum::body::Body;
@@ -40,13 +41,13 @@ pub(crate) struct Tickets {
 
 #[derive(Debug, Clone)]
 struct Ticket {
-    root: ArtifactPath,
+    root: Place,
     expires_ms: i64,
 }
 
 impl Tickets {
     /// The address of a file below `root`, and until when it is good.
-    pub(crate) fn link(&self, root: &ArtifactPath, path: &ArtifactPath, now_ms: i64) -> (String, i64) {
+    pub(crate) fn link(&self, root: &Place, path: &ArtifactPath, now_ms: i64) -> (String, i64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, ticket| ticket.expires_ms > now_ms);
         // The same address for a while lets the browser keep what it has loaded.
@@ -69,7 +70,7 @@ impl Tickets {
         (format!("/files/{name}/{}", utf8_percent_encode(path.as_str(), PATH_SAFE)), expires_ms)
     }
 
-    fn root(&self, name: &str, now_ms: i64) -> Option<ArtifactPath> {
+    fn root(&self, name: &str, now_ms: i64) -> Option<Place> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(name).filter(|ticket| ticket.expires_ms > now_ms).map(|ticket| ticket.root.clone())
     }
@@ -100,10 +101,10 @@ async fn file(
         )
         .hint("Open the file again from its run.")
     })?;
-    let path = root.join(&ArtifactPath::parse(&path)?)?;
-    let download = state.artifacts().download(&path).await?;
+    let place = root.join(&ArtifactPath::parse(&path)?)?;
+    let download = place.download().await?;
     let shown = if query.download.is_some() { Shown::Saved } else { Shown::Inline };
-    let mut response = respond(download, path.name(), &headers, shown)?;
+    let mut response = respond(download, place.path().name(), &headers, shown)?;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FILE_POLICY));
     response.headers_mut().insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     Ok(response)
@@ -309,19 +310,21 @@ mod tests {
     #[test]
     fn a_ticket_is_good_for_its_run_and_its_time() {
         let tickets = Tickets::default();
+        let server = crate::testing::TestServer::new();
         let path = |text| ArtifactPath::parse(text).expect("path");
-        let (url, expires_ms) = tickets.link(&path("1/a/artifacts"), &path("plots/ü b.png"), 1000);
+        let root = |text| Place::find(&server.state, &path(text).to_uri()).expect("place");
+        let (url, expires_ms) = tickets.link(&root("1/a/artifacts"), &path("plots/ü b.png"), 1000);
         assert!(url.ends_with("/plots/%C3%BC%20b.png"), "{url}");
         let name = url.split('/').nth(2).expect("ticket");
         assert_eq!(name.len(), 64);
-        assert_eq!(tickets.root(name, 1000), Some(path("1/a/artifacts")));
+        assert_eq!(tickets.root(name, 1000), Some(root("1/a/artifacts")));
         assert_eq!(tickets.root(name, expires_ms), None);
         assert_eq!(tickets.root("0", 1000), None);
-        let (again, _) = tickets.link(&path("1/a/artifacts"), &path("x"), 2000);
+        let (again, _) = tickets.link(&root("1/a/artifacts"), &path("x"), 2000);
         assert!(again.contains(name), "the same run keeps its ticket for a while");
-        let (later, _) = tickets.link(&path("1/a/artifacts"), &path("x"), 1000 + TICKET_LIFE_MS - 1);
+        let (later, _) = tickets.link(&root("1/a/artifacts"), &path("x"), 1000 + TICKET_LIFE_MS - 1);
         assert!(!later.contains(name));
-        let (other, _) = tickets.link(&path("1/b/artifacts"), &path("x"), 2000);
+        let (other, _) = tickets.link(&root("1/b/artifacts"), &path("x"), 2000);
         assert!(!other.contains(name));
     }
 }

@@ -225,7 +225,7 @@ fn check_content_type(headers: &HeaderMap, method: &Method, path: &str) -> Resul
 fn check_length(headers: &HeaderMap, path: &str) -> Result<(), Refusal> {
     let is_artifact = speaks_mlflow(path)
         && path.split('/').nth(3) == Some("mlflow-artifacts")
-        && path.split('/').nth(4) == Some("artifacts");
+        && matches!(path.split('/').nth(4), Some("artifacts" | "mpu"));
     let length = text_of(headers, &header::CONTENT_LENGTH).parse::<u64>().unwrap_or_default();
     if is_artifact || length <= JSON_LIMIT_BYTES as u64 {
         return Ok(());

@@ -12,12 +12,14 @@ mod events;
 mod files;
 mod guard;
 mod mlflow;
+mod places;
 mod serve;
 mod state;
 #[cfg(test)]
 mod testing;
 
 pub use events::{EventBus, RunEnded};
+pub use places::{ArtifactPlaces, local_path, refused_root};
 pub use serve::serve;
 pub use state::{Exposure, ServerConfig, ServerState};
 

@@ -2,8 +2,9 @@
 
 use crate::events::EventBus;
 use crate::files::Tickets;
+use crate::places::ArtifactPlaces;
 use slipway_artifacts::ArtifactRoot;
-use slipway_store::Store;
+use slipway_store::{Change, KeyValue, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,6 +55,7 @@ struct Inner {
     config: ServerConfig,
     store: Store,
     artifacts: ArtifactRoot,
+    places: ArtifactPlaces,
     events: EventBus,
     tickets: Tickets,
 }
@@ -62,7 +64,20 @@ impl ServerState {
     /// Puts the parts together. `events` is the bus that the store's observer feeds.
     #[must_use]
     pub fn new(config: ServerConfig, store: Store, artifacts: ArtifactRoot, events: EventBus) -> Self {
-        Self { inner: Arc::new(Inner { config, store, artifacts, events, tickets: Tickets::default() }) }
+        Self::with_places(config, store, artifacts, ArtifactPlaces::default(), events)
+    }
+
+    /// As [`ServerState::new`], with artifacts kept or read in other places, too.
+    #[must_use]
+    pub fn with_places(
+        config: ServerConfig,
+        store: Store,
+        artifacts: ArtifactRoot,
+        places: ArtifactPlaces,
+        events: EventBus,
+    ) -> Self {
+        let tickets = Tickets::default();
+        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets }) }
     }
 
     /// Facts about this start.
@@ -81,6 +96,29 @@ impl ServerState {
     #[must_use]
     pub fn artifacts(&self) -> &ArtifactRoot {
         &self.inner.artifacts
+    }
+
+    /// Where else artifacts are.
+    #[must_use]
+    pub fn places(&self) -> &ArtifactPlaces {
+        &self.inner.places
+    }
+
+    /// The change that makes an experiment: its files go to `location`, or else where the server keeps those of new
+    /// experiments.
+    pub(crate) fn new_experiment(
+        &self,
+        name: String,
+        location: Option<String>,
+        tags: Vec<KeyValue>,
+        at_ms: i64,
+    ) -> Change {
+        match (location, &self.inner.places.default_root) {
+            (None, Some(root)) => {
+                Change::CreateExperimentBelow { name, artifact_root: root.clone(), tags, at_ms }
+            }
+            (artifact_location, _) => Change::CreateExperiment { name, artifact_location, tags, at_ms },
+        }
     }
 
     /// What changes, for open views.

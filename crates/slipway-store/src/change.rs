@@ -22,6 +22,26 @@ pub enum Change {
         /// Now.
         at_ms: i64,
     },
+    /// Makes an experiment that keeps its files below a folder, as `<artifact_root>/<id>`. Answer:
+    /// [`Applied::ExperimentId`].
+    CreateExperimentBelow {
+        /// Must not be taken, not even by one in the trash.
+        name: String,
+        /// URI or absolute path.
+        artifact_root: String,
+        /// Tags to start with.
+        tags: Vec<KeyValue>,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Says where an experiment keeps its files, unless that was said before or it has runs or models. Answer:
+    /// [`Applied::Changed`].
+    PlaceExperiment {
+        /// Which one.
+        id: i64,
+        /// As `<artifact_root>/<id>`.
+        artifact_root: String,
+    },
     /// Renames an active experiment.
     RenameExperiment {
         /// Which one.

@@ -21,6 +21,8 @@ pub mod search;
 mod search_tests;
 pub mod series;
 mod store;
+#[cfg(test)]
+mod upgrade_tests;
 mod writer;
 
 pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice};

@@ -47,12 +47,21 @@ fn version(connection: &Connection) -> Result<i64> {
 }
 
 /// Writes a complete copy of the database; an existing file of that name is left alone.
+///
+/// It gets its name when it is whole: nobody must take a copy that was cut off for a backup.
 fn back_up(connection: &Connection, backups: &Path, name: &str) -> Result<PathBuf> {
     let target = backups.join(name);
     let io = |source| Error::Io { what: format!("cannot back up to {}", target.display()), source };
     std::fs::create_dir_all(backups).map_err(io)?;
     if !target.exists() {
-        connection.execute("VACUUM INTO ?1", [target.to_string_lossy().as_ref()])?;
+        let partial = backups.join("unfinished");
+        match std::fs::remove_file(&partial) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+        connection.execute("VACUUM INTO ?1", [partial.to_string_lossy().as_ref()])?;
+        std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
+        std::fs::rename(&partial, &target).map_err(io)?;
     }
     Ok(target)
 }

@@ -60,6 +60,14 @@ pub enum StartError {
         /// Why.
         source: slipway_artifacts::Error,
     },
+    /// A folder was named for artifacts that cannot be one.
+    #[error("`{}` cannot hold artifacts: {reason}; choose another folder", .folder.display())]
+    ArtifactFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Another program listens on the port.
     #[error(
         "port {port} of {host} is taken by another program; choose another one with `--port`, or let Slipway choose \
@@ -181,8 +189,8 @@ impl Held {
         &self.folder
     }
 
-    /// Opens the database and the artifacts.
-    pub(crate) fn open(&self) -> Result<(Store, ArtifactRoot, EventBus), StartError> {
+    /// Opens the database and the artifacts, which are in `artifacts`.
+    pub(crate) fn open(&self, artifacts: &Path) -> Result<(Store, ArtifactRoot, EventBus), StartError> {
         let folder = || self.folder.clone();
         // SQLite gives its other files the permissions of this one.
         let database = self.folder.join("slipway.db");
@@ -197,8 +205,8 @@ impl Held {
         let observer = events.clone();
         let store = Store::open(&self.folder, Box::new(move |notices| observer.notice(notices)))
             .map_err(|source| StartError::Store { folder: folder(), source })?;
-        let artifacts = ArtifactRoot::open(&self.folder.join("artifacts"))
-            .map_err(|source| StartError::Artifacts { folder: folder(), source })?;
+        let artifacts = ArtifactRoot::open(artifacts)
+            .map_err(|source| StartError::Artifacts { folder: artifacts.to_owned(), source })?;
         Ok((store, artifacts, events))
     }
 

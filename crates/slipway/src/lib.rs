@@ -3,9 +3,11 @@
 //! Programs put their command line or their window around this. It must never print, read arguments, or end the
 //! process.
 
+mod artifacts;
 mod folder;
 mod server;
 
+pub use artifacts::ArtifactOptions;
 pub use folder::{RunningServer, StartError, running};
 pub use server::{InProcess, RunEnd, ServeOptions, Server};
 pub use slipway_server::app::wire::RunState;

@@ -1,12 +1,14 @@
 //! A server on a data folder: with a socket, or called inside the process.
 
+use crate::artifacts::{self, ArtifactOptions, Chosen};
 use crate::folder::{Held, StartError};
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, header};
 use slipway_server::app::wire::RunState;
 use slipway_server::{Exposure, RunEnded, ServerConfig, ServerState};
-use slipway_store::{RunStatus, Store};
+use slipway_store::{Change, RunStatus, Store};
 use std::convert::Infallible;
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,6 +17,9 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+/// The experiment that every store begins with.
+const DEFAULT_EXPERIMENT: i64 = 0;
 
 /// What to serve, and where.
 #[derive(Debug, Clone)]
@@ -53,6 +58,8 @@ pub struct Server {
     stop: CancellationToken,
     serving: Option<JoinHandle<()>>,
     held: Held,
+    // Held by being open.
+    _artifacts: Option<File>,
 }
 
 impl Server {
@@ -61,6 +68,14 @@ impl Server {
     /// # Errors
     /// When another program holds the folder, the folder or its database cannot be used, or the port is taken.
     pub async fn start(options: ServeOptions) -> Result<Self, StartError> {
+        Self::start_with(options, ArtifactOptions::default()).await
+    }
+
+    /// As [`Server::start`], with artifacts in other places.
+    ///
+    /// # Errors
+    /// Also when a folder for artifacts cannot be one, or another Slipway keeps artifacts in it.
+    pub async fn start_with(options: ServeOptions, artifacts: ArtifactOptions) -> Result<Self, StartError> {
         let ServeOptions { host, port, data_dir, allowed_hosts } = options;
         let held = tokio::task::spawn_blocking(move || Held::take(&data_dir)).await??;
         // Before the database is opened, so that a taken port is found without touching anything.
@@ -68,12 +83,12 @@ impl Server {
         let url = url_of(address);
         let token = fresh_token();
         let exposure = exposure(address, allowed_hosts);
-        let (held, state) = {
+        let (held, state, lock) = {
             let (url, token) = (url.clone(), token.clone());
             tokio::task::spawn_blocking(move || {
-                let state = open(&held, url, token, exposure)?;
+                let (state, lock) = open(&held, &artifacts, url, token, exposure)?;
                 held.announce(&state.config().url, &state.config().token)?;
-                Ok::<_, StartError>((held, state))
+                Ok::<_, StartError>((held, state, lock))
             })
             .await??
         };
@@ -82,7 +97,17 @@ impl Server {
         let serving = tokio::spawn(slipway_server::serve(listener, router, stop.clone()));
         let run_ends = broadcast::Sender::new(256);
         tokio::spawn(tell_ends(state.clone(), run_ends.clone(), stop.clone()));
-        Ok(Self { address, url, token, state, run_ends, stop, serving: Some(serving), held })
+        Ok(Self {
+            address,
+            url,
+            token,
+            state,
+            run_ends,
+            stop,
+            serving: Some(serving),
+            held,
+            _artifacts: lock,
+        })
     }
 
     /// Where it listens.
@@ -158,7 +183,8 @@ impl InProcess {
     pub fn open(data_dir: PathBuf) -> Result<Self, StartError> {
         let held = Held::take(&data_dir)?;
         let exposure = Exposure::Loopback { port: 0, allowed_hosts: vec![Self::HOST.to_owned()] };
-        let state = open(&held, format!("http://{}", Self::HOST), fresh_token(), exposure)?;
+        let url = format!("http://{}", Self::HOST);
+        let (state, _) = open(&held, &ArtifactOptions::default(), url, fresh_token(), exposure)?;
         Ok(Self { router: slipway_server::router(state.clone()), state, _held: held })
     }
 
@@ -179,8 +205,21 @@ impl InProcess {
     }
 }
 
-fn open(held: &Held, url: String, token: String, exposure: Exposure) -> Result<ServerState, StartError> {
-    let (store, artifacts, events) = held.open()?;
+fn open(
+    held: &Held,
+    options: &ArtifactOptions,
+    url: String,
+    token: String,
+    exposure: Exposure,
+) -> Result<(ServerState, Option<File>), StartError> {
+    let Chosen { destination, lock, places } = artifacts::choose(options, held.folder())?;
+    let (store, root, events) = held.open(&destination)?;
+    if let Some(artifact_root) = &places.default_root {
+        let change = Change::PlaceExperiment { id: DEFAULT_EXPERIMENT, artifact_root: artifact_root.clone() };
+        store
+            .write_blocking(change)
+            .map_err(|source| StartError::Store { folder: held.folder().to_owned(), source })?;
+    }
     let config = ServerConfig {
         data_dir: held.folder().to_owned(),
         url,
@@ -189,7 +228,7 @@ fn open(held: &Held, url: String, token: String, exposure: Exposure) -> Result<S
         user: user_name(),
         started_at_ms: chrono::Utc::now().timestamp_millis(),
     };
-    Ok(ServerState::new(config, store, artifacts, events))
+    Ok((ServerState::with_places(config, store, root, places, events), lock))
 }
 
 async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {

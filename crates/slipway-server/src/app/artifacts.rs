@@ -5,6 +5,7 @@ use super::{Binary, read};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiPath, ApiQuery, ApiResult};
 use crate::files::{self, Shown};
+use crate::places::Place;
 use crate::state::now_ms;
 use axum::Json;
 use axum::extract::State;
@@ -34,7 +35,7 @@ pub(super) async fn list_artifacts(
 ) -> ApiResult<Json<ArtifactList>> {
     let (root_uri, root) = root_of(&state, run_id).await?;
     let below = ArtifactPath::parse_folder(&query.path)?;
-    let entries = match state.artifacts().list(&root.join(&below)?).await {
+    let entries = match root.join(&below)?.list().await {
         Ok(entries) => entries,
         // A run that has stored nothing has no folder yet.
         Err(Error::NotFound(_)) if below.is_root() => Vec::new(),
@@ -68,9 +69,8 @@ pub(super) async fn get_artifact(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let (_, root) = root_of(&state, run_id).await?;
-    let path = root.join(&ArtifactPath::parse(&query.path)?)?;
-    let download = state.artifacts().download(&path).await?;
-    files::respond(download, path.name(), &headers, Shown::Saved)
+    let file = root.join(&ArtifactPath::parse(&query.path)?)?;
+    files::respond(file.download().await?, file.path().name(), &headers, Shown::Saved)
 }
 
 /// An address of a file that an image or a sandboxed frame can load without a header, for about an hour.
@@ -82,7 +82,7 @@ pub(super) async fn link_artifact(
 ) -> ApiResult<Json<ArtifactLink>> {
     let (_, root) = root_of(&state, request.run_id).await?;
     let below = ArtifactPath::parse(&request.path)?;
-    let entry = state.artifacts().stat(&root.join(&below)?).await?;
+    let entry = root.join(&below)?.stat().await?;
     if entry.is_dir {
         return Err(Error::IsDirectory(request.path).into());
     }
@@ -91,14 +91,10 @@ pub(super) async fn link_artifact(
 }
 
 /// Where a run's files are.
-async fn root_of(state: &ServerState, run_id: String) -> ApiResult<(String, ArtifactPath)> {
+async fn root_of(state: &ServerState, run_id: String) -> ApiResult<(String, Place)> {
     let info = read(state, move |reader| reader.run_info(&run_id)).await??;
-    let root = ArtifactPath::from_uri(&info.artifact_uri).map_err(|_| {
-        ApiFailure::invalid(format!(
-            "the files of this run are at {:?}, which this server does not hold",
-            info.artifact_uri
-        ))
-        .hint("Open them with the program that wrote them.")
+    let root = Place::find(state, &info.artifact_uri).map_err(|error| {
+        ApiFailure::invalid(error.to_string()).hint("Open them with the program that wrote them.")
     })?;
     Ok((info.artifact_uri, root))
 }

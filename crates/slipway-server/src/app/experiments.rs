@@ -42,12 +42,7 @@ pub(super) async fn create_experiment(
     ApiJson(new): ApiJson<NewExperiment>,
 ) -> ApiResult<Json<Experiment>> {
     check_name(&new.name)?;
-    let change = Change::CreateExperiment {
-        name: new.name,
-        artifact_location: None,
-        tags: Vec::new(),
-        at_ms: now_ms(),
-    };
+    let change = state.new_experiment(new.name, None, Vec::new(), now_ms());
     match write(&state, change).await? {
         Applied::ExperimentId(id) => one(&state, id).await,
         other => Err(ApiFailure::internal(format!("making an experiment gave {other:?}"))),

@@ -3,12 +3,14 @@
 //! Bytes pass through in both directions without being gathered. Every path becomes an [`ArtifactPath`] before
 //! anything is touched. What is served is for saving, never for showing: it must not run with the app's rights.
 
-use super::decode::{Params, UrlPath};
+use super::decode::{Params, UrlPath, cut};
 use super::encode::{Answer, FileInfo};
 use super::error::{Code, MlflowError, Result};
 use crate::ServerState;
+use crate::places::Place;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -18,19 +20,44 @@ use tokio_util::io::ReaderStream;
 
 const CHUNK_BYTES: usize = 256 * 1024;
 
-pub(super) async fn list(State(state): State<ServerState>, params: Params) -> Result<Answer> {
-    let folder = ArtifactPath::parse_folder(params.fields().text("path")?.unwrap_or_default())?;
-    let files = entries(&state, &folder, "").await?;
+/// Lets only requests through when this server keeps files for clients.
+pub(super) struct Serving;
+
+impl FromRequestParts<ServerState> for Serving {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Response> {
+        if state.places().is_serving {
+            return Ok(Self);
+        }
+        let text = format!(
+            "Endpoint: {} disabled due to the mlflow server running with `--no-serve-artifacts`. To enable artifacts \
+             server functionality, run `slipway serve` with `--serve-artifacts`",
+            cut(parts.uri.path())
+        );
+        Err((StatusCode::SERVICE_UNAVAILABLE, text).into_response())
+    }
+}
+
+/// A folder by its path, which may end with a slash.
+pub(super) fn folder(path: &str) -> Result<ArtifactPath> {
+    Ok(ArtifactPath::parse_folder(path.strip_suffix('/').unwrap_or(path))?)
+}
+
+/// A place in the folder of this server.
+fn own(state: &ServerState, path: &ArtifactPath) -> Result<Place> {
+    Ok(Place::find(state, &ArtifactPath::ROOT.to_uri())?.join(path)?)
+}
+
+pub(super) async fn list(State(state): State<ServerState>, _: Serving, params: Params) -> Result<Answer> {
+    let folder = folder(params.fields().text("path")?.unwrap_or_default())?;
+    let files = entries(&own(&state, &folder)?, "").await?;
     if files.is_empty() { Ok(Answer::empty()) } else { Answer::one("files", &files) }
 }
 
 /// What lies in a folder, each path beginning with `prefix`. A folder that is not there is empty.
-pub(super) async fn entries(
-    state: &ServerState,
-    folder: &ArtifactPath,
-    prefix: &str,
-) -> Result<Vec<FileInfo>> {
-    let entries = match state.artifacts().list(folder).await {
+pub(super) async fn entries(folder: &Place, prefix: &str) -> Result<Vec<FileInfo>> {
+    let entries = match folder.list().await {
         Ok(entries) => entries,
         Err(ArtifactError::NotFound(_) | ArtifactError::NotDirectory(_)) => Vec::new(),
         Err(error) => return Err(error.into()),
@@ -45,17 +72,19 @@ pub(super) async fn entries(
 
 pub(super) async fn upload(
     State(state): State<ServerState>,
+    _: Serving,
     UrlPath(path): UrlPath<String>,
     request: Request,
 ) -> Result<StatusCode> {
-    let path = ArtifactPath::parse(&path)?;
-    store(&state, &path, request.into_body()).await?;
+    let place = own(&state, &ArtifactPath::parse(&path)?)?;
+    store(&state, &place, request.into_body()).await?;
     Ok(StatusCode::OK)
 }
 
 /// Stores a body as it arrives. A body that breaks off leaves nothing behind.
-pub(super) async fn store(state: &ServerState, path: &ArtifactPath, body: Body) -> Result<u64> {
-    let mut upload = state.artifacts().begin(path).await?;
+pub(super) async fn store(state: &ServerState, place: &Place, body: Body) -> Result<u64> {
+    let path = place.path();
+    let mut upload = place.root().begin(path).await?;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
@@ -69,7 +98,7 @@ pub(super) async fn store(state: &ServerState, path: &ArtifactPath, body: Body) 
 }
 
 /// Tells open views that files of a run changed.
-fn tell(state: &ServerState, path: &ArtifactPath) {
+pub(super) fn tell(state: &ServerState, path: &ArtifactPath) {
     if let Some(run_id) = run_of(path.as_str()) {
         state.events().artifacts_changed(run_id);
     }
@@ -84,14 +113,15 @@ fn run_of(path: &str) -> Option<&str> {
 
 pub(super) async fn download(
     State(state): State<ServerState>,
+    _: Serving,
     UrlPath(path): UrlPath<String>,
 ) -> Result<Response> {
-    send(&state, &ArtifactPath::parse(&path)?).await
+    send(&own(&state, &ArtifactPath::parse(&path)?)?).await
 }
 
 /// Sends a file to be saved.
-pub(super) async fn send(state: &ServerState, path: &ArtifactPath) -> Result<Response> {
-    let download = state.artifacts().download(path).await?;
+pub(super) async fn send(place: &Place) -> Result<Response> {
+    let (download, path) = (place.download().await?, place.path());
     let kind = mime_guess::from_path(path.name()).first_or_octet_stream();
     let headers: [(HeaderName, HeaderValue); 5] = [
         (header::CONTENT_TYPE, value(kind.essence_str())?),
@@ -126,6 +156,7 @@ fn attachment(name: &str) -> String {
 
 pub(super) async fn delete(
     State(state): State<ServerState>,
+    _: Serving,
     UrlPath(path): UrlPath<String>,
 ) -> Result<Answer> {
     let path = ArtifactPath::parse(&path)?;
@@ -138,14 +169,6 @@ pub(super) async fn delete(
         Err(ArtifactError::NotFound(_)) => Ok(Answer::empty()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Uploads in parts and links to other hosts: the client is told beforehand that it need not try.
-pub(super) async fn not_supported() -> MlflowError {
-    MlflowError::new(
-        Code::NotImplemented,
-        "Multipart transfers and presigned links are not supported by the artifact store of this server",
-    )
 }
 
 #[cfg(test)]

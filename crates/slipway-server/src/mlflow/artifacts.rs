@@ -1,11 +1,12 @@
 //! Files of one run, logged model or model version, by their path within it.
 
-use super::artifact_proxy::{entries, send, store};
+use super::artifact_proxy::{entries, folder, send, store};
 use super::decode::{Fields, Params, UrlPath};
 use super::encode::{Answer, FileInfo};
 use super::error::{Code, MlflowError, Result};
 use super::{read, runs, validate};
 use crate::ServerState;
+use crate::places::Place;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -14,18 +15,6 @@ use slipway_artifacts::ArtifactPath;
 
 /// Most that a page may upload in one piece.
 const UPLOAD_LIMIT_BYTES: usize = 10 * 1024 * 1024;
-
-/// The folder that a URI names, if it is in the artifact root of this server.
-fn root(uri: &str) -> Result<ArtifactPath> {
-    const SCHEME: &str = "mlflow-artifacts:";
-    if !uri.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME)) {
-        return Err(MlflowError::new(
-            Code::NotImplemented,
-            format!("The files at {uri} are not kept by this server; read them from there directly."),
-        ));
-    }
-    Ok(ArtifactPath::from_uri(uri)?)
-}
 
 async fn run_uri(state: &ServerState, run_id: String) -> Result<String> {
     read(state, move |reader| Ok(reader.run_info(&run_id)?.artifact_uri)).await
@@ -43,9 +32,9 @@ struct Listing {
 }
 
 async fn listing(state: &ServerState, root_uri: String, below: &str) -> Result<Answer> {
-    let below = ArtifactPath::parse_folder(below)?;
-    let folder = root(&root_uri)?.join(&below)?;
-    let files = entries(state, &folder, below.as_str()).await?;
+    let below = folder(below)?;
+    let place = Place::find(state, &root_uri)?.join(&below)?;
+    let files = entries(&place, below.as_str()).await?;
     Answer::of(&Listing { root_uri, files })
 }
 
@@ -53,7 +42,7 @@ pub(super) async fn list_of_run(State(state): State<ServerState>, params: Params
     let fields = params.fields();
     let run_id = runs::run_id(&fields)?;
     let below = fields.text("path")?.unwrap_or_default();
-    ArtifactPath::parse_folder(below)?;
+    folder(below)?;
     listing(&state, run_uri(&state, run_id).await?, below).await
 }
 
@@ -67,8 +56,7 @@ pub(super) async fn list_of_logged_model(
 }
 
 async fn download(state: &ServerState, root_uri: &str, below: &str) -> Result<Response> {
-    let path = root(root_uri)?.join(&ArtifactPath::parse(below)?)?;
-    send(state, &path).await
+    send(&Place::find(state, root_uri)?.join(&ArtifactPath::parse(below)?)?).await
 }
 
 /// A query parameter of a download, which has a message of its own when it is missing.
@@ -125,7 +113,7 @@ pub(super) async fn upload(State(state): State<ServerState>, request: Request) -
     if bytes.is_empty() {
         return Err(MlflowError::invalid("Request must specify data."));
     }
-    let path = root(&run_uri(&state, run_id).await?)?.join(&below)?;
-    store(&state, &path, Body::from(bytes)).await?;
+    let place = Place::find(&state, &run_uri(&state, run_id).await?)?.join(&below)?;
+    store(&state, &place, Body::from(bytes)).await?;
     Ok(Answer::empty())
 }

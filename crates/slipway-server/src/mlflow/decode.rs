@@ -46,16 +46,55 @@ impl Params {
     }
 
     /// Reads a JSON body.
-    pub(super) fn from_body(body: &[u8]) -> Self {
-        let mut value = parse_lenient(body);
+    pub(super) fn from_body(body: &[u8]) -> Result<Self> {
+        let mut value = parse_lenient(body)?;
         if let Some(Value::String(inner)) = &value {
             // Older clients encode twice.
-            value = parse_lenient(inner.as_bytes());
+            value = parse_lenient(inner.as_bytes())?;
         }
-        match value {
+        Ok(match value {
             Some(Value::Object(object)) => Self { object, from_query: false },
             _ => Self::default(),
+        })
+    }
+
+    /// As [`Params::from_body`], where it holds up nobody else when it takes long.
+    async fn from_bytes(body: Bytes) -> Result<Self> {
+        if body.len() < LARGE_BODY_BYTES {
+            return Self::from_body(&body);
         }
+        tokio::task::spawn_blocking(move || Self::from_body(&body)).await.map_err(|error| {
+            MlflowError::new(Code::InternalError, format!("The request was given up: {error}"))
+        })?
+    }
+}
+
+/// A JSON body that has not been read yet.
+#[derive(Debug)]
+pub(super) struct Sent(Bytes);
+
+impl Sent {
+    /// Reads the body the quick way, or else the lenient way.
+    pub(super) async fn read<T>(
+        self,
+        quick: impl FnOnce(&[u8]) -> Option<T>,
+        lenient: impl FnOnce(&Fields<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if self.0.len() < LARGE_BODY_BYTES
+            && let Some(read) = quick(&self.0)
+        {
+            return Ok(read);
+        }
+        lenient(&Params::from_bytes(self.0).await?.fields())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = MlflowError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        check_content_type(request.headers())?;
+        read_body(request).await.map(Self)
     }
 }
 
@@ -67,14 +106,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             return Self::from_query(request.uri().query().unwrap_or_default());
         }
         check_content_type(request.headers())?;
-        let body = read_body(request).await?;
-        if body.len() < LARGE_BODY_BYTES {
-            return Ok(Self::from_body(&body));
-        }
-        // Reading it takes long enough to hold up others.
-        tokio::task::spawn_blocking(move || Self::from_body(&body)).await.map_err(|error| {
-            MlflowError::new(Code::InternalError, format!("The request was given up: {error}"))
-        })
+        Self::from_bytes(read_body(request).await?).await
     }
 }
 
@@ -122,12 +154,45 @@ fn unescape(text: &str) -> Result<String> {
     }
 }
 
-fn parse_lenient(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body).ok().or_else(|| serde_json::from_slice(&quote_bare_floats(body)).ok())
+/// Values that a request may consist of. What stands for a value in memory is many times larger than the two bytes
+/// it may have in the body, and no client comes near.
+const VALUES_LIMIT: usize = 500_000;
+
+/// Reads JSON and what Python takes for it; none when it is neither.
+fn parse_lenient(body: &[u8]) -> Result<Option<Value>> {
+    // A smaller body cannot hold that many.
+    if body.len() > 2 * VALUES_LIMIT && has_more_values(body, VALUES_LIMIT) {
+        return Err(MlflowError::invalid(format!(
+            "The request body has more than {VALUES_LIMIT} values. Please split it up into several requests."
+        ))
+        .with_status(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    let read = serde_json::from_slice(body).ok();
+    Ok(read.or_else(|| serde_json::from_slice(&quote_odd_floats(body)).ok()))
 }
 
-/// Puts `NaN`, `Infinity` and `-Infinity` in quotes where they stand outside of strings, as Python writes them.
-fn quote_bare_floats(body: &[u8]) -> Vec<u8> {
+/// True when a JSON text has more than `most` values: every value but the first follows a comma or an opening bracket.
+fn has_more_values(body: &[u8], most: usize) -> bool {
+    let (mut count, mut at) = (0, 0);
+    while let Some(&byte) = body.get(at) {
+        at += match byte {
+            b'"' => string_length(&body[at..]),
+            b',' | b'[' | b'{' => {
+                count += 1;
+                1
+            }
+            _ => 1,
+        };
+        if count > most {
+            return true;
+        }
+    }
+    false
+}
+
+/// Puts `NaN`, `Infinity` and `-Infinity` in quotes where they stand outside of strings, as Python writes them, and
+/// writes numbers that are beyond all floats as the infinities that Python reads them as.
+fn quote_odd_floats(body: &[u8]) -> Vec<u8> {
     const TOKENS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
     let mut out = Vec::with_capacity(body.len() + 16);
     let mut at = 0;
@@ -142,6 +207,17 @@ fn quote_bare_floats(body: &[u8]) -> Vec<u8> {
             out.extend_from_slice(token);
             out.push(b'"');
             at += token.len();
+        } else if byte == b'-' || byte.is_ascii_digit() {
+            let is_part =
+                |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+            let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len()).max(1);
+            let number = std::str::from_utf8(&rest[..length]).ok().and_then(|text| text.parse::<f64>().ok());
+            match number {
+                Some(f64::INFINITY) => out.extend_from_slice(b"\"Infinity\""),
+                Some(f64::NEG_INFINITY) => out.extend_from_slice(b"\"-Infinity\""),
+                _ => out.extend_from_slice(&rest[..length]),
+            }
+            at += length;
         } else {
             out.push(byte);
             at += 1;
@@ -214,6 +290,11 @@ impl<'a> Fields<'a> {
         ))
     }
 
+    /// As [`Fields::invalid`], with the value that was sent.
+    pub(super) fn invalid_as_sent(&self, name: &str) -> Result<MlflowError> {
+        Ok(self.invalid(name, self.single(name)?.unwrap_or(&Value::Null)))
+    }
+
     /// The error for a field that must be there.
     pub(super) fn missing(&self, name: &str) -> MlflowError {
         MlflowError::invalid(format!(
@@ -271,6 +352,8 @@ impl<'a> Fields<'a> {
         let read = match value {
             Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
             Value::String(text) => text.trim().parse().ok(),
+            // As in Python, where a flag is a number.
+            Value::Bool(flag) => Some(i64::from(*flag)),
             _ => None,
         };
         read.map(Some).ok_or_else(|| self.invalid(name, value))
@@ -287,6 +370,7 @@ impl<'a> Fields<'a> {
         let read = match value {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => text.trim().parse().ok(),
+            Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
             _ => None,
         };
         read.map(Some).ok_or_else(|| self.invalid(name, value))
@@ -316,7 +400,9 @@ impl<'a> Fields<'a> {
                 .find(|(name, _)| name == text)
                 .map(|(_, choice)| *choice)
                 .or_else(|| text.parse().ok().and_then(by_number))),
-            Value::Number(number) => Ok(number.as_i64().and_then(by_number)),
+            Value::Number(number) => {
+                number.as_i64().and_then(by_number).map(Some).ok_or_else(|| self.invalid(name, value))
+            }
             other => Err(self.invalid(name, other)),
         }
     }
@@ -401,6 +487,31 @@ pub(super) fn shown(value: &Value) -> String {
     cut(&value.to_string()).into_owned()
 }
 
+/// Text as Python shows it.
+pub(super) fn python_text(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => out.extend(['\\', c]),
+            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+/// Texts as Python shows a list of them.
+pub(super) fn python_list(texts: &[&str]) -> String {
+    let shown: Vec<_> = texts.iter().map(|text| python_text(text)).collect();
+    format!("[{}]", shown.join(", "))
+}
+
 /// Text cut to what a message can carry.
 pub(super) fn cut(text: &str) -> Cow<'_, str> {
     const SHOWN_CHARS: usize = 300;
@@ -415,7 +526,7 @@ mod tests {
     use super::*;
 
     fn body(text: &str) -> Params {
-        Params::from_body(text.as_bytes())
+        Params::from_body(text.as_bytes()).unwrap()
     }
 
     fn message<T: fmt::Debug>(result: Result<T>) -> String {
@@ -444,7 +555,7 @@ mod tests {
         }
         let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(body(&format!("{{\"a\": {deep}}}")).object.is_empty(), "nesting is limited");
-        assert!(Params::from_body(&[b'{', 0xff, b'}']).object.is_empty());
+        assert!(Params::from_body(&[b'{', 0xff, b'}']).unwrap().object.is_empty());
     }
 
     #[test]
@@ -506,7 +617,42 @@ mod tests {
         assert_eq!(fields.number("e").unwrap(), Some(1.5));
         assert!(fields.number("f").unwrap().unwrap().is_nan());
         assert_eq!(fields.integer("g").unwrap(), Some(i64::MAX));
-        assert!(fields.number("h").is_err(), "a flag is no number");
+        assert_eq!(fields.number("h").unwrap(), Some(1.0), "as in Python");
+        assert_eq!(fields.integer("h").unwrap(), Some(1));
+    }
+
+    #[test]
+    fn numbers_beyond_floats_are_infinite() {
+        let params = body(r#"{"a": 1e400, "b": -1e999, "c": "1e400", "d": 1e-400}"#);
+        let fields = params.fields();
+        assert_eq!(fields.number("a").unwrap(), Some(f64::INFINITY));
+        assert_eq!(fields.number("b").unwrap(), Some(f64::NEG_INFINITY));
+        assert_eq!(fields.number("d").unwrap(), Some(0.0));
+    }
+
+    #[test]
+    fn a_body_of_very_many_values_is_refused_before_it_fills_the_memory() {
+        let many = format!("{{\"a\": [{}0]}}", "0,".repeat(VALUES_LIMIT));
+        assert_eq!(
+            message(Params::from_body(many.as_bytes())),
+            "The request body has more than 500000 values. Please split it up into several requests."
+        );
+        let long = format!("{{\"a\": \"{}\"}}", ",".repeat(3 * VALUES_LIMIT));
+        assert!(Params::from_body(long.as_bytes()).is_ok(), "text is one value");
+    }
+
+    #[test]
+    fn texts_are_shown_as_python_shows_them() {
+        for (text, expected) in [
+            ("a", "'a'"),
+            ("it's", "\"it's\""),
+            ("a\"b", "'a\"b'"),
+            ("'\"", "'\\'\"'"),
+            ("a\\\n", "'a\\\\\\n'"),
+        ] {
+            assert_eq!(python_text(text), expected);
+        }
+        assert_eq!(python_list(&["a", "b"]), "['a', 'b']");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! written straight from the store's values into the body, since a search can answer with thousands of runs.
 
 use super::error::{Code, MlflowError, Result};
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -22,6 +23,27 @@ impl Answer {
             MlflowError::new(Code::InternalError, format!("The answer could not be written: {error}"))
         })
     }
+
+    /// A body that was written by hand.
+    pub(super) fn written(body: Vec<u8>) -> Self {
+        Self(body)
+    }
+
+    /// A body that is still being written.
+    pub(super) fn streamed(body: Body) -> Response {
+        (Self::HEADERS, body).into_response()
+    }
+
+    /// The body as text.
+    #[cfg(test)]
+    pub(super) fn into_text(self) -> String {
+        String::from_utf8(self.0).unwrap()
+    }
+
+    const HEADERS: [(header::HeaderName, HeaderValue); 2] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
 
     /// The message without fields.
     pub(super) fn empty() -> Self {
@@ -45,11 +67,7 @@ impl Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        const HEADERS: [(header::HeaderName, HeaderValue); 2] = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        ];
-        (HEADERS, self.0).into_response()
+        (Self::HEADERS, self.0).into_response()
     }
 }
 
@@ -212,7 +230,7 @@ impl<'a> From<&'a store::RunInfo> for RunInfo<'a> {
 
 /// A point of a metric.
 #[derive(Serialize)]
-pub(super) struct Metric<'a> {
+struct Metric<'a> {
     key: &'a str,
     value: Double,
     timestamp: i64,
@@ -228,8 +246,8 @@ pub(super) struct Metric<'a> {
 }
 
 impl<'a> Metric<'a> {
-    /// A point of a history.
-    pub(super) fn new(key: &'a str, point: &Point) -> Self {
+    /// A point of a run.
+    fn new(key: &'a str, point: &Point) -> Self {
         Self {
             key,
             value: Double(point.value),
@@ -243,7 +261,7 @@ impl<'a> Metric<'a> {
     }
 
     /// A point that says which run it is of.
-    pub(super) fn of_run(key: &'a str, point: &Point, run_id: &'a str) -> Self {
+    fn of_run(key: &'a str, point: &Point, run_id: &'a str) -> Self {
         Self { run_id: Some(run_id), ..Self::new(key, point) }
     }
 }
@@ -278,6 +296,21 @@ impl<'a> From<&'a store::Run> for Run<'a> {
                     .collect(),
             },
         }
+    }
+}
+
+/// A run that was just made: as MLflow gives it, without a word about outputs.
+#[derive(Serialize)]
+pub(super) struct NewRunMessage<'a> {
+    info: RunInfo<'a>,
+    data: RunData<'a>,
+    inputs: RunInputs<'a>,
+}
+
+impl<'a> From<&'a store::Run> for NewRunMessage<'a> {
+    fn from(run: &'a store::Run) -> Self {
+        let Run { info, data, inputs, .. } = run.into();
+        Self { info, data, inputs }
     }
 }
 

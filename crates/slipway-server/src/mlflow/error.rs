@@ -2,6 +2,7 @@
 //!
 //! Clients retry 5xx answers for minutes, so whatever the caller can mend is a 4xx here.
 
+use crate::places::PlaceError;
 use axum::extract::rejection::PathRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +18,7 @@ pub(super) enum Code {
     ResourceAlreadyExists,
     ResourceDoesNotExist,
     EndpointNotFound,
+    PermissionDenied,
     NotImplemented,
     InternalError,
 }
@@ -29,6 +31,7 @@ impl Code {
             Self::ResourceAlreadyExists => "RESOURCE_ALREADY_EXISTS",
             Self::ResourceDoesNotExist => "RESOURCE_DOES_NOT_EXIST",
             Self::EndpointNotFound => "ENDPOINT_NOT_FOUND",
+            Self::PermissionDenied => "PERMISSION_DENIED",
             Self::NotImplemented => "NOT_IMPLEMENTED",
             Self::InternalError => "INTERNAL_ERROR",
         }
@@ -56,6 +59,7 @@ impl Code {
                 StatusCode::BAD_REQUEST
             }
             Self::ResourceDoesNotExist | Self::EndpointNotFound => StatusCode::NOT_FOUND,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -106,9 +110,20 @@ impl MlflowError {
         self
     }
 
+    /// True when the message starts like this.
+    pub(super) fn begins_with(&self, text: &str) -> bool {
+        self.message.starts_with(text)
+    }
+
     #[cfg(test)]
     pub(super) fn message(&self) -> &str {
         &self.message
+    }
+}
+
+impl std::fmt::Display for MlflowError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
     }
 }
 
@@ -151,6 +166,8 @@ impl From<ArtifactError> for MlflowError {
             ArtifactError::NotDirectory(path) => {
                 Self::invalid(format!("Artifact path refers to a file, not a directory: '{path}'"))
             }
+            ArtifactError::NoUpload(_) => Self::missing(message),
+            ArtifactError::InvalidPart(_) => Self::invalid(message),
             ArtifactError::DiskFull(_) | ArtifactError::ReadOnly(_) => {
                 tracing::error!("{message}");
                 Self::new(Code::InternalError, message).with_status(StatusCode::INSUFFICIENT_STORAGE)
@@ -159,6 +176,16 @@ impl From<ArtifactError> for MlflowError {
                 tracing::error!("{message}");
                 Self::new(Code::InternalError, message)
             }
+        }
+    }
+}
+
+impl From<PlaceError> for MlflowError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Path(error) => error.into(),
+            PlaceError::Elsewhere(_) => Self::new(Code::NotImplemented, error.to_string()),
+            PlaceError::NotReadable(_) => Self::new(Code::PermissionDenied, error.to_string()),
         }
     }
 }

@@ -19,8 +19,17 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
     let name = validate::experiment_name(fields.required_text("name")?)?;
     let artifact_location =
         fields.filled_text("artifact_location")?.map(validate::artifact_location).transpose()?;
+    let data_dir = &state.config().data_dir;
+    if let Some(local) = artifact_location.as_deref().and_then(crate::local_path)
+        && let Some(reason) = crate::refused_root(&local, data_dir)
+    {
+        return Err(MlflowError::invalid(format!(
+            "Invalid artifact location: '{}' cannot hold artifacts, because {reason}.",
+            super::decode::cut(&local.to_string_lossy())
+        )));
+    }
     let tags = fields.objects("tags")?.iter().map(validate::experiment_tag).collect::<Result<Vec<_>>>()?;
-    let change = Change::CreateExperiment { name, artifact_location, tags, at_ms: now_ms() };
+    let change = state.new_experiment(name, artifact_location, tags, now_ms());
     match write(&state, change).await? {
         Applied::ExperimentId(id) => Answer::one("experiment_id", &id.to_string()),
         _ => Err(MlflowError::new(Code::InternalError, "The store gave no id for the experiment")),
@@ -42,6 +51,13 @@ pub(super) async fn get_by_name(State(state): State<ServerState>, params: Params
 
 pub(super) async fn search(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let fields = params.fields();
+    if let Some(wanted) = fields.integer("max_results")?
+        && wanted > SEARCH_LIMIT
+    {
+        return Err(MlflowError::invalid(format!(
+            "Invalid value {wanted} for parameter 'max_results' supplied. It must be at most {SEARCH_LIMIT}"
+        )));
+    }
     let search = Search {
         filter: fields.text("filter")?.unwrap_or_default().to_owned(),
         order_by: fields.texts("order_by")?,

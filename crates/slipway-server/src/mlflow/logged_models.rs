@@ -1,6 +1,6 @@
 //! Models kept with a run, registered or not.
 
-use super::decode::{Fields, Params, UrlPath};
+use super::decode::{Fields, Params, UrlPath, cut};
 use super::encode::{Answer, LoggedModel};
 use super::error::{MlflowError, Result};
 use super::{experiments, names, now_ms, page, read, validate, write};
@@ -140,9 +140,15 @@ fn dataset(fields: &Fields<'_>) -> Result<(String, Option<String>)> {
 }
 
 fn order(fields: &Fields<'_>) -> Result<LoggedModelOrder> {
-    let field = fields
-        .filled_text("field_name")?
-        .ok_or_else(|| MlflowError::invalid("`field_name` in the `order_by` clause must be specified."))?;
+    let field = fields.text("field_name")?.unwrap_or_default();
+    let refused =
+        |reason| MlflowError::invalid(format!("Invalid order by field name: {}{reason}", cut(field)));
+    if field.is_empty() {
+        return Err(refused(""));
+    }
+    if field.contains('.') && !field.starts_with("metrics.") {
+        return Err(refused(". Only metrics are supported."));
+    }
     Ok(LoggedModelOrder {
         field: field.to_owned(),
         ascending: fields.flag("ascending")?.unwrap_or(true),

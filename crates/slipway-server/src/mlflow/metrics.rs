@@ -1,45 +1,36 @@
 //! Histories of metrics.
 
 use super::decode::{Fields, Params};
-use super::encode::{Answer, List, Metric};
+use super::encode::Answer;
 use super::error::{MlflowError, Result};
+use super::points::{self, PointWriter};
 use super::{page, read, runs};
 use crate::ServerState;
 use axum::extract::State;
-use slipway_store::{Error as StoreError, Page, Point, Reader};
+use axum::response::{IntoResponse, Response};
+use slipway_store::{Error as StoreError, Point};
 
 const BULK_RUNS: usize = 100;
 const BULK_POINTS: i64 = 25_000;
 const INTERVAL_POINTS: i64 = 2500;
+/// Most points of one page; whoever asks for more gets the token of the next page.
+const PAGE_POINTS: u64 = 1_000_000;
 
-pub(super) async fn history(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+pub(super) async fn history(State(state): State<ServerState>, params: Params) -> Result<Response> {
     let fields = params.fields();
     let run_id = runs::run_id(&fields)?;
     let key = fields.required_text("metric_key")?.to_owned();
-    let limit = match fields.has("max_results")? {
-        true => Some(page::limit(&fields, 0, i64::MAX)?),
-        false => None,
-    };
     let offset = page::offset(&fields)?;
-    read(&state, move |reader| {
-        let page = points(reader, &run_id, &key, offset, limit)?;
-        let token = page::next(page.more, offset, page.items.len());
-        Answer::page("metrics", page.items.iter().map(|point| Metric::new(&key, point)), token)
-    })
-    .await
-}
-
-/// Part of a history, by time; that of an unknown run is empty, as MLflow has it.
-fn points(
-    reader: &Reader<'_>,
-    run_id: &str,
-    key: &str,
-    offset: u64,
-    limit: Option<u64>,
-) -> Result<Page<Point>> {
-    match reader.metric_history(run_id, key, offset, limit) {
-        Err(StoreError::NotFound(_)) => Ok(Page { items: Vec::new(), more: false }),
-        other => Ok(other?),
+    match fields.integer("max_results")? {
+        None => points::to_the_end(&state, run_id, key, offset).await,
+        Some(wanted) if wanted < 1 => Err(MlflowError::invalid(format!(
+            "Invalid value {wanted} for parameter 'max_results' supplied. It must be a positive integer."
+        ))),
+        Some(wanted) => {
+            Ok(points::one_page(&state, run_id, key, offset, wanted.unsigned_abs().min(PAGE_POINTS))
+                .await?
+                .into_response())
+        }
     }
 }
 
@@ -51,7 +42,10 @@ pub(super) async fn history_bulk(State(state): State<ServerState>, params: Param
         return Err(MlflowError::invalid("GetMetricHistoryBulk request must specify at least one run_id."));
     }
     if run_ids.len() > BULK_RUNS {
-        return Err(too_many_runs("GetMetricHistoryBulk", run_ids.len()));
+        return Err(MlflowError::invalid(format!(
+            "GetMetricHistoryBulk request cannot specify more than {BULK_RUNS} run_ids. Received {} run_ids.",
+            run_ids.len()
+        )));
     }
     let key = fields
         .filled_text("metric_key")?
@@ -60,16 +54,16 @@ pub(super) async fn history_bulk(State(state): State<ServerState>, params: Param
     let wanted = fields.integer("max_results")?.unwrap_or(BULK_POINTS).clamp(0, BULK_POINTS).unsigned_abs();
     read(&state, move |reader| {
         let mut left = wanted;
-        let mut found = Vec::new();
+        let mut out = points::begin();
         for run_id in &run_ids {
-            let page = points(reader, run_id, &key, 0, Some(left))?;
-            left = left.saturating_sub(page.items.len() as u64);
-            found.push((run_id.as_str(), page.items));
+            let found = points::read_points(reader, run_id, &key, 0, left)?.items;
+            left = left.saturating_sub(found.len() as u64);
+            PointWriter::of_run(&key, run_id)?.add(&mut out, &found)?;
             if left == 0 {
                 break;
             }
         }
-        Answer::one("metrics", &List(found.iter().flat_map(|(run_id, points)| of_run(&key, run_id, points))))
+        points::end(out, None)
     })
     .await
 }
@@ -85,7 +79,7 @@ pub(super) async fn history_bulk_interval(
         return Err(fields.missing("run_ids"));
     }
     if run_ids.len() > BULK_RUNS {
-        return Err(too_many_runs("GetMetricHistoryBulkInterval", run_ids.len()));
+        return Err(too_many_runs(run_ids.len()));
     }
     let key = fields.required_text("metric_key")?.to_owned();
     let most = fields.integer("max_results")?.unwrap_or(INTERVAL_POINTS);
@@ -97,37 +91,27 @@ pub(super) async fn history_bulk_interval(
     }
     let steps = interval(&fields)?;
     read(&state, move |reader| {
-        let mut found = Vec::with_capacity(run_ids.len());
+        let mut out = points::begin();
+        let mut is_empty = true;
         for run_id in &run_ids {
-            let mut points = match reader.series(run_id, &key) {
-                Err(StoreError::NotFound(_)) => Vec::new(),
+            let mut found = match reader.series(run_id, &key) {
+                Err(StoreError::NotFound(_)) => continue,
                 other => other?,
             };
             if let Some((start, end)) = steps {
-                points.retain(|point| (start..=end).contains(&point.step));
+                found.retain(|point| (start..=end).contains(&point.step));
             }
-            found.push((run_id.as_str(), spread(points, most.unsigned_abs() as usize)));
+            is_empty &= found.is_empty();
+            PointWriter::of_run(&key, run_id)?.add(&mut out, &spread(found, most.unsigned_abs() as usize))?;
         }
-        let count = found.iter().map(|(_, points)| points.len()).sum::<usize>();
-        if count == 0 {
-            return Ok(Answer::empty());
-        }
-        Answer::one("metrics", &List(found.iter().flat_map(|(run_id, points)| of_run(&key, run_id, points))))
+        if is_empty { Ok(Answer::empty()) } else { points::end(out, None) }
     })
     .await
 }
 
-fn of_run<'a>(
-    key: &'a str,
-    run_id: &'a str,
-    points: &'a [Point],
-) -> impl Iterator<Item = Metric<'a>> + Clone {
-    points.iter().map(move |point| Metric::of_run(key, point, run_id))
-}
-
-fn too_many_runs(request: &str, count: usize) -> MlflowError {
+fn too_many_runs(count: usize) -> MlflowError {
     MlflowError::invalid(format!(
-        "{request} request must specify at most {BULK_RUNS} run_ids. Received {count} run_ids. See the API docs for more \
+        "GetMetricHistoryBulkInterval request must specify at most {BULK_RUNS} run_ids. Received {count} run_ids. See the API docs for more \
          information about request parameters."
     ))
 }
@@ -146,17 +130,17 @@ fn interval(fields: &Fields<'_>) -> Result<Option<(i64, i64)>> {
     }
 }
 
-/// At most `most` of the points, evenly over the list, its first and last among them; of one only the last.
+/// At most `most` of the points: the first of each of as many parts of the list, of which earlier ones are longer
+/// where they cannot be equal. The last point takes the place of the last of these, so that both ends stay.
 fn spread(points: Vec<Point>, most: usize) -> Vec<Point> {
-    let last = points.len().saturating_sub(1);
-    if points.len() <= most {
+    let (count, Some(last)) = (points.len(), points.last().copied()) else { return points };
+    if count <= most || most == 0 {
         return points;
     }
-    match most {
-        0 => Vec::new(),
-        1 => vec![points[last]],
-        _ => (0..most).map(|at| points[at * last / (most - 1)]).collect(),
-    }
+    let (size, longer) = (count / most, count % most);
+    let mut kept: Vec<_> = (0..most - 1).map(|part| points[part * size + part.min(longer)]).collect();
+    kept.push(last);
+    kept
 }
 
 #[cfg(test)]
@@ -174,7 +158,8 @@ mod tests {
     #[test]
     fn thinning_keeps_both_ends() {
         assert_eq!(steps(&spread(line(3), 5)), [0, 1, 2]);
-        assert_eq!(steps(&spread(line(101), 3)), [0, 50, 100]);
+        assert_eq!(steps(&spread(line(101), 3)), [0, 34, 100]);
+        assert_eq!(steps(&spread(line(5), 4)), [0, 2, 3, 4]);
         assert_eq!(steps(&spread(line(10), 1)), [9]);
         assert!(spread(line(0), 1).is_empty());
         let many = spread(line(100_000), 2500);

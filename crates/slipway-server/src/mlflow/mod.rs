@@ -10,12 +10,15 @@ mod decode;
 mod encode;
 mod error;
 mod experiments;
+mod fast;
 mod inputs;
 mod logged_models;
 mod metrics;
 mod model_versions;
+mod multipart;
 mod names;
 mod page;
+mod points;
 mod registered_models;
 mod runs;
 mod server_info;
@@ -29,7 +32,7 @@ use crate::state::now_ms;
 use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::{Method, StatusCode};
-use axum::routing::{any, get, patch, post};
+use axum::routing::{any, get, patch, post, put};
 use error::{Code, MlflowError, Result};
 use slipway_store::{Applied, Change, Reader};
 
@@ -122,8 +125,8 @@ fn tracking() -> Router<ServerState> {
         .route("/model-versions/set-tag", post(model_versions::set_tag))
         .route("/model-versions/delete-tag", axum::routing::delete(model_versions::delete_tag))
         .route("/artifacts/list", get(artifacts::list_of_run))
-        .route("/artifacts/presigned-download-url", post(artifact_proxy::not_supported))
-        .route("/artifacts/presigned-upload-url", post(artifact_proxy::not_supported))
+        .route("/artifacts/presigned-download-url", post(multipart::presigned_download))
+        .route("/artifacts/presigned-upload-url", post(multipart::presigned_upload))
         .route("/upload-artifact", post(artifacts::upload))
         .route("/server-info", get(server_info::server_info))
         .method_not_allowed_fallback(wrong_method)
@@ -137,10 +140,11 @@ fn proxy() -> Router<ServerState> {
             "/artifacts/{*path}",
             get(artifact_proxy::download).put(artifact_proxy::upload).delete(artifact_proxy::delete),
         )
-        .route("/mpu/create/{*path}", post(artifact_proxy::not_supported))
-        .route("/mpu/complete/{*path}", post(artifact_proxy::not_supported))
-        .route("/mpu/abort/{*path}", post(artifact_proxy::not_supported))
-        .route("/presigned/{*path}", get(artifact_proxy::not_supported))
+        .route("/mpu/create/{*path}", post(multipart::create))
+        .route("/mpu/parts/{upload_id}/{number}", put(multipart::part))
+        .route("/mpu/complete/{*path}", post(multipart::complete))
+        .route("/mpu/abort/{*path}", post(multipart::abort))
+        .route("/presigned/{*path}", get(multipart::presigned))
         .method_not_allowed_fallback(wrong_method)
 }
 

@@ -75,6 +75,13 @@ pub(super) async fn download_uri(State(state): State<ServerState>, params: Param
 
 pub(super) async fn search(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let fields = params.fields();
+    if let Some(wanted) = fields.integer("max_results")?
+        && wanted < 1
+    {
+        return Err(MlflowError::invalid(format!(
+            "Invalid value for max_results. It must be a positive integer, but got {wanted}"
+        )));
+    }
     let search = Search {
         filter: fields.text("filter")?.unwrap_or_default().to_owned(),
         order_by: fields.texts("order_by")?,

@@ -54,7 +54,7 @@ pub(super) fn limit(fields: &Fields<'_>, default: i64, most: i64) -> Result<u64>
         )));
     }
     if wanted > most {
-        return Err(fields.invalid("max_results", &Value::from(wanted)));
+        return Err(fields.invalid_as_sent("max_results")?);
     }
     Ok(wanted.unsigned_abs())
 }

@@ -1,10 +1,10 @@
 //! Runs, and what is logged to them.
 
-use super::decode::{Fields, Params, cut};
-use super::encode::{Answer, Run, RunInfo};
+use super::decode::{Fields, Params, Sent, cut, python_list, python_text};
+use super::encode::{Answer, NewRunMessage, Run, RunInfo};
 use super::error::{MlflowError, Result};
 use super::experiments::{self, VIEWS};
-use super::{names, now_ms, page, read, validate, write};
+use super::{fast, names, now_ms, page, read, validate, write};
 use crate::ServerState;
 use axum::extract::State;
 use serde_json::Value;
@@ -15,11 +15,11 @@ use std::collections::HashSet;
 
 const SEARCH_DEFAULT: i64 = 1000;
 const SEARCH_LIMIT: i64 = 50_000;
-const RUN_ID_LIMIT_CHARS: usize = 256;
-const BATCH_METRICS: usize = 1000;
-const BATCH_PARAMS: usize = 100;
-const BATCH_TAGS: usize = 100;
-const BATCH_ALL: usize = 1000;
+pub(super) const RUN_ID_LIMIT_CHARS: usize = 256;
+pub(super) const BATCH_METRICS: usize = 1000;
+pub(super) const BATCH_PARAMS: usize = 100;
+pub(super) const BATCH_TAGS: usize = 100;
+pub(super) const BATCH_ALL: usize = 1000;
 
 /// Tag in which old clients find the models logged with a run.
 const LOG_MODEL_HISTORY_TAG: &str = "mlflow.log-model.history";
@@ -47,7 +47,7 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
     let run = new_run(&params.fields())?;
     let run_id = run.run_id.clone();
     write(&state, Change::CreateRun(Box::new(run))).await?;
-    read(&state, move |reader| Answer::one("run", &Run::from(&reader.run(&run_id)?))).await
+    read(&state, move |reader| Answer::one("run", &NewRunMessage::from(&reader.run(&run_id)?))).await
 }
 
 fn new_run(fields: &Fields<'_>) -> Result<NewRun> {
@@ -127,23 +127,30 @@ pub(super) async fn restore(State(state): State<ServerState>, params: Params) ->
     Ok(Answer::empty())
 }
 
-pub(super) async fn log_metric(State(state): State<ServerState>, params: Params) -> Result<Answer> {
-    let fields = params.fields();
-    let batch = LogBatch { run_id: run_id(&fields)?, metrics: vec![metric(&fields)?], ..LogBatch::default() };
+pub(super) async fn log_metric(State(state): State<ServerState>, sent: Sent) -> Result<Answer> {
+    let batch = sent.read(fast::one_metric, metric_of_run).await?;
     log(&state, batch).await
 }
 
-pub(super) async fn log_param(State(state): State<ServerState>, params: Params) -> Result<Answer> {
-    let fields = params.fields();
-    let batch =
-        LogBatch { run_id: run_id(&fields)?, params: vec![validate::param(&fields)?], ..LogBatch::default() };
+pub(super) fn metric_of_run(fields: &Fields<'_>) -> Result<LogBatch> {
+    Ok(LogBatch { run_id: run_id(fields)?, metrics: vec![metric(fields)?], ..LogBatch::default() })
+}
+
+pub(super) async fn log_param(State(state): State<ServerState>, sent: Sent) -> Result<Answer> {
+    let lenient = |fields: &Fields<'_>| {
+        let (run_id, params) = (run_id(fields)?, vec![validate::param(fields)?]);
+        Ok(LogBatch { run_id, params, ..LogBatch::default() })
+    };
+    let batch = sent.read(fast::one_param, lenient).await?;
     log(&state, batch).await
 }
 
-pub(super) async fn set_tag(State(state): State<ServerState>, params: Params) -> Result<Answer> {
-    let fields = params.fields();
-    let batch =
-        LogBatch { run_id: run_id(&fields)?, tags: vec![validate::run_tag(&fields)?], ..LogBatch::default() };
+pub(super) async fn set_tag(State(state): State<ServerState>, sent: Sent) -> Result<Answer> {
+    let lenient = |fields: &Fields<'_>| {
+        let (run_id, tags) = (run_id(fields)?, vec![validate::run_tag(fields)?]);
+        Ok(LogBatch { run_id, tags, ..LogBatch::default() })
+    };
+    let batch = sent.read(fast::one_tag, lenient).await?;
     log(&state, batch).await
 }
 
@@ -155,8 +162,43 @@ pub(super) async fn delete_tag(State(state): State<ServerState>, params: Params)
     Ok(Answer::empty())
 }
 
-pub(super) async fn log_batch(State(state): State<ServerState>, params: Params) -> Result<Answer> {
-    log(&state, batch(&params.fields())?).await
+pub(super) async fn log_batch(State(state): State<ServerState>, sent: Sent) -> Result<Answer> {
+    let batch = sent.read(fast::batch, batch).await?;
+    // Kept for the message, which names every param that would change; mostly there are none.
+    let (run_id, params) = (batch.run_id.clone(), batch.params.clone());
+    match log(&state, batch).await {
+        Err(error) if error.begins_with(CHANGED_PARAM) => {
+            Err(changed_params(&state, run_id, params).await.unwrap_or(error))
+        }
+        done => done,
+    }
+}
+
+/// How the store's refusal of another value for a param begins.
+const CHANGED_PARAM: &str = "Changing param values is not allowed.";
+
+/// The refusal of a batch, which names every param that has another value already.
+async fn changed_params(state: &ServerState, run_id: String, params: Vec<KeyValue>) -> Option<MlflowError> {
+    let wanted = run_id.clone();
+    let known = read(state, move |reader| Ok(reader.run(&wanted)?)).await.ok()?.params;
+    let changed: Vec<_> = params
+        .iter()
+        .filter_map(|param| {
+            let old = known.iter().find(|known| known.key == param.key && known.value != param.value)?;
+            Some(format!(
+                "{{'key': {}, 'old_value': {}, 'new_value': {}}}",
+                python_text(&param.key),
+                python_text(&old.value),
+                python_text(&param.value)
+            ))
+        })
+        .collect();
+    (!changed.is_empty()).then(|| {
+        MlflowError::invalid(format!(
+            "{CHANGED_PARAM} Params were already logged='[{}]' for run ID='{run_id}'.",
+            changed.join(", ")
+        ))
+    })
 }
 
 async fn log(state: &ServerState, batch: LogBatch) -> Result<Answer> {
@@ -164,7 +206,7 @@ async fn log(state: &ServerState, batch: LogBatch) -> Result<Answer> {
     Ok(Answer::empty())
 }
 
-fn batch(fields: &Fields<'_>) -> Result<LogBatch> {
+pub(super) fn batch(fields: &Fields<'_>) -> Result<LogBatch> {
     let run_id = run_id(fields)?;
     let (metrics, params, tags) =
         (fields.objects("metrics")?, fields.objects("params")?, fields.objects("tags")?);
@@ -179,11 +221,13 @@ fn batch(fields: &Fields<'_>) -> Result<LogBatch> {
         tags: tags.iter().map(validate::run_tag).collect::<Result<_>>()?,
     };
     let mut seen = HashSet::new();
-    if let Some(twice) = batch.params.iter().find(|param| !seen.insert(&param.key)) {
+    let twice: Vec<_> =
+        batch.params.iter().map(|param| param.key.as_str()).filter(|key| !seen.insert(*key)).collect();
+    if !twice.is_empty() {
         return Err(MlflowError::invalid(format!(
-            "Duplicate parameter keys have been submitted: ['{}']. Please ensure the request contains only one \
-             param value per param key.",
-            twice.key
+            "Duplicate parameter keys have been submitted: {}. Please ensure the request contains only one param \
+             value per param key.",
+            python_list(&twice)
         )));
     }
     Ok(batch)
@@ -211,11 +255,17 @@ fn metric(fields: &Fields<'_>) -> Result<LoggedMetric> {
         )));
     }
     let owned = |name| fields.filled_text(name).map(|text| text.map(str::to_owned));
+    let (dataset_name, dataset_digest) = (owned("dataset_name")?, owned("dataset_digest")?);
+    if dataset_name.is_some() != dataset_digest.is_some() {
+        return Err(MlflowError::invalid(
+            "Both dataset_name and dataset_digest must be provided if one is provided",
+        ));
+    }
     Ok(LoggedMetric {
         point: Point { step: fields.integer("step")?.unwrap_or(0), time_ms, value },
         model_id: owned("model_id")?,
-        dataset_name: owned("dataset_name")?,
-        dataset_digest: owned("dataset_digest")?,
+        dataset_name,
+        dataset_digest,
         key,
     })
 }
@@ -259,7 +309,7 @@ mod tests {
     use super::*;
 
     fn params(json: &str) -> Params {
-        Params::from_body(json.as_bytes())
+        Params::from_body(json.as_bytes()).unwrap()
     }
 
     fn refused(json: &str) -> String {

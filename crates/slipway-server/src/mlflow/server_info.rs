@@ -3,6 +3,8 @@
 use super::MLFLOW_VERSION;
 use super::encode::Answer;
 use super::error::Result;
+use crate::ServerState;
+use axum::extract::State;
 use serde::Serialize;
 
 pub(super) async fn health() -> &'static str {
@@ -35,16 +37,16 @@ struct Features {
     scheduled_issue_detection: bool,
 }
 
-pub(super) async fn server_info() -> Result<Answer> {
+pub(super) async fn server_info(State(state): State<ServerState>) -> Result<Answer> {
     Answer::of(&ServerInfo {
         store_type: "SqlStore",
         workspaces_enabled: false,
         trace_archival_enabled: false,
         multipart_uploads_enabled: false,
         multipart_downloads_enabled: false,
-        artifact_serving_enabled: true,
-        presigned_upload_run_id_supported: false,
-        presigned_upload_model_id_supported: false,
+        artifact_serving_enabled: state.places().is_serving,
+        presigned_upload_run_id_supported: true,
+        presigned_upload_model_id_supported: true,
         model_artifact_presigned_downloads_supported: false,
         features_enabled: Features { gateway: false, scheduled_issue_detection: false },
         tracking_auth: "",

@@ -120,7 +120,7 @@ impl Source {
                     Which::Latest => newest(reader.latest_versions(&name, &Stage::ALL)?, source)?,
                 };
                 model_id = model_id.or(version.model_id);
-                (version.storage_location, run_id)
+                (version.storage_location, run_id.or(version.run_id))
             }
             Self::Artifacts => {
                 let root = match (&logged, &run_id) {

@@ -27,10 +27,33 @@ pub(super) fn length(what: &str, text: &str, most: usize) -> Result<()> {
 
 /// The first `most` characters.
 fn truncated(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
     match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((end, _)) => text[..end].to_owned(),
     }
+}
+
+/// True for a key of a metric, param or tag that breaks no rule.
+pub(super) fn is_plain_key(key: &str) -> bool {
+    let is_simple = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b' ' | b':');
+    if key.is_empty() || key.len() > KEY_LIMIT_CHARS {
+        return false;
+    }
+    // Without dots and slashes there is nothing that could resolve to another name.
+    key.bytes().all(is_simple) || key_form("key", key).is_ok()
+}
+
+/// A param's value as it is kept.
+pub(super) fn param_value(value: &str) -> String {
+    truncated(value, PARAM_VALUE_LIMIT_CHARS)
+}
+
+/// The value of a run's tag as it is kept.
+pub(super) fn run_tag_value(value: &str) -> String {
+    truncated(value, RUN_TAG_VALUE_LIMIT_CHARS)
 }
 
 /// Checks the characters of a key and that it would be a plain relative path; `parameter` is what messages call it.
@@ -98,7 +121,7 @@ pub(super) fn param(fields: &Fields<'_>) -> Result<KeyValue> {
     length("Param key", key, KEY_LIMIT_CHARS)?;
     key_form(&fields.path("key"), key)?;
     let value = fields.text("value")?.unwrap_or_default();
-    Ok(KeyValue::new(key, truncated(value, PARAM_VALUE_LIMIT_CHARS)))
+    Ok(KeyValue::new(key, param_value(value)))
 }
 
 /// A tag of a run from the fields `key` and `value`.
@@ -107,16 +130,14 @@ pub(super) fn run_tag(fields: &Fields<'_>) -> Result<KeyValue> {
     let path = fields.path("key");
     length(&path, key, KEY_LIMIT_CHARS)?;
     key_form(&path, key)?;
-    let value = fields.text("value")?.unwrap_or_default();
-    Ok(KeyValue::new(key, truncated(value, RUN_TAG_VALUE_LIMIT_CHARS)))
+    Ok(KeyValue::new(key, run_tag_value(fields.text("value")?.unwrap_or_default())))
 }
 
-/// A tag that a run starts with. MLflow puts no rule on its characters here.
+/// A tag that a run starts with. MLflow puts no rule on its characters here, and cuts nothing off.
 pub(super) fn first_run_tag(fields: &Fields<'_>) -> Result<KeyValue> {
     let key = fields.required_text("key")?;
     length(&fields.path("key"), key, KEY_LIMIT_CHARS)?;
-    let value = fields.text("value")?.unwrap_or_default();
-    Ok(KeyValue::new(key, truncated(value, RUN_TAG_VALUE_LIMIT_CHARS)))
+    Ok(KeyValue::new(key, fields.text("value")?.unwrap_or_default()))
 }
 
 /// A tag of an experiment from the fields `key` and `value`.
@@ -180,7 +201,10 @@ pub(super) fn artifact_location(location: &str) -> Result<String> {
              {ARTIFACT_LOCATION_LIMIT_CHARS} characters."
         )));
     }
-    if location.contains(['#', ';']) {
+    // What stands behind a `;` is a parameter only in some kinds of addresses, as in those of MLflow's own language.
+    let has_params = ["", "http", "https", "ftp", "sftp", "hdfs"]
+        .contains(&location.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase().as_str());
+    if location.contains('#') || (has_params && location.contains(';')) {
         return Err(MlflowError::invalid("'artifact_location' URL can't include fragments or params."));
     }
     if has_parent_step(location) || location.contains('\0') {
@@ -233,7 +257,7 @@ pub(super) fn registered_model_name(name: &str) -> Result<String> {
 
 /// The name of a logged model.
 pub(super) fn logged_model_name(name: &str) -> Result<String> {
-    if name.trim().is_empty() || name.contains(['/', ':', '.', '%', '"', '\'']) {
+    if name.is_empty() || name.contains(['/', ':', '.', '%', '"', '\'']) {
         return Err(MlflowError::invalid(format!(
             "Invalid model name ('{}') provided. Model name must be a non-empty string and cannot contain the \
              following characters: ('/', ':', '.', '%', '\"', \"'\")",
@@ -275,7 +299,7 @@ mod tests {
     use super::*;
 
     fn fields(json: &str) -> Params {
-        Params::from_body(json.as_bytes())
+        Params::from_body(json.as_bytes()).unwrap()
     }
 
     fn message<T: std::fmt::Debug>(result: Result<T>) -> String {

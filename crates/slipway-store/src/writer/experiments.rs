@@ -10,23 +10,46 @@ pub(super) fn create(
     db: &Connection,
     notices: &mut Vec<Notice>,
     name: &str,
-    artifact_location: Option<&str>,
+    place: impl FnOnce(i64) -> String,
     tags: &[KeyValue],
     at_ms: i64,
 ) -> Result<Applied> {
     refuse_taken(db, name)?;
     // Ids of deleted experiments are not used again, since files may still lie below them.
     let id: i64 = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM experiments", [], |row| row.get(0))?;
-    let location = artifact_location.map_or_else(|| format!("mlflow-artifacts:/{id}"), str::to_owned);
     db.prepare_cached(
         "INSERT INTO experiments (id, name, artifact_location, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
     )?
-    .execute(params![id, name, location, at_ms])?;
+    .execute(params![id, name, place(id), at_ms])?;
     for tag in tags {
         put_tag(db, id, tag)?;
     }
     notices.push(Notice::Experiments);
     Ok(Applied::ExperimentId(id))
+}
+
+/// The folder of an experiment below a root.
+pub(super) fn below(artifact_root: &str, id: i64) -> String {
+    format!("{}/{id}", artifact_root.trim_end_matches('/'))
+}
+
+/// Says where an experiment keeps its files, as long as there can be none and nobody said it before.
+pub(super) fn place(
+    db: &Connection,
+    notices: &mut Vec<Notice>,
+    id: i64,
+    artifact_root: &str,
+) -> Result<Applied> {
+    let changed = db.execute(
+        "UPDATE experiments SET artifact_location = ?2 WHERE id = ?1 AND artifact_location = ?3 \
+         AND NOT EXISTS (SELECT 1 FROM runs WHERE experiment = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM logged_models WHERE experiment = ?1)",
+        params![id, below(artifact_root, id), format!("mlflow-artifacts:/{id}")],
+    )?;
+    if changed > 0 {
+        notices.push(Notice::Experiments);
+    }
+    Ok(Applied::Changed(changed as u64))
 }
 
 pub(super) fn rename(

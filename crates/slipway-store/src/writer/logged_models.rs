@@ -4,7 +4,7 @@ use super::experiments;
 use super::log::to_bits;
 use crate::change::{Applied, LoggedMetric, NewLoggedModel, Notice};
 use crate::error::{Error, Missing, Result, Taken};
-use crate::model::{KeyValue, ModelStatus};
+use crate::model::{KeyValue, Lifecycle, ModelStatus};
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(super) fn create(db: &Connection, notices: &mut Vec<Notice>, model: &NewLoggedModel) -> Result<Applied> {
@@ -100,7 +100,15 @@ pub(super) fn delete(
     model_id: &str,
     at_ms: i64,
 ) -> Result<Applied> {
-    let id = find(db, model_id)?;
+    let known: Option<(i64, Lifecycle)> = db
+        .prepare_cached("SELECT id, lifecycle FROM logged_models WHERE model_id = ?1")?
+        .query_row([model_id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (id, lifecycle) = known.ok_or_else(|| Error::NotFound(Missing::LoggedModel(model_id.to_owned())))?;
+    if lifecycle == Lifecycle::Deleted {
+        // Deleted is deleted, and since when stays.
+        return Ok(Applied::Done);
+    }
     db.execute("UPDATE logged_models SET lifecycle = 1, deleted_ms = ?2 WHERE id = ?1", params![id, at_ms])?;
     touch(db, notices, id, at_ms)
 }

@@ -142,7 +142,15 @@ impl Writer {
         let names = &mut self.names;
         match change {
             Change::CreateExperiment { name, artifact_location, tags, at_ms } => {
-                experiments::create(db, notices, name, artifact_location.as_deref(), tags, *at_ms)
+                let place = |id| artifact_location.clone().unwrap_or_else(|| format!("mlflow-artifacts:/{id}"));
+                experiments::create(db, notices, name, place, tags, *at_ms)
+            }
+            Change::CreateExperimentBelow { name, artifact_root, tags, at_ms } => {
+                let place = |id| experiments::below(artifact_root, id);
+                experiments::create(db, notices, name, place, tags, *at_ms)
+            }
+            Change::PlaceExperiment { id, artifact_root } => {
+                experiments::place(db, notices, *id, artifact_root)
             }
             Change::RenameExperiment { id, name, at_ms } => {
                 experiments::rename(db, notices, *id, name, *at_ms)

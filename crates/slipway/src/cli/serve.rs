@@ -2,7 +2,7 @@
 
 use super::{Failure, Global, Result, output, url};
 use clap::Args;
-use slipway::{ServeOptions, Server};
+use slipway::{ArtifactOptions, ServeOptions, Server};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,27 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Address to listen on. Anything but loopback lets other machines in, with the token only.
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, default_value = "127.0.0.1", env = "MLFLOW_HOST", hide_env_values = true)]
     host: String,
-    /// Port to listen on; 0 lets the system choose.
-    #[arg(long, default_value_t = 5757, env = "SLIPWAY_PORT", hide_env_values = true)]
-    port: u16,
+    /// Port to listen on; 0 lets the system choose. Also taken from MLFLOW_PORT.
+    #[arg(long, env = "SLIPWAY_PORT", hide_env_values = true)]
+    port: Option<u16>,
+    /// Where new experiments keep their files, as a URI or a path. Without it, clients send them to this server.
+    #[arg(long, value_name = "URI", env = "MLFLOW_DEFAULT_ARTIFACT_ROOT", hide_env_values = true)]
+    default_artifact_root: Option<String>,
+    /// Folder in which this server keeps the files that clients send; a path or a file:// URI.
+    #[arg(long, value_name = "PATH", env = "MLFLOW_ARTIFACTS_DESTINATION", hide_env_values = true)]
+    artifacts_destination: Option<String>,
+    /// Take files from clients and give them back; on unless MLFLOW_SERVE_ARTIFACTS says otherwise.
+    #[arg(long, overrides_with = "no_serve_artifacts")]
+    serve_artifacts: bool,
+    /// Leave the files to the clients, which then need the folder themselves.
+    #[arg(long, overrides_with = "serve_artifacts")]
+    no_serve_artifacts: bool,
+    /// A folder of this machine whose files may be shown when an experiment keeps its artifacts there. May be given
+    /// again.
+    #[arg(long = "readable-artifacts", value_name = "PATH")]
+    readable_artifacts: Vec<PathBuf>,
     /// A further name that clients may call this server by, as `name` or `name:port`. May be given again.
     #[arg(long = "allowed-host", value_name = "NAME")]
     allowed_hosts: Vec<String>,
@@ -28,26 +44,69 @@ pub(crate) struct Arguments {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode> {
     let options = ServeOptions {
         host: arguments.host.clone(),
-        port: arguments.port,
+        port: port(arguments)?,
         data_dir: global.data_dir()?,
         allowed_hosts: arguments.allowed_hosts.clone(),
+    };
+    let artifacts = ArtifactOptions {
+        default_root: filled(&arguments.default_artifact_root),
+        destination: filled(&arguments.artifacts_destination),
+        is_serving: is_serving(arguments)?,
+        readable: arguments.readable_artifacts.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the server could not be started: {error}")))?;
-    runtime.block_on(serve(global, arguments, options))
+    runtime.block_on(serve(global, arguments, options, artifacts))
 }
 
-async fn serve(global: &Global, arguments: &Arguments, options: ServeOptions) -> Result<ExitCode> {
+fn filled(text: &Option<String>) -> Option<String> {
+    text.clone().filter(|text| !text.is_empty())
+}
+
+/// A variable of MLflow's, unless it is empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn port(arguments: &Arguments) -> Result<u16> {
+    const DEFAULT: u16 = 5757;
+    let Some(port) = arguments.port else {
+        return variable("MLFLOW_PORT").map_or(Ok(DEFAULT), |text| {
+            text.parse().map_err(|_| Failure::failed(format!("MLFLOW_PORT is {text:?}, which is no port")))
+        });
+    };
+    Ok(port)
+}
+
+fn is_serving(arguments: &Arguments) -> Result<bool> {
+    if arguments.serve_artifacts || arguments.no_serve_artifacts {
+        return Ok(arguments.serve_artifacts);
+    }
+    let Some(text) = variable("MLFLOW_SERVE_ARTIFACTS") else { return Ok(true) };
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
+        "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
+        _ => Err(Failure::failed(format!("MLFLOW_SERVE_ARTIFACTS is {text:?}; say true or false"))),
+    }
+}
+
+async fn serve(
+    global: &Global,
+    arguments: &Arguments,
+    options: ServeOptions,
+    artifacts: ArtifactOptions,
+) -> Result<ExitCode> {
     // Before anything is opened, so that no signal is lost.
     let unheard = |error: std::io::Error| Failure::failed(format!("signals cannot be listened for: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
 
     let data_dir = options.data_dir.clone();
-    let server = Server::start(options).await.map_err(|error| Failure::failed(error.to_string()))?;
+    let server =
+        Server::start_with(options, artifacts).await.map_err(|error| Failure::failed(error.to_string()))?;
     announce(global, &server, &data_dir);
     let redirect = if arguments.open { open_browser(global, &server, &data_dir) } else { None };
 

@@ -1,0 +1,387 @@
+//! Databases of older programs: everything in them survives every upgrade, and an upgrade that is cut off at any
+//! statement leaves a database that the next start upgrades as if nothing had happened.
+//!
+//! `fixtures/schema_v1.sql` is what the program of schema version 1 had written. It is never edited, and what is
+//! expected of it here holds for every later version.
+
+use crate::model::{KeyValue, Lifecycle, ModelStatus, Point, RunStatus, Stage, View};
+use crate::{LoggedModelSearch, Reader, Run, Search, Store, schema};
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+const VERSION_1: &str = include_str!("../fixtures/schema_v1.sql");
+
+/// The files of a database by the end of their names: what is on disk at one moment.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// The database of the program of version 1, as it lay on disk after that program ended.
+fn version_1() -> Files {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = Connection::open(dir.path().join("slipway.db")).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL;").unwrap();
+    connection.execute_batch(VERSION_1).unwrap();
+    connection.close().unwrap();
+    files(dir.path())
+}
+
+fn files(dir: &Path) -> Files {
+    std::fs::read_dir(dir)
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            // The shared memory beside the log is made anew by whoever comes after a crash.
+            let ending = name.strip_prefix("slipway.db").filter(|ending| *ending != "-shm")?;
+            Some((ending.to_owned(), std::fs::read(dir.join(&name)).unwrap()))
+        })
+        .collect()
+}
+
+fn put(files: &Files) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (ending, bytes) in files {
+        std::fs::write(dir.path().join(format!("slipway.db{ending}")), bytes).unwrap();
+    }
+    dir
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, Box::new(|_| {})).unwrap()
+}
+
+fn all(filter: &str) -> Search {
+    Search { filter: filter.to_owned(), view: View::All, limit: 1_000, ..Search::default() }
+}
+
+fn runs(reader: &Reader<'_>) -> Vec<Run> {
+    reader.search_runs(&[0, 1, 2, 3], &all("")).unwrap().items
+}
+
+/// All that can be asked of the store, in words: two stores that answer the same hold the same.
+fn everything(dir: &Path) -> String {
+    let store = open(dir);
+    let text = store
+        .read(|reader| {
+            let mut out = String::new();
+            for experiment in reader.search_experiments(&all(""))?.items {
+                writeln!(out, "{experiment:?}").unwrap();
+            }
+            for run in runs(reader) {
+                writeln!(out, "{run:?}").unwrap();
+                for metric in &run.metrics {
+                    let key = &metric.key;
+                    writeln!(out, "{key} {:?}", reader.series(&run.info.run_id, key)?).unwrap();
+                    writeln!(out, "{:?}", reader.metric_history(&run.info.run_id, key, 0, None)?).unwrap();
+                }
+            }
+            let models = LoggedModelSearch {
+                experiment_ids: vec![0, 1, 2, 3],
+                limit: 100,
+                ..LoggedModelSearch::default()
+            };
+            writeln!(out, "{:?}", reader.search_logged_models(&models)?).unwrap();
+            writeln!(out, "{:?}", reader.search_registered_models(&all(""))?).unwrap();
+            writeln!(out, "{:?}", reader.search_model_versions(&all(""))?).unwrap();
+            writeln!(out, "{:?}", reader.run_columns(&[1], View::All)?).unwrap();
+            Ok(out)
+        })
+        .unwrap();
+    store.close();
+    text
+}
+
+fn values(pairs: &[KeyValue]) -> BTreeMap<&str, &str> {
+    pairs.iter().map(|pair| (pair.key.as_str(), pair.value.as_str())).collect()
+}
+
+#[test]
+fn what_the_first_version_stored_is_there_bit_for_bit() {
+    let dir = put(&version_1());
+    let store = open(dir.path());
+    store
+        .read(|reader| {
+            let experiments = reader.search_experiments(&all(""))?.items;
+            let mut names: Vec<_> =
+                experiments.iter().map(|it| (it.id, it.name.as_str(), it.lifecycle)).collect();
+            names.sort_unstable_by_key(|it| it.0);
+            let expected = [
+                (0, "Default", Lifecycle::Active),
+                (1, "first", Lifecycle::Active),
+                (2, "elsewhere", Lifecycle::Active),
+                (3, "gone", Lifecycle::Deleted),
+            ];
+            assert_eq!(names, expected);
+            let first = reader.experiment(1)?;
+            let tags = values(&first.tags);
+            assert_eq!((tags["team"], tags["mlflow.note.content"]), ("vision", "Größe ≥ 3 🚢"));
+            assert_eq!(reader.experiment(2)?.artifact_location, "file:///data/elsewhere");
+
+            let runs = runs(reader);
+            assert_eq!(runs.len(), 5);
+            let named = |name: &str| runs.iter().find(|run| run.info.name == name).unwrap();
+
+            let curve = named("curve");
+            assert_eq!(curve.info.status, RunStatus::Finished);
+            assert_eq!(curve.info.start_ms, Some(1_700_000_000_000));
+            assert_eq!(curve.info.end_ms, Some(1_700_000_900_000));
+            assert_eq!(curve.info.user, "ada");
+            let id = curve.info.run_id.as_str();
+            let points: Vec<Point> = (0..400)
+                .map(|i: i32| Point {
+                    step: i64::from(i),
+                    time_ms: 1_700_000_000_000 + i64::from(i) * 1_000,
+                    value: 1.0 / (f64::from(i) + 1.0),
+                })
+                .collect();
+            assert_eq!(reader.series(id, "loss")?, points);
+            assert_eq!(reader.metric_history(id, "loss", 0, None)?.items, points);
+            let loss = curve.metrics.iter().find(|metric| metric.key == "loss").unwrap();
+            assert_eq!((loss.points, loss.first, loss.last), (400, points[0], points[399]));
+            assert_eq!(loss.min.map(|min| (min.value, min.step)), Some((1.0 / 400.0, 399)));
+            let params = values(&curve.params);
+            assert_eq!((params["lr"], params["optimizer"], params["note"]), ("0.001", "adam", "naïve ⚓"));
+            assert_eq!(params["long"], "x".repeat(6_000));
+            assert_eq!(values(&curve.tags)["stage"], "β");
+            let input = &curve.datasets[0];
+            assert_eq!((input.dataset.name.as_str(), input.dataset.digest.as_str()), ("train", "abc123"));
+            assert_eq!(input.dataset.profile.as_deref(), Some("{\"rows\": 3}"));
+            assert_eq!(values(&input.tags)["mlflow.data.context"], "training");
+
+            let odd = named("odd numbers");
+            assert_eq!(odd.info.status, RunStatus::Failed);
+            let at = |step, time_ms, value| Point { step, time_ms, value };
+            let expected = [
+                at(i64::MIN, 0, 4.0),
+                at(0, 999, 0.2),
+                at(0, 1_000, 0.1),
+                at(1, 1_000, -f64::MAX),
+                at(2, 1_000, f64::MAX),
+                at(3, 1_000, 5e-324),
+                at(4, 1_000, -0.0),
+                at(5, 1_000, f64::NEG_INFINITY),
+                at(6, 1_000, f64::INFINITY),
+                at(7, 1_000, f64::NAN),
+                at(i64::MAX, i64::MAX, 3.0),
+            ];
+            assert_eq!(reader.series(&odd.info.run_id, "odd")?, expected);
+            let summary = odd.metrics.iter().find(|metric| metric.key == "odd").unwrap();
+            assert_eq!((summary.points, summary.first_non_finite_step), (11, Some(5)));
+            assert_eq!(summary.max.map(|max| (max.value, max.step)), Some((f64::MAX, 2)));
+            let only_nan = odd.metrics.iter().find(|metric| metric.key == "only nan").unwrap();
+            assert!(only_nan.last.value.is_nan() && only_nan.min.is_none());
+
+            let child = named("child");
+            assert_eq!(child.info.parent_run_id.as_deref(), Some(id));
+            assert_eq!(child.info.status, RunStatus::Running);
+            for i in 0..20 {
+                let expected = [at(i, i, i as f64 * 0.5)];
+                assert_eq!(reader.series(&child.info.run_id, &format!("m/{i}"))?, expected);
+            }
+            assert_eq!(named("deleted run").info.lifecycle, Lifecycle::Deleted);
+            assert_eq!(named("run of a deleted experiment").info.lifecycle, Lifecycle::Deleted);
+
+            let model_id = curve.model_outputs[0].model_id.as_str();
+            assert_eq!(curve.model_outputs[0].step, 5);
+            assert_eq!(odd.model_inputs, [model_id]);
+            let model = reader.logged_model(model_id)?;
+            assert_eq!((model.name.as_str(), model.status), ("net", ModelStatus::Ready));
+            assert_eq!((values(&model.params)["depth"], values(&model.tags)["kind"]), ("3", "tree"));
+            let metric = &model.metrics[0];
+            assert_eq!((metric.key.as_str(), metric.point), ("auc", at(3, 7, 0.75)));
+            assert_eq!(metric.dataset_digest.as_deref(), Some("abc123"));
+            assert_eq!(metric.run_id, odd.info.run_id);
+            assert_eq!(model.registrations, [("Ship".to_owned(), 1)]);
+
+            let ship = reader.registered_model("Ship")?;
+            assert_eq!(ship.description.as_deref(), Some("a *ship*"));
+            assert_eq!(values(&ship.tags)["owner"], "ada");
+            assert_eq!(ship.aliases, [("champion".to_owned(), 2)]);
+            for (version, stage) in [(1, Stage::Archived), (2, Stage::Production), (3, Stage::None)] {
+                let found = reader.model_version("Ship", version)?;
+                assert_eq!(found.stage, stage);
+                assert_eq!(found.description, Some(format!("version {version}")));
+                assert_eq!(values(&found.tags)["n"], (version - 1).to_string());
+            }
+            assert_eq!(reader.model_version("Ship", 1)?.run_id.as_deref(), Some(id));
+            assert_eq!(values(&reader.model_version("Ship", 3)?.tags)["checked"], "yes");
+            assert!(reader.model_version("Ship", 4).is_err(), "it was deleted");
+            assert!(reader.registered_model("Empty").is_ok());
+
+            // What is derived from the rest, and searched by.
+            let found = |filter: &str| -> Vec<String> {
+                let items = reader.search_runs(&[1], &all(filter)).unwrap().items;
+                items.into_iter().map(|run| run.info.name).collect()
+            };
+            assert_eq!(found("params.lr = '0.001'"), ["curve"]);
+            assert_eq!(found("metrics.loss > 1"), ["deleted run"]);
+            assert_eq!(found("tags.stage = 'β'"), ["curve"]);
+            assert_eq!(found("metrics.`m/7` = 3.5"), ["child"]);
+            Ok(())
+        })
+        .unwrap();
+    // Numbers of versions are not used again.
+    let published =
+        store.write_blocking(crate::Change::CreateModelVersion(Box::new(crate::NewModelVersion {
+            name: "Ship".to_owned(),
+            source: "s3://bucket/next".to_owned(),
+            storage_location: "s3://bucket/next".to_owned(),
+            run_id: None,
+            run_link: None,
+            model_id: None,
+            description: None,
+            user: None,
+            tags: Vec::new(),
+            at_ms: 1,
+        })));
+    assert_eq!(published.unwrap(), crate::Applied::Version(5));
+    store.close();
+}
+
+/// Watches the statements of the migration on this thread.
+struct Watch {
+    dir: std::path::PathBuf,
+    statements: usize,
+    /// Steps of SQLite's machine.
+    operations: usize,
+    /// What lay on disk when a statement began, and now and then while one ran.
+    states: Vec<Files>,
+    broken_backups: usize,
+    /// The statement at which to fail; 0 for none.
+    fail_at: usize,
+}
+
+thread_local! {
+    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+}
+
+impl Watch {
+    fn look(&mut self) {
+        if self.fail_at == 0 {
+            let state = files(&self.dir);
+            if self.states.last() != Some(&state) {
+                self.states.push(state);
+            }
+            self.broken_backups += broken_backups(&self.dir.join("backups"));
+        }
+    }
+}
+
+fn on_statement(event: TraceEvent<'_>) {
+    let TraceEvent::Stmt(..) = event else { return };
+    WATCH.with_borrow_mut(|watch| {
+        if let Some(watch) = watch {
+            watch.statements += 1;
+            watch.look();
+        }
+    });
+}
+
+/// Gives true where SQLite is to stop.
+fn on_operation() -> bool {
+    WATCH.with_borrow_mut(|watch| {
+        let Some(watch) = watch else { return false };
+        watch.operations += 1;
+        if watch.operations.is_multiple_of(100) {
+            watch.look();
+        }
+        watch.fail_at != 0 && watch.statements >= watch.fail_at
+    })
+}
+
+/// How many files look like a backup and are none.
+fn broken_backups(backups: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(backups) else { return 0 };
+    let is_broken = |path: &std::path::PathBuf| {
+        let runs = Connection::open(path).and_then(|copy| {
+            copy.busy_timeout(std::time::Duration::ZERO)?;
+            copy.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, i64>(0))
+        });
+        path.extension().is_some_and(|ending| ending == "db") && runs != Ok(5)
+    };
+    entries.map(|entry| entry.unwrap().path()).filter(is_broken).count()
+}
+
+/// Migrates the database in `dir` while every statement is watched. Gives what was seen, and how it ended.
+fn migrate_watched(dir: &Path, fail_at: usize) -> (Watch, crate::Result<()>) {
+    let connection = Connection::open(dir.join("slipway.db")).unwrap();
+    // As little memory as possible, so that what is not committed yet reaches the disk, too.
+    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA cache_size = 1;").unwrap();
+    let watched = Watch {
+        dir: dir.to_owned(),
+        statements: 0,
+        operations: 0,
+        states: Vec::new(),
+        broken_backups: 0,
+        fail_at,
+    };
+    WATCH.set(Some(watched));
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(on_statement));
+    connection.progress_handler(1, Some(on_operation)).unwrap();
+    let path = dir.join("slipway.db");
+    let result = schema::migrate(&connection, &path, &dir.join("backups"), "20260101T000000Z");
+    // Before it is closed, which puts the log into the database.
+    let last = files(dir);
+    drop(connection);
+    let mut watch = WATCH.take().unwrap();
+    watch.states.push(last);
+    (watch, result)
+}
+
+#[test]
+fn an_upgrade_that_is_killed_at_any_statement_is_made_up_for_by_the_next_start() {
+    let old = version_1();
+    let expected = everything(put(&old).path());
+    assert!(expected.contains("odd numbers") && expected.contains("champion"));
+    let dir = put(&old);
+    let (watch, result) = migrate_watched(dir.path(), 0);
+    result.unwrap();
+    assert!(watch.statements >= 2, "nothing was watched");
+    assert_eq!(watch.broken_backups, 0, "a kill would have left half a backup that looks like a whole one");
+    for (number, state) in watch.states.iter().enumerate() {
+        let left = put(state);
+        assert_eq!(everything(left.path()), expected, "state {number} of {}", watch.states.len());
+        // Once more, as every later start does.
+        assert_eq!(everything(left.path()), expected, "state {number} of {}", watch.states.len());
+    }
+}
+
+#[test]
+fn an_upgrade_that_fails_at_any_statement_is_made_up_for_by_the_next_start() {
+    let old = version_1();
+    let expected = everything(put(&old).path());
+    let (watch, _) = migrate_watched(put(&old).path(), 0);
+    // Each of the first ones; of thousands that copy rows, some.
+    let stride = (watch.statements / 150).max(1);
+    for fail_at in (1..=watch.statements).filter(|number| *number < 60 || number % stride == 0) {
+        let dir = put(&old);
+        let (_, result) = migrate_watched(dir.path(), fail_at);
+        let failed = result.is_err();
+        assert_eq!(everything(dir.path()), expected, "after failing ({failed}) at statement {fail_at}");
+    }
+}
+
+#[test]
+fn a_first_start_that_is_killed_or_fails_at_any_statement_is_made_up_for_by_the_next() {
+    let is_usable = |dir: &Path| {
+        let store = open(dir);
+        assert_eq!(store.read(|reader| reader.experiment(0)).unwrap().name, "Default");
+        store.close();
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (watch, result) = migrate_watched(dir.path(), 0);
+    result.unwrap();
+    assert!(watch.statements > 20, "each statement of a step is one of its own: {}", watch.statements);
+    for state in &watch.states {
+        is_usable(put(state).path());
+    }
+    let mut failures = 0;
+    for fail_at in 1..=watch.statements {
+        let dir = tempfile::tempdir().unwrap();
+        failures += usize::from(migrate_watched(dir.path(), fail_at).1.is_err());
+        is_usable(dir.path());
+    }
+    assert!(failures > watch.statements / 2, "only {failures} of {} failed", watch.statements);
+}
