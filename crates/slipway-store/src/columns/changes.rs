@@ -32,6 +32,8 @@ impl<'a> Touched<'a> {
             Change::DeleteExperiment { .. } | Change::RestoreExperiment { .. } => Self::Everything,
             // Columns hold neither experiments, datasets, nor models.
             Change::CreateExperiment { .. }
+            | Change::CreateExperimentBelow { .. }
+            | Change::PlaceExperiment { .. }
             | Change::RenameExperiment { .. }
             | Change::SetExperimentTag { .. }
             | Change::DeleteExperimentTag { .. }
