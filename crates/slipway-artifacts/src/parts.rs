@@ -66,16 +66,12 @@ impl ArtifactRoot {
     ///
     /// # Errors
     /// [`Error::NoUpload`] when there is no such upload; [`Error::InvalidPart`] for a number that no part can have.
-    pub async fn begin_part(&self, id: &str, number: u32) -> Result<PartUpload> {
+    pub fn begin_part(&self, id: &str, number: u32) -> Result<PartUpload> {
         if !(1..=PARTS_LIMIT).contains(&number) {
             return Err(Error::InvalidPart(number));
         }
         let (path, folder) = self.find_parts(id)?;
-        let (root, id) = (self.clone(), id.to_owned());
-        blocking("starting an upload of", path.clone(), move || {
-            Ok(PartUpload { upload: Upload::begin_hidden(root, path)?, id, folder, number })
-        })
-        .await
+        Ok(PartUpload { upload: Upload::begin_hidden(self.clone(), path), id: id.to_owned(), folder, number })
     }
 
     /// Joins parts in the given order, which must be that of their numbers, and makes the file visible. The second of
@@ -234,7 +230,7 @@ mod tests {
     }
 
     async fn part(root: &ArtifactRoot, id: &str, number: u32, text: &'static str) -> String {
-        let mut part = root.begin_part(id, number).await.unwrap();
+        let mut part = root.begin_part(id, number).unwrap();
         part.write(Bytes::from_static(text.as_bytes())).await.unwrap();
         part.finish().await.unwrap()
     }
@@ -281,9 +277,9 @@ mod tests {
             );
         }
         for number in [0, PARTS_LIMIT + 1] {
-            assert!(matches!(root.begin_part(&id, number).await, Err(Error::InvalidPart(_))));
+            assert!(matches!(root.begin_part(&id, number), Err(Error::InvalidPart(_))));
         }
-        assert!(matches!(root.begin_part("nope", 1).await, Err(Error::NoUpload(_))));
+        assert!(matches!(root.begin_part("nope", 1), Err(Error::NoUpload(_))));
         assert!(matches!(root.stat(&path("x")).await, Err(Error::NotFound(_))));
         root.complete_parts(&id, &of(&[1, 3])).await.unwrap();
         assert_eq!(content(&root, "x").await, "13");
@@ -295,7 +291,7 @@ mod tests {
         let root = ArtifactRoot::open(folder.path()).unwrap();
         let id = root.begin_parts(&path("x")).await.unwrap();
         part(&root, &id, 1, "1").await;
-        let late = root.begin_part(&id, 2).await.unwrap();
+        let late = root.begin_part(&id, 2).unwrap();
         root.abort_parts(&id).await.unwrap();
         root.abort_parts(&id).await.unwrap();
         assert!(matches!(late.finish().await, Err(Error::NoUpload(_))));

@@ -104,10 +104,10 @@ impl ArtifactRoot {
     /// Starts to store a file. Nothing is visible until [`Upload::finish`].
     ///
     /// # Errors
-    /// When the path names a folder, or a file stands where a folder is needed, or nothing can be written.
+    /// When the path names the root, or this folder is only read. Whether the path can be taken shows at the latest
+    /// when the upload is finished.
     pub async fn begin(&self, path: &ArtifactPath) -> Result<Upload> {
-        let (root, path) = (self.clone(), path.clone());
-        blocking("starting an upload of", path.clone(), move || Upload::begin(root, path)).await
+        Upload::begin(self.clone(), path.clone())
     }
 
     /// Opens a file for reading. A replacement that arrives later does not disturb the reader.

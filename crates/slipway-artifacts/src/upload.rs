@@ -14,43 +14,51 @@ use std::io::Write;
 const GATHER_BYTES: usize = 1 << 20;
 
 /// A file on its way in. Dropping it removes what was written.
+///
+/// A small file is gathered whole and goes to the disk in one go when it is finished; most files are small.
 #[derive(Debug)]
 pub struct Upload {
     root: ArtifactRoot,
     path: ArtifactPath,
     temp_name: String,
-    /// Absent while a write is under way, and for good after one failed.
-    file: Option<File>,
+    file: Temp,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     size_bytes: u64,
-    placed: bool,
+}
+
+/// The unfinished file of an upload.
+#[derive(Debug)]
+enum Temp {
+    /// Nothing has gone to the disk.
+    None,
+    Open(File),
+    /// A write is under way, or one failed.
+    Busy,
+    /// It has its place.
+    Placed,
 }
 
 impl Upload {
     pub(crate) fn begin(root: ArtifactRoot, path: ArtifactPath) -> Result<Self> {
         root.refuse_reader(&path)?;
-        check_target(&root, &path)?;
-        Self::begin_hidden(root, path)
+        if path.is_root() {
+            return Err(Error::invalid("", "it names the root, not a file"));
+        }
+        Ok(Self::begin_hidden(root, path))
     }
 
     /// A file for `path` that may end elsewhere.
-    pub(crate) fn begin_hidden(root: ArtifactRoot, path: ArtifactPath) -> Result<Self> {
-        let temp_name = fresh_name("upload");
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file =
-            rustix::fs::openat(&root.inner.uploads, temp_name.as_str(), flags, Mode::RUSR | Mode::WUSR)
-                .map_err(|errno| Error::from_errno(errno, "starting an upload of", path.as_str()))?;
-        Ok(Self {
+    pub(crate) fn begin_hidden(root: ArtifactRoot, path: ArtifactPath) -> Self {
+        Self {
             root,
             path,
-            temp_name,
-            file: Some(file.into()),
+            temp_name: fresh_name("upload"),
+            file: Temp::None,
             gathered: Vec::new(),
             gathered_bytes: 0,
             size_bytes: 0,
-            placed: false,
-        })
+        }
     }
 
     /// Adds bytes to the end.
@@ -77,9 +85,10 @@ impl Upload {
     /// Adds the content of a file, of which nothing comes into our memory where the system can copy by itself.
     /// Blocks its thread.
     pub(crate) fn append(&mut self, from: &mut File) -> Result<()> {
-        let failed = |error| Error::from_io(error, "writing", self.path.as_str());
-        let Some(file) = &mut self.file else { return Err(self.broken()) };
-        self.size_bytes += std::io::copy(from, file).map_err(failed)?;
+        let mut file = self.take_file()?;
+        self.size_bytes += std::io::copy(from, &mut file)
+            .map_err(|error| Error::from_io(error, "writing", self.path.as_str()))?;
+        self.file = Temp::Open(file);
         Ok(())
     }
 
@@ -92,7 +101,7 @@ impl Upload {
     pub(crate) fn place_as(mut self, folder: &OwnedFd, name: &str) -> Result<()> {
         rustix::fs::renameat(&self.root.inner.uploads, self.temp_name.as_str(), folder, name)
             .map_err(|errno| Error::from_errno(errno, "storing a part of", self.path.as_str()))?;
-        self.placed = true;
+        self.file = Temp::Placed;
         Ok(())
     }
 
@@ -107,37 +116,52 @@ impl Upload {
     /// # Errors
     /// As [`Upload::write`]; also when a folder has meanwhile taken the path. Nothing is visible then.
     pub async fn finish(mut self) -> Result<u64> {
-        self.write_gathered().await?;
-        let size_bytes = self.size_bytes;
-        blocking("storing", self.path.clone(), move || self.place()).await?;
-        Ok(size_bytes)
+        blocking("storing", self.path.clone(), move || {
+            let mut file = self.take_file()?;
+            put(&mut file, std::mem::take(&mut self.gathered), &self.path)?;
+            self.place(file)?;
+            Ok(self.size_bytes)
+        })
+        .await
     }
 
     async fn write_gathered(&mut self) -> Result<()> {
         let gathered = std::mem::take(&mut self.gathered);
         self.gathered_bytes = 0;
-        let mut file = self.file.take().ok_or_else(|| self.broken())?;
-        let path = self.path.clone();
-        self.file = Some(
-            blocking("writing", self.path.clone(), move || {
-                for bytes in gathered {
-                    file.write_all(&bytes)
-                        .map_err(|error| Error::from_io(error, "writing", path.as_str()))?;
+        let open = std::mem::replace(&mut self.file, Temp::Busy);
+        let (root, path, temp_name) = (self.root.clone(), self.path.clone(), self.temp_name.clone());
+        let written = blocking("writing", self.path.clone(), move || {
+            let mut file = match open {
+                Temp::Open(file) => file,
+                Temp::None => {
+                    // Rather now than after all the rest has come.
+                    check_target(&root, &path)?;
+                    make_temp(&root, &path, &temp_name)?
                 }
-                Ok(file)
-            })
-            .await?,
-        );
+                Temp::Busy | Temp::Placed => return Err(broken(&path)),
+            };
+            put(&mut file, gathered, &path)?;
+            Ok(file)
+        });
+        self.file = Temp::Open(written.await?);
         Ok(())
     }
 
-    fn place(&mut self) -> Result<()> {
+    /// The unfinished file, made if it is not there. Blocks its thread.
+    fn take_file(&mut self) -> Result<File> {
+        match std::mem::replace(&mut self.file, Temp::Busy) {
+            Temp::Open(file) => Ok(file),
+            Temp::None => make_temp(&self.root, &self.path, &self.temp_name),
+            Temp::Busy | Temp::Placed => Err(broken(&self.path)),
+        }
+    }
+
+    fn place(&mut self, file: File) -> Result<()> {
         let failed = |errno| Error::from_errno(errno, "storing", self.path.as_str());
-        let file = self.file.take().ok_or_else(|| self.broken())?;
+        check_target(&self.root, &self.path)?;
         // Before the rename, or a power cut could leave the name with nothing behind it.
         rustix::fs::fsync(&file).map_err(failed)?;
         drop(file);
-        check_target(&self.root, &self.path)?;
         let Some((parent, name)) = self.path.split_last() else {
             return Err(Error::invalid("", "it names the root, not a file"));
         };
@@ -152,26 +176,45 @@ impl Upload {
                 Err(errno) => return Err(failed(errno)),
             }
         };
-        self.placed = true;
+        self.file = Temp::Placed;
         rustix::fs::fsync(&folder).map_err(failed)
     }
+}
 
-    fn broken(&self) -> Error {
-        Error::Io {
-            action: "writing",
-            path: self.path.as_str().to_owned(),
-            source: std::io::Error::other("an earlier write of this upload failed or was given up"),
-        }
+/// An empty file among the unfinished ones.
+fn make_temp(root: &ArtifactRoot, path: &ArtifactPath, temp_name: &str) -> Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(&root.inner.uploads, temp_name, flags, Mode::RUSR | Mode::WUSR)
+        .map(Into::into)
+        .map_err(|errno| Error::from_errno(errno, "starting an upload of", path.as_str()))
+}
+
+fn put(file: &mut File, gathered: Vec<Bytes>, path: &ArtifactPath) -> Result<()> {
+    for bytes in gathered {
+        file.write_all(&bytes).map_err(|error| Error::from_io(error, "writing", path.as_str()))?;
+    }
+    Ok(())
+}
+
+fn broken(path: &ArtifactPath) -> Error {
+    Error::Io {
+        action: "writing",
+        path: path.as_str().to_owned(),
+        source: std::io::Error::other("an earlier write of this upload failed or was given up"),
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        if !self.placed {
+        if matches!(self.file, Temp::Open(_) | Temp::Busy) {
             let removed =
                 rustix::fs::unlinkat(&self.root.inner.uploads, self.temp_name.as_str(), AtFlags::empty());
-            if let Err(errno) = removed {
-                tracing::warn!(path = self.path.as_str(), %errno, "an unfinished upload stays until the next start");
+            match removed {
+                // A write that failed may have failed to make it.
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => {
+                    tracing::warn!(path = self.path.as_str(), %errno, "an unfinished upload stays until the next start");
+                }
             }
         }
     }

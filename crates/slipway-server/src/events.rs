@@ -261,18 +261,21 @@ impl Pending {
                     too_many: false,
                 });
                 self.weight += 1;
-                if run.too_many || run.points.len() + points.len() > MAX_POINTS {
+                let count: usize = points.iter().map(|(_, points)| points.len()).sum();
+                if run.too_many || run.points.len() + count > MAX_POINTS {
                     run.points = Vec::new();
                     run.too_many = true;
                     return;
                 }
-                self.weight += points.len() / 16;
-                run.points.extend(points.iter().map(|(key, point)| MetricPoint {
-                    key: key.clone(),
-                    step: point.step,
-                    time_ms: point.time_ms,
-                    value: CellValue::from_f64(point.value),
-                }));
+                self.weight += count / 16;
+                for (key, points) in points {
+                    run.points.extend(points.iter().map(|point| MetricPoint {
+                        key: key.clone(),
+                        step: point.step,
+                        time_ms: point.time_ms,
+                        value: CellValue::from_f64(point.value),
+                    }));
+                }
             }
         }
     }
@@ -323,7 +326,7 @@ mod tests {
         Notice::Metrics {
             experiment_id: 1,
             run_id: run_id.to_owned(),
-            points: vec![("loss".to_owned(), point); count],
+            points: vec![("loss".to_owned(), vec![point; count])],
         }
     }
 

@@ -444,8 +444,8 @@ pub enum Notice {
         experiment_id: i64,
         /// The run.
         run_id: String,
-        /// What was added.
-        points: Vec<(String, Point)>,
+        /// What was added, by metric.
+        points: Vec<(String, Vec<Point>)>,
     },
     /// Logged or registered models changed.
     Models,

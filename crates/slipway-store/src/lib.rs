@@ -12,6 +12,7 @@ mod change;
 mod codes;
 mod columns;
 mod error;
+pub mod history;
 mod model;
 mod pool;
 mod reader;
@@ -23,10 +24,12 @@ pub mod series;
 mod store;
 #[cfg(test)]
 mod upgrade_tests;
+mod upkeep;
 mod writer;
 
 pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice};
 pub use error::{Error, Missing, Result, Taken};
+pub use history::{Axis, CurveQuery};
 pub use model::{
     Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
     LoggedModel, MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point,

@@ -20,8 +20,13 @@ impl Pool {
         Self { path, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Runs `read` inside one snapshot of the database. `before` is called before the snapshot begins.
-    pub(crate) fn with<B, T>(
+    /// Runs `read` inside one snapshot of the database.
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.with_after(|| (), |connection, ()| read(connection))
+    }
+
+    /// The same, with something that is to be done before the snapshot begins.
+    pub(crate) fn with_after<B, T>(
         &self,
         before: impl FnOnce() -> B,
         read: impl FnOnce(&Connection, B) -> Result<T>,

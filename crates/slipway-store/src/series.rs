@@ -36,6 +36,8 @@ pub struct Thinned {
     pub non_finite: usize,
     /// Smallest and largest finite value in the range.
     pub y_range: Option<(f64, f64)>,
+    /// Where the whole curve begins and ends, whatever the range.
+    pub x_range: Option<(f64, f64)>,
 }
 
 impl Thinned {
@@ -76,78 +78,173 @@ pub fn thin(curve: &Curve, from: f64, to: f64, width_px: u32) -> Thinned {
     let len = curve.len();
     let start = curve.x[..len].partition_point(|x| *x < from);
     let end = curve.x[..len].partition_point(|x| *x <= to).max(start);
-    let mut thinned = Thinned { total: end - start, ..Thinned::default() };
-    for &value in &curve.y[start..end] {
-        if value.is_finite() {
-            let (low, high) = thinned.y_range.unwrap_or((value, value));
-            thinned.y_range = Some((low.min(value), high.max(value)));
-        } else {
-            thinned.non_finite += 1;
-        }
-    }
-    let mut keep = Vec::new();
-    let columns = usize::try_from(width_px).unwrap_or(usize::MAX);
-    if columns == 0 || end - start <= columns.saturating_mul(4) {
-        keep.extend(start..end);
-    } else {
-        keep_per_column(curve, start..end, columns, &mut keep);
-    }
     let before = start.checked_sub(1);
     let after = (end < len).then_some(end);
-    for index in before.into_iter().chain(keep).chain(after) {
-        thinned.curve.x.push(curve.x[index]);
-        thinned.curve.y.push(curve.y[index]);
+    let mut thinned = Thinned {
+        total: end - start + usize::from(before.is_some()) + usize::from(after.is_some()),
+        x_range: len.checked_sub(1).map(|last| (curve.x[0], curve.x[last])),
+        ..Thinned::default()
+    };
+    let keep = |index: Option<usize>, thinned: &mut Thinned| {
+        if let Some(index) = index {
+            thinned.curve.x.push(curve.x[index]);
+            thinned.curve.y.push(curve.y[index]);
+        }
+    };
+    keep(before, &mut thinned);
+    if start < end {
+        let columns = usize::try_from(width_px).unwrap_or(usize::MAX);
+        let all = end - start <= columns.saturating_mul(4);
+        let mut columns = Columns::new(curve.x[start], curve.x[end - 1], if all { 0 } else { columns });
+        columns.add(start, &curve.x[start..end], &curve.y[start..end]);
+        columns.finish(&mut thinned);
     }
-    if before.is_some() {
-        thinned.total += 1;
-    }
-    if after.is_some() {
-        thinned.total += 1;
-    }
+    keep(after, &mut thinned);
     thinned
 }
 
-/// Indices of the first, smallest, largest and last finite point of each column, and of its first and last point
-/// that is not finite.
-fn keep_per_column(curve: &Curve, range: std::ops::Range<usize>, columns: usize, keep: &mut Vec<usize>) {
-    let left = curve.x[range.start];
-    let right = curve.x[range.end - 1];
-    let per_column = (right - left) / columns as f64;
-    let column_of = |x: f64| {
-        if per_column > 0.0 { (((x - left) / per_column) as usize).min(columns - 1) } else { 0 }
-    };
-    let mut start = range.start;
-    while start < range.end {
-        let column = column_of(curve.x[start]);
-        // Points are sorted by x, so a column is a run of neighbours.
-        let end = start + curve.x[start..range.end].partition_point(|x| column_of(*x) <= column);
-        let mut chosen = [None; 6];
-        let [first, low, high, last, first_bad, last_bad] = &mut chosen;
-        for index in start..end {
-            let value = curve.y[index];
-            if value.is_finite() {
-                first.get_or_insert(index);
-                *last = Some(index);
-                if low.is_none_or(|low| value < curve.y[low]) {
-                    *low = Some(index);
-                }
-                if high.is_none_or(|high| value > curve.y[high]) {
-                    *high = Some(index);
-                }
+/// Columns of pixels from left to right: each keeps its first, smallest, largest and last finite point, and its first
+/// and last point that is not finite.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    left: f64,
+    per_column: f64,
+    /// 0: every point is kept.
+    count: usize,
+    current: Option<usize>,
+    seen: Seen,
+    kept: Curve,
+    non_finite: usize,
+    y_range: Option<(f64, f64)>,
+}
+
+/// A point and its number.
+type Numbered = (usize, f64, f64);
+
+/// What one column has seen.
+#[derive(Debug, Default)]
+struct Seen {
+    /// First, smallest, largest and last.
+    finite: Option<[Numbered; 4]>,
+    /// First and last.
+    non_finite: Option<[Numbered; 2]>,
+}
+
+impl Columns {
+    /// Columns over the given range, which is that of the points to come; 0 columns keep every point.
+    pub(crate) fn new(left: f64, right: f64, count: usize) -> Self {
+        Self {
+            left,
+            per_column: (right - left) / count as f64,
+            count,
+            current: None,
+            seen: Seen::default(),
+            kept: Curve::default(),
+            non_finite: 0,
+            y_range: None,
+        }
+    }
+
+    fn column_of(&self, x: f64) -> usize {
+        if self.per_column > 0.0 {
+            (((x - self.left) / self.per_column) as usize).min(self.count - 1)
+        } else {
+            0
+        }
+    }
+
+    /// True when points from `x` to `other` fall into one column.
+    pub(crate) fn are_same(&self, x: f64, other: f64) -> bool {
+        self.count > 0 && self.column_of(x) == self.column_of(other)
+    }
+
+    /// Adds points that come after those added before, sorted by `x`. `index` is the number of the first one.
+    pub(crate) fn add(&mut self, index: usize, x: &[f64], y: &[f64]) {
+        let mut start = 0;
+        while start < x.len() {
+            let end = if self.count == 0 {
+                x.len()
             } else {
-                first_bad.get_or_insert(index);
-                *last_bad = Some(index);
+                let column = self.column_of(x[start]);
+                if self.current != Some(column) {
+                    self.close_column();
+                    self.current = Some(column);
+                }
+                // Points are sorted by x, so a column is a run of neighbours.
+                start + x[start..].partition_point(|x| self.column_of(*x) <= column)
+            };
+            if self.count == 0 {
+                self.kept.x.extend_from_slice(x);
+                self.kept.y.extend_from_slice(y);
+            }
+            self.non_finite += self.seen.scan(index + start, &x[start..end], &y[start..end]);
+            start = end;
+        }
+    }
+
+    fn close_column(&mut self) {
+        let seen = std::mem::take(&mut self.seen);
+        if let Some([_, low, high, _]) = seen.finite {
+            let (least, most) = self.y_range.unwrap_or((low.2, high.2));
+            self.y_range = Some((least.min(low.2), most.max(high.2)));
+        }
+        if self.count == 0 {
+            return;
+        }
+        let mut chosen: Vec<_> =
+            seen.finite.into_iter().flatten().chain(seen.non_finite.into_iter().flatten()).collect();
+        chosen.sort_unstable_by_key(|point| point.0);
+        chosen.dedup_by_key(|point| point.0);
+        self.kept.x.extend(chosen.iter().map(|point| point.1));
+        self.kept.y.extend(chosen.iter().map(|point| point.2));
+    }
+
+    /// Appends what was kept, and the totals.
+    pub(crate) fn finish(mut self, thinned: &mut Thinned) {
+        self.close_column();
+        thinned.curve.x.append(&mut self.kept.x);
+        thinned.curve.y.append(&mut self.kept.y);
+        thinned.non_finite = self.non_finite;
+        thinned.y_range = self.y_range;
+    }
+}
+
+impl Seen {
+    /// Takes in points; gives how many of them are not finite.
+    fn scan(&mut self, index: usize, x: &[f64], y: &[f64]) -> usize {
+        let point = |at: usize| (index + at, x[at], y[at]);
+        let mut bad = 0;
+        // Numbers of the smallest and the largest of these; comparing plain numbers keeps this loop tight.
+        let (mut low, mut high) = (None, None);
+        let (mut least, mut most) = match &self.finite {
+            Some([_, low, high, _]) => (low.2, high.2),
+            None => (f64::INFINITY, f64::NEG_INFINITY),
+        };
+        for (at, &value) in y.iter().enumerate() {
+            if !value.is_finite() {
+                bad += 1;
+                self.non_finite.get_or_insert([point(at); 2])[1] = point(at);
+                continue;
+            }
+            if value < least {
+                (low, least) = (Some(at), value);
+            }
+            if value > most {
+                (high, most) = (Some(at), value);
             }
         }
-        chosen.sort_unstable();
-        let mut previous = None;
-        for index in chosen.into_iter().flatten() {
-            if previous != Some(index) {
-                keep.push(index);
-                previous = Some(index);
+        if bad < y.len() {
+            let ends = y.iter().position(|y| y.is_finite()).zip(y.iter().rposition(|y| y.is_finite()));
+            if let Some((first, last)) = ends {
+                let finite = self.finite.get_or_insert([point(first); 4]);
+                for (place, at) in [(1, low), (2, high), (3, Some(last))] {
+                    if let Some(at) = at {
+                        finite[place] = point(at);
+                    }
+                }
             }
         }
-        start = end;
+        bad
     }
 }
 

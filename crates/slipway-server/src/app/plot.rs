@@ -9,7 +9,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use slipway_charts::{Chart, Points, Series, Style, Theme, XKind};
-use slipway_store::series::{Curve, smooth, thin};
+use slipway_store::CurveQuery;
+use slipway_store::series::Thinned;
 use utoipa::{IntoParams, ToSchema};
 
 const MAX_RUNS: usize = 200;
@@ -133,25 +134,18 @@ fn chart(
     style: &Style,
 ) -> ApiResult<Chart> {
     let width_px = style.width.saturating_mul(style.scale.clamp(1, 4));
-    let thinned = |curve: &Curve| {
-        let Curve { x, y } = thin(curve, f64::NEG_INFINITY, f64::INFINITY, width_px).curve;
-        Points { x, y }
-    };
+    let curve = CurveQuery { axis: series::axis(query.x), width_px, ..CurveQuery::default() };
+    let points = |thinned: Thinned| Points { x: thinned.curve.x, y: thinned.curve.y };
     let series = store.read(|reader| {
         run_ids
             .iter()
             .map(|run_id| {
                 let info = reader.run_info(run_id)?;
                 let wanted = SeriesRef { run_id: run_id.clone(), metric: query.metric.clone() };
-                let mut curve = series::curve(reader, &wanted, query.x)?;
-                let raw = thinned(&curve);
-                let smoothed = (query.smoothing > 0.0).then(|| {
-                    curve.y = smooth(&curve, query.smoothing);
-                    thinned(&curve)
-                });
+                let (raw, smoothed) = series::shown(reader, &wanted, &curve, query.smoothing)?;
                 let (line, raw) = match smoothed {
-                    Some(line) => (line, Some(raw)),
-                    None => (raw, None),
+                    Some(line) => (points(line), Some(points(raw))),
+                    None => (points(raw), None),
                 };
                 Ok(Series { run_id: run_id.clone(), label: info.name, line, raw })
             })

@@ -24,7 +24,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use slipway_store::series::{Curve, Thinned, smooth, thin};
-use slipway_store::{Error, Reader};
+use slipway_store::{Axis, CurveQuery, Reader};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"SLP1");
 const HEADER_BYTES: usize = 64;
@@ -75,35 +75,31 @@ pub(super) async fn query_series(
         .into_response())
 }
 
-/// One metric of one run, sorted by the chosen axis. Nothing for what does not exist.
-pub(super) fn curve(reader: &Reader<'_>, wanted: &SeriesRef, axis: XAxis) -> slipway_store::Result<Curve> {
-    let points = reader.series(&wanted.run_id, &wanted.metric)?;
-    let Some(first) = points.iter().map(|point| point.time_ms).min() else { return Ok(Curve::default()) };
-    let start_ms = match axis {
-        XAxis::Relative => match reader.run_info(&wanted.run_id) {
-            Ok(info) => info.start_ms.unwrap_or(first),
-            Err(Error::NotFound(_)) => first,
-            Err(error) => return Err(error),
-        },
-        XAxis::Step | XAxis::Time => 0,
-    };
-    let mut pairs: Vec<(f64, f64)> = points
-        .iter()
-        .map(|point| {
-            let x = match axis {
-                XAxis::Step => point.step as f64,
-                XAxis::Time => point.time_ms as f64,
-                XAxis::Relative => point.time_ms.saturating_sub(start_ms) as f64 / 1000.0,
-            };
-            (x, point.value)
-        })
-        .collect();
-    if axis != XAxis::Step {
-        // Clocks may go back. Equal times keep the order of steps.
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+/// The store's word for an axis.
+pub(super) fn axis(axis: XAxis) -> Axis {
+    match axis {
+        XAxis::Step => Axis::Step,
+        XAxis::Time => Axis::Time,
+        XAxis::Relative => Axis::Relative,
     }
-    let (x, y) = pairs.into_iter().unzip();
-    Ok(Curve { x, y })
+}
+
+/// What a chart shows of one metric of one run: the raw curve, and the smoothed one if there is to be one. Nothing for
+/// what does not exist.
+pub(super) fn shown(
+    reader: &Reader<'_>,
+    wanted: &SeriesRef,
+    query: &CurveQuery,
+    smoothing: f64,
+) -> slipway_store::Result<(Thinned, Option<Thinned>)> {
+    if smoothing <= 0.0 {
+        return Ok((reader.curve(&wanted.run_id, &wanted.metric, query)?, None));
+    }
+    // Smoothing goes over every point, whatever the range.
+    let raw = reader.full_curve(&wanted.run_id, &wanted.metric, query.axis)?;
+    let smoothed = Curve { y: smooth(&raw, smoothing), x: raw.x.clone() };
+    let thin = |curve: &Curve| thin(curve, query.from, query.to, query.width_px);
+    Ok((thin(&raw), Some(thin(&smoothed))))
 }
 
 /// The answer while it is put together.
@@ -118,7 +114,6 @@ struct Entry {
     request_index: u32,
     role: u32,
     thinned: Thinned,
-    x_range: (f64, f64),
 }
 
 impl Answer {
@@ -129,21 +124,18 @@ impl Answer {
         wanted: &SeriesRef,
         request: &SeriesRequest,
     ) -> slipway_store::Result<()> {
-        let mut curve = curve(reader, wanted, request.x)?;
-        let from = request.from.unwrap_or(f64::NEG_INFINITY);
-        let to = request.to.unwrap_or(f64::INFINITY);
-        let x_range = match (curve.x.first(), curve.x.last()) {
-            (Some(first), Some(last)) => (*first, *last),
-            _ => (f64::NAN, f64::NAN),
+        let query = CurveQuery {
+            axis: axis(request.x),
+            from: request.from.unwrap_or(f64::NEG_INFINITY),
+            to: request.to.unwrap_or(f64::INFINITY),
+            width_px: request.width_px,
         };
-        let mut push = |role, thinned: Thinned| {
-            self.points += thinned.curve.len();
-            self.entries.push(Entry { request_index: index as u32, role, thinned, x_range });
-        };
-        push(0, thin(&curve, from, to, request.width_px));
-        if request.smoothing > 0.0 {
-            curve.y = smooth(&curve, request.smoothing);
-            push(1, thin(&curve, from, to, request.width_px));
+        let (raw, smoothed) = shown(reader, wanted, &query, request.smoothing)?;
+        for (role, thinned) in [(0, Some(raw)), (1, smoothed)] {
+            if let Some(thinned) = thinned {
+                self.points += thinned.curve.len();
+                self.entries.push(Entry { request_index: index as u32, role, thinned });
+            }
         }
         Ok(())
     }
@@ -160,10 +152,11 @@ impl Answer {
             let thinned = &entry.thinned;
             let flags = u32::from(thinned.left_out()) | u32::from(thinned.non_finite > 0) << 1;
             let (y_min, y_max) = thinned.y_range.unwrap_or((f64::NAN, f64::NAN));
+            let (x_min, x_max) = thinned.x_range.unwrap_or((f64::NAN, f64::NAN));
             for number in [entry.request_index, entry.role, thinned.curve.len() as u32, flags] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
-            for number in [thinned.total as f64, entry.x_range.0, entry.x_range.1, y_min, y_max] {
+            for number in [thinned.total as f64, x_min, x_max, y_min, y_max] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
             bytes.extend_from_slice(&(thinned.non_finite as u32).to_le_bytes());

@@ -90,7 +90,7 @@ pub(super) async fn part(
     UrlPath((upload_id, number)): UrlPath<(String, u32)>,
     request: Request,
 ) -> Result<Response> {
-    let mut part = state.artifacts().begin_part(&upload_id, number).await?;
+    let mut part = state.artifacts().begin_part(&upload_id, number)?;
     let mut chunks = request.into_body().into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {

@@ -2,6 +2,7 @@
 
 mod datasets;
 mod experiments;
+mod histories;
 mod key_texts;
 mod logged_models;
 mod registry;

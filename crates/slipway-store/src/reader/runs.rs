@@ -1,12 +1,12 @@
-//! Runs and their histories.
+//! Runs; their histories are in [`super::histories`].
 
-use super::{Reader, Reduce, Search, among, as_i64, in_view, order_keys, order_terms};
+use super::{Reader, Reduce, Search, among, in_view, order_keys, order_terms};
 use crate::columns::{Key, Query, Rule, Shape, Sort};
 use crate::error::{Error, Missing, Result};
-use crate::model::{Dataset, DatasetInput, KeyValue, ModelOutput, Page, Point, Run, RunInfo};
+use crate::model::{Dataset, DatasetInput, KeyValue, ModelOutput, Page, Run, RunInfo};
 use crate::search::{Expr, OrderKey, RunField, Runs, Where, compile_expr, parse};
-use crate::writer::{from_bits, read_summary, to_bits};
-use rusqlite::{OptionalExtension, Row, params};
+use crate::writer::read_summary;
+use rusqlite::{OptionalExtension, Row};
 
 const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.name, r.user, r.status, r.start_ms, r.end_ms, \
      r.artifact_uri, r.lifecycle, r.parent";
@@ -107,88 +107,6 @@ impl Reader<'_> {
         Ok(Some(Page { items, more: window.end < found.total as u64 }))
     }
 
-    /// A metric's points in the order MLflow gives them: time, step, value. An unknown run or key has none.
-    ///
-    /// # Errors
-    /// Only what the database says.
-    pub fn metric_history(
-        &self,
-        run_id: &str,
-        key: &str,
-        offset: u64,
-        limit: Option<u64>,
-    ) -> Result<Page<Point>> {
-        let Some(series) = self.find_series(run_id, key)? else {
-            return Ok(Page { items: Vec::new(), more: false });
-        };
-        let mut statement = self.db.prepare_cached(
-            "SELECT step, time_ms, bits FROM points WHERE series = ?1 ORDER BY time_ms, step, bits LIMIT ?2 OFFSET ?3",
-        )?;
-        let wanted = limit.map_or(-1, |limit| as_i64(limit.saturating_add(1)));
-        let rows = statement.query_map(params![series, wanted, as_i64(offset)], read_point)?;
-        let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
-        items.truncate(limit);
-        Ok(Page { items, more })
-    }
-
-    /// A metric's whole history by step, then time. An unknown run or key has none.
-    ///
-    /// # Errors
-    /// Only what the database says.
-    pub fn series(&self, run_id: &str, key: &str) -> Result<Vec<Point>> {
-        let Some(series) = self.find_series(run_id, key)? else {
-            return Ok(Vec::new());
-        };
-        let mut statement = self.db.prepare_cached(
-            "SELECT step, time_ms, bits FROM points WHERE series = ?1 ORDER BY step, time_ms, bits",
-        )?;
-        let rows = statement.query_map([series], read_point)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// The part of [`Reader::series`] that comes after a point, or its beginning; at most `limit` points.
-    ///
-    /// Points that arrive between two calls neither repeat nor hide others.
-    ///
-    /// # Errors
-    /// Only what the database says.
-    pub fn series_after(
-        &self,
-        run_id: &str,
-        key: &str,
-        after: Option<&Point>,
-        limit: u64,
-    ) -> Result<Page<Point>> {
-        let Some(series) = self.find_series(run_id, key)? else {
-            return Ok(Page { items: Vec::new(), more: false });
-        };
-        // Nothing comes before the smallest of each, so that both cases are one search of the index.
-        let (step, time_ms, bits) = after.map_or((i64::MIN, i64::MIN, i64::MIN), |point| {
-            (point.step, point.time_ms, to_bits(point.value))
-        });
-        let mut statement = self.db.prepare_cached(
-            "SELECT step, time_ms, bits FROM points WHERE series = ?1 AND (step, time_ms, bits) > (?2, ?3, ?4) \
-             ORDER BY step, time_ms, bits LIMIT ?5",
-        )?;
-        let wanted = as_i64(limit.saturating_add(1));
-        let rows = statement.query_map(params![series, step, time_ms, bits, wanted], read_point)?;
-        let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
-        items.truncate(limit);
-        Ok(Page { items, more })
-    }
-
-    fn find_series(&self, run_id: &str, key: &str) -> Result<Option<i64>> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT s.id FROM series s JOIN runs r ON r.id = s.run JOIN names n ON n.id = s.name \
-             WHERE r.run_id = ?1 AND n.text = ?2",
-        )?;
-        Ok(statement.query_row([run_id, key], |row| row.get(0)).optional()?)
-    }
-
     fn find_run(&self, run_id: &str) -> Result<(i64, RunInfo)> {
         let mut statement =
             self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM runs r WHERE r.run_id = ?1"))?;
@@ -286,8 +204,4 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(i64, RunInfo)> {
         parent_run_id: row.get(10)?,
     };
     Ok((row.get(0)?, info))
-}
-
-fn read_point(row: &Row<'_>) -> rusqlite::Result<Point> {
-    Ok(Point { step: row.get(0)?, time_ms: row.get(1)?, value: from_bits(row.get(2)?) })
 }

@@ -1,30 +1,40 @@
 //! Logging to a run: the path that training code waits for.
 
+use super::hot::{ActiveRun, Hot, HotSeries, Known, Tail};
 use super::names::Names;
-use super::runs::RunRow;
 use super::{keys, logged_models, runs};
 use crate::change::{Applied, LogBatch, LoggedMetric, Notice};
 use crate::error::{Error, Result};
+use crate::history::compact::append_block;
+use crate::history::{Place, stored};
 use crate::model::{Extreme, KeyValue, MetricSummary, Point};
 use crate::reader::ColumnKind;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::collections::BTreeMap;
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use std::collections::{HashMap, HashSet};
 
 pub(super) fn log(
     db: &Connection,
     names: &mut Names,
+    hot: &mut Hot,
+    tidy: &mut Vec<(i64, Tail)>,
     notices: &mut Vec<Notice>,
     batch: &LogBatch,
 ) -> Result<Applied> {
-    let run = runs::find_active(db, &batch.run_id)?;
-    for param in &batch.params {
-        put_param(db, names, &run, &batch.run_id, param)?;
+    let run = hot.run(db, &batch.run_id)?;
+    let mut added = Vec::new();
+    for (key, points) in by_key(&batch.metrics) {
+        let points = put_points(db, names, hot, tidy, run, key, &points)?;
+        if !points.is_empty() {
+            added.push((key.to_owned(), points));
+        }
     }
-    let added = put_metrics(db, names, &run, &batch.metrics)?;
     for metric in &batch.metrics {
         if let Some(model_id) = &metric.model_id {
             logged_models::put_metric(db, model_id, &batch.run_id, metric)?;
         }
+    }
+    for param in &batch.params {
+        put_param(db, names, &run, &batch.run_id, param)?;
     }
     for tag in &batch.tags {
         runs::put_tag(db, names, run.id, run.experiment, tag)?;
@@ -43,7 +53,13 @@ pub(super) fn log(
 }
 
 /// Params are written once: the same value again is no change, another value is refused.
-fn put_param(db: &Connection, names: &mut Names, run: &RunRow, run_id: &str, param: &KeyValue) -> Result<()> {
+fn put_param(
+    db: &Connection,
+    names: &mut Names,
+    run: &ActiveRun,
+    run_id: &str,
+    param: &KeyValue,
+) -> Result<()> {
     let name = names.intern(db, &param.key)?;
     let present: Option<String> = db
         .prepare_cached("SELECT value FROM run_params WHERE run = ?1 AND name = ?2")?
@@ -70,49 +86,114 @@ pub(crate) fn as_number(text: &str) -> Option<f64> {
     text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
-/// Appends points and keeps the summaries true. Gives the points that were not there yet.
-fn put_metrics(
+/// The points of each metric, in the order in which they came.
+fn by_key(metrics: &[LoggedMetric]) -> Vec<(&str, Vec<Point>)> {
+    let mut groups: Vec<(&str, Vec<Point>)> = Vec::new();
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut current = 0;
+    for metric in metrics {
+        // Clients send metrics one after the other or in turn: the next group is nearly always this one or the next.
+        let is = |index: &usize| groups.get(*index).is_some_and(|(key, _)| *key == metric.key);
+        let next = if current + 1 < groups.len() { current + 1 } else { 0 };
+        current = match [current, next].into_iter().find(is) {
+            Some(index) => index,
+            None => *numbers.entry(&metric.key).or_insert_with(|| {
+                groups.push((&metric.key, Vec::new()));
+                groups.len() - 1
+            }),
+        };
+        if let Some((_, points)) = groups.get_mut(current) {
+            points.push(metric.point);
+        }
+    }
+    groups
+}
+
+/// Appends points to one metric and keeps its summary true. Gives the points that were not there yet.
+fn put_points(
     db: &Connection,
     names: &mut Names,
-    run: &RunRow,
-    metrics: &[LoggedMetric],
-) -> Result<Vec<(String, Point)>> {
-    let mut by_key: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
-    for metric in metrics {
-        by_key.entry(&metric.key).or_default().push(metric.point);
+    hot: &mut Hot,
+    tidy: &mut Vec<(i64, Tail)>,
+    run: ActiveRun,
+    key: &str,
+    points: &[Point],
+) -> Result<Vec<Point>> {
+    let name = names.intern(db, key)?;
+    let Some(series) = hot.series(db, run.id, name)? else {
+        let mut series = HotSeries::new(0, empty_summary(), Tail::default(), 0);
+        let added = include_new(db, &mut series, points)?;
+        keys::added(db, run.experiment, ColumnKind::Metric, name, None, true)?;
+        insert_series(db, run.id, name, &series.summary)?;
+        series.id = db.last_insert_rowid();
+        if series.summary.points > 1 {
+            keys::is_curve(db, run.experiment, name)?;
+        }
+        put_block(db, &mut series, &added, tidy)?;
+        hot.insert(run.id, name, series);
+        return Ok(added);
+    };
+    let before = series.summary.points;
+    let added = include_new(db, series, points)?;
+    if !added.is_empty() {
+        update_series(db, series.id, &series.summary)?;
+        if before < 2 && series.summary.points > 1 {
+            keys::is_curve(db, run.experiment, name)?;
+        }
+        put_block(db, series, &added, tidy)?;
     }
-    let mut added = Vec::new();
-    for (key, points) in by_key {
-        let name = names.intern(db, key)?;
-        let found = find_series(db, run.id, name)?;
-        let mut summary = found.as_ref().map(|(_, summary)| summary.clone());
-        let series = match &found {
-            Some((series, _)) => *series,
-            None => {
-                keys::added(db, run.experiment, ColumnKind::Metric, name, None, true)?;
-                insert_series(db, run.id, name, &points)?
+    Ok(added)
+}
+
+/// Includes those points in the summary that are not stored yet, and gives them.
+fn include_new(db: &Connection, series: &mut HotSeries, points: &[Point]) -> Result<Vec<Point>> {
+    let mut added = Vec::with_capacity(points.len());
+    // Read once, when the first point comes that is not after all others.
+    let mut there: Option<HashSet<Place>> = None;
+    for (index, point) in points.iter().enumerate() {
+        let is_new = match series.knows(point) {
+            Known::New => true,
+            Known::There => false,
+            Known::Unclear => {
+                let there = match &mut there {
+                    Some(there) => there,
+                    None => there.insert(stored_among(db, series.id, &points[index..], &added)?),
+                };
+                !there.contains(&Place::of(point))
             }
         };
-        let before = summary.as_ref().map_or(0, |summary| summary.points);
-        let mut insert = db.prepare_cached(
-            "INSERT INTO points (series, step, time_ms, bits) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        )?;
-        for point in points {
-            let inserted =
-                insert.execute(params![series, point.step, point.time_ms, to_bits(point.value)])?;
-            if inserted == 1 {
-                summary = Some(include(summary, &point));
-                added.push((key.to_owned(), point));
+        if is_new {
+            if let Some(there) = &mut there {
+                there.insert(Place::of(point));
             }
-        }
-        if let Some(summary) = summary {
-            update_series(db, series, &summary)?;
-            if before < 2 && summary.points > 1 {
-                keys::is_curve(db, run.experiment, name)?;
-            }
+            series.note(point);
+            include(&mut series.summary, point);
+            added.push(*point);
         }
     }
     Ok(added)
+}
+
+/// Places that may be those of the given points: of stored ones around them, and of those added before them.
+fn stored_among(db: &Connection, series: i64, points: &[Point], added: &[Point]) -> Result<HashSet<Place>> {
+    let places = points.iter().map(Place::of);
+    let (Some(from), Some(to)) = (places.clone().min(), places.max()) else { return Ok(HashSet::new()) };
+    let stored = stored::around(db, series, from, to)?;
+    Ok(stored.iter().chain(added).map(Place::of).collect())
+}
+
+fn put_block(
+    db: &Connection,
+    series: &mut HotSeries,
+    points: &[Point],
+    tidy: &mut Vec<(i64, Tail)>,
+) -> Result<()> {
+    append_block(db, series.id, series.next_block, points)?;
+    series.next_block += 1;
+    series.tail.points += points.len();
+    series.tail.blocks += 1;
+    tidy.push((series.id, series.tail));
+    Ok(())
 }
 
 /// Floats are stored by their bits: SQLite has no NaN, and a resent point must be the same point.
@@ -125,37 +206,39 @@ pub(crate) fn from_bits(bits: i64) -> f64 {
     f64::from_bits(bits.cast_unsigned())
 }
 
-/// The summary after one more point.
-fn include(summary: Option<MetricSummary>, point: &Point) -> MetricSummary {
+/// A summary of nothing: whoever reads it looks at `points` first.
+fn empty_summary() -> MetricSummary {
+    let nothing = Point { step: 0, time_ms: 0, value: 0.0 };
+    MetricSummary {
+        key: String::new(),
+        points: 0,
+        last: nothing,
+        first: nothing,
+        min: None,
+        max: None,
+        first_non_finite_step: None,
+    }
+}
+
+/// Adds a point to the summary.
+fn include(summary: &mut MetricSummary, point: &Point) {
     let extreme = point.value.is_finite().then_some(Extreme { value: point.value, step: point.step });
     let bad = (!point.value.is_finite()).then_some(point.step);
-    let Some(mut summary) = summary else {
-        return MetricSummary {
-            key: String::new(),
-            points: 1,
-            last: *point,
-            first: *point,
-            min: extreme,
-            max: extreme,
-            first_non_finite_step: bad,
-        };
-    };
-    summary.points += 1;
     // MLflow's rule for the latest value: largest step, then time, then value, where NaN counts as 0.
     let order = |p: &Point| (p.step, p.time_ms, if p.value.is_nan() { 0.0 } else { p.value });
-    if order(point) >= order(&summary.last) {
+    if summary.points == 0 || order(point) >= order(&summary.last) {
         summary.last = *point;
     }
-    if (point.step, point.time_ms) < (summary.first.step, summary.first.time_ms) {
+    if summary.points == 0 || (point.step, point.time_ms) < (summary.first.step, summary.first.time_ms) {
         summary.first = *point;
     }
+    summary.points += 1;
     summary.min = pick(summary.min, extreme, |new, old| new < old);
     summary.max = pick(summary.max, extreme, |new, old| new > old);
     summary.first_non_finite_step = match (summary.first_non_finite_step, bad) {
         (Some(old), Some(new)) => Some(old.min(new)),
         (old, new) => old.or(new),
     };
-    summary
 }
 
 /// The better of two extremes; of equal ones the one at the smaller step.
@@ -169,14 +252,24 @@ fn pick(old: Option<Extreme>, new: Option<Extreme>, better: fn(f64, f64) -> bool
     }
 }
 
-fn find_series(db: &Connection, run: i64, name: i64) -> Result<Option<(i64, MetricSummary)>> {
+/// What is stored of a metric of a run; none when there is none.
+pub(super) fn find_series(db: &Connection, run: i64, name: i64) -> Result<Option<HotSeries>> {
     let mut statement = db.prepare_cached(
         "SELECT '', points, last_step, last_ms, last_bits, first_step, first_ms, first_bits, \
          min_value, min_step, max_value, max_step, bad_step, id FROM series WHERE run = ?1 AND name = ?2",
     )?;
-    Ok(statement
-        .query_row([run, name], |row| Ok((row.get(13)?, read_summary(row, String::new())?)))
-        .optional()?)
+    let found = statement
+        .query_row([run, name], |row| Ok((row.get::<_, i64>(13)?, read_summary(row, String::new())?)))
+        .optional()?;
+    let Some((id, summary)) = found else { return Ok(None) };
+    let mut statement = db.prepare_cached(
+        "SELECT count(*), coalesce(sum(points), 0), coalesce(max(number), -1) + 1 FROM tails WHERE series = ?1",
+    )?;
+    let size = |row: &Row<'_>, at| row.get(at).map(|size: i64| usize::try_from(size).unwrap_or(0));
+    let (tail, next_block) = statement.query_row([id], |row| {
+        Ok((Tail { blocks: size(row, 0)?, points: size(row, 1)?, late: false }, row.get(2)?))
+    })?;
+    Ok(Some(HotSeries::new(id, summary, tail, next_block)))
 }
 
 /// Reads the columns `…, points, last_*, first_*, min_*, max_*, bad_step`, in this order.
@@ -193,40 +286,48 @@ pub(crate) fn read_summary(row: &Row<'_>, key: String) -> rusqlite::Result<Metri
     })
 }
 
-/// Makes the row; its numbers are filled in by [`update_series`].
-fn insert_series(db: &Connection, run: i64, name: i64, points: &[Point]) -> Result<i64> {
-    let any = points.first().map_or((0, 0), |point| (point.step, point.time_ms));
-    db.prepare_cached(
-        "INSERT INTO series (run, name, points, last_step, last_ms, last_bits, first_step, first_ms, first_bits) \
-         VALUES (?1, ?2, 0, ?3, ?4, 0, ?3, ?4, 0)",
-    )?
-    .execute(params![run, name, any.0, any.1])?;
-    Ok(db.last_insert_rowid())
+fn insert_series(db: &Connection, run: i64, name: i64, summary: &MetricSummary) -> Result<()> {
+    let mut statement = db.prepare_cached(
+        "INSERT INTO series (points, last_step, last_ms, last_bits, last_value, first_step, first_ms, first_bits, \
+         first_value, min_value, min_step, max_value, max_step, bad_step, run, name) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    )?;
+    bind_summary(&mut statement, summary)?;
+    statement.raw_bind_parameter(15, run)?;
+    statement.raw_bind_parameter(16, name)?;
+    statement.raw_execute()?;
+    Ok(())
 }
 
 fn update_series(db: &Connection, series: i64, summary: &MetricSummary) -> Result<()> {
+    let mut statement = db.prepare_cached(
+        "UPDATE series SET points = ?1, last_step = ?2, last_ms = ?3, last_bits = ?4, last_value = ?5, \
+         first_step = ?6, first_ms = ?7, first_bits = ?8, first_value = ?9, min_value = ?10, min_step = ?11, \
+         max_value = ?12, max_step = ?13, bad_step = ?14 WHERE id = ?15",
+    )?;
+    bind_summary(&mut statement, summary)?;
+    statement.raw_bind_parameter(15, series)?;
+    statement.raw_execute()?;
+    Ok(())
+}
+
+/// Binds the first 14 parameters.
+fn bind_summary(statement: &mut Statement<'_>, summary: &MetricSummary) -> Result<()> {
     let number = |value: f64| (!value.is_nan()).then_some(value);
-    db.prepare_cached(
-        "UPDATE series SET points = ?2, last_step = ?3, last_ms = ?4, last_bits = ?5, last_value = ?6, \
-         first_step = ?7, first_ms = ?8, first_bits = ?9, min_value = ?10, min_step = ?11, max_value = ?12, \
-         max_step = ?13, bad_step = ?14, first_value = ?15 WHERE id = ?1",
-    )?
-    .execute(params![
-        series,
-        summary.points.cast_signed(),
-        summary.last.step,
-        summary.last.time_ms,
-        to_bits(summary.last.value),
-        number(summary.last.value),
-        summary.first.step,
-        summary.first.time_ms,
-        to_bits(summary.first.value),
-        summary.min.map(|extreme| extreme.value),
-        summary.min.map(|extreme| extreme.step),
-        summary.max.map(|extreme| extreme.value),
-        summary.max.map(|extreme| extreme.step),
-        summary.first_non_finite_step,
-        number(summary.first.value),
-    ])?;
+    let (last, first) = (&summary.last, &summary.first);
+    statement.raw_bind_parameter(1, summary.points.cast_signed())?;
+    statement.raw_bind_parameter(2, last.step)?;
+    statement.raw_bind_parameter(3, last.time_ms)?;
+    statement.raw_bind_parameter(4, to_bits(last.value))?;
+    statement.raw_bind_parameter(5, number(last.value))?;
+    statement.raw_bind_parameter(6, first.step)?;
+    statement.raw_bind_parameter(7, first.time_ms)?;
+    statement.raw_bind_parameter(8, to_bits(first.value))?;
+    statement.raw_bind_parameter(9, number(first.value))?;
+    for (at, extreme) in [(10, summary.min), (12, summary.max)] {
+        statement.raw_bind_parameter(at, extreme.map(|extreme| extreme.value))?;
+        statement.raw_bind_parameter(at + 1, extreme.map(|extreme| extreme.step))?;
+    }
+    statement.raw_bind_parameter(14, summary.first_non_finite_step)?;
     Ok(())
 }

@@ -5,21 +5,27 @@
 //! commit, and nothing is told to observers before it either.
 
 mod experiments;
+mod hot;
 mod keys;
 mod log;
 mod logged_models;
 pub(crate) mod names;
 mod registry;
 mod runs;
+mod tidy;
 
 use crate::change::{Applied, Change, Notice};
 use crate::columns::{Columns, Touched};
 use crate::error::{Error, Result};
 use crate::store::Observer;
-pub(crate) use log::{as_number, from_bits, read_summary, to_bits};
+use crate::upkeep::Board;
+use hot::Hot;
+pub(crate) use hot::Tail;
+pub(crate) use log::{as_number, from_bits, read_summary};
 use names::Names;
 use rusqlite::Connection;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+pub(crate) use tidy::Tidy;
 use tokio::sync::oneshot;
 
 /// Most changes that one transaction takes: bounds how long the first caller waits for the last one's work.
@@ -30,6 +36,8 @@ const BATCH: usize = 512;
 pub(crate) enum Request {
     /// Apply a change and answer.
     Write { change: Box<Change>, answer: oneshot::Sender<Result<Applied>> },
+    /// Do what no caller asked for and no reader sees, and answer.
+    Tidy { work: Tidy, answer: oneshot::Sender<Result<Applied>> },
     /// End after everything that was asked before.
     Stop,
 }
@@ -39,28 +47,32 @@ pub(crate) fn run(
     connection: Connection,
     requests: &mpsc::Receiver<Request>,
     observer: &Observer,
+    board: Arc<Board>,
     columns: &Columns,
 ) {
-    let mut writer = Writer { connection, names: Names::default() };
+    let mut writer =
+        Writer { connection, names: Names::default(), hot: Hot::default(), tails: Vec::new(), board };
     let mut stopping = false;
     while !stopping {
         let mut waiting = Vec::new();
-        match requests.recv() {
-            Ok(Request::Write { change, answer }) => waiting.push((change, answer)),
-            Ok(Request::Stop) | Err(_) => break,
-        }
-        while waiting.len() < BATCH {
-            match requests.try_recv() {
-                Ok(Request::Write { change, answer }) => waiting.push((change, answer)),
-                Ok(Request::Stop) => {
-                    stopping = true;
-                    break;
-                }
-                Err(_) => break,
+        let mut next = requests.recv().ok();
+        while let Some(request) = next {
+            match request {
+                Request::Write { change, answer } => waiting.push((Work::Change(change), answer)),
+                Request::Tidy { work, answer } => waiting.push((Work::Tidy(work), answer)),
+                Request::Stop => stopping = true,
             }
+            next = if stopping || waiting.len() >= BATCH { None } else { requests.try_recv().ok() };
+        }
+        if waiting.is_empty() {
+            break;
         }
         // Before the commit, so that no snapshot shows a change that was not noted.
-        waiting.iter().for_each(|(change, _)| columns.note(&Touched::by(change)));
+        for (work, _) in &waiting {
+            if let Work::Change(change) = work {
+                columns.note(&Touched::by(change));
+            }
+        }
         writer.commit(waiting, observer, columns);
     }
     if let Err(error) = writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
@@ -68,23 +80,37 @@ pub(crate) fn run(
     }
 }
 
-type Waiting = (Box<Change>, oneshot::Sender<Result<Applied>>);
+/// What can be applied.
+enum Work {
+    Change(Box<Change>),
+    Tidy(Tidy),
+}
+
+type Waiting = (Work, oneshot::Sender<Result<Applied>>);
 
 /// The connection that may write, and what it remembers between transactions.
 struct Writer {
     connection: Connection,
     names: Names,
+    hot: Hot,
+    /// Tails that the transaction under way made longer.
+    tails: Vec<(i64, Tail)>,
+    board: Arc<Board>,
 }
 
 impl Writer {
     fn commit(&mut self, waiting: Vec<Waiting>, observer: &Observer, columns: &Columns) {
         let mut notices = Vec::new();
         let mut answers = Vec::with_capacity(waiting.len());
-        let mut broken = self.connection.execute_batch("BEGIN IMMEDIATE").map_err(Error::from).err();
-        for (change, answer) in waiting {
+        let mut series_may_be_gone = false;
+        let mut broken = self.execute("BEGIN IMMEDIATE").err();
+        for (work, answer) in waiting {
             let result = match &broken {
                 Some(error) => Err(again(error)),
-                None => self.apply_whole(&change, &mut notices),
+                None => {
+                    series_may_be_gone |= matches!(&work, Work::Change(change) if !keeps_series(change));
+                    self.apply_whole(work, &mut notices)
+                }
             };
             // A full disk or a failing one can make SQLite take back the whole transaction, not only the change.
             if broken.is_none() && self.connection.is_autocommit() {
@@ -93,11 +119,13 @@ impl Writer {
             answers.push((answer, result));
         }
         if broken.is_none() {
-            broken = self.connection.execute_batch("COMMIT").map_err(Error::from).err();
+            broken = self.execute("COMMIT").err();
         }
         if let Some(error) = &broken {
             tracing::error!(%error, "a transaction was taken back");
             self.names.forget_all();
+            self.hot.forget_all();
+            self.tails.clear();
             if !self.connection.is_autocommit()
                 && let Err(error) = self.connection.execute_batch("ROLLBACK")
             {
@@ -107,6 +135,11 @@ impl Writer {
             observer(&notices);
         }
         columns.settle();
+        if series_may_be_gone {
+            self.board.series_may_be_gone();
+        }
+        self.board.logged(&self.tails);
+        self.tails.clear();
         for (answer, result) in answers {
             let result = match (&broken, result) {
                 (Some(error), Ok(_)) => Err(again(error)),
@@ -117,22 +150,39 @@ impl Writer {
         }
     }
 
+    fn execute(&self, sql: &str) -> Result<()> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
     /// Applies one change, or none of it.
-    fn apply_whole(&mut self, change: &Change, notices: &mut Vec<Notice>) -> Result<Applied> {
-        self.connection.prepare_cached("SAVEPOINT change")?.execute([])?;
+    fn apply_whole(&mut self, work: Work, notices: &mut Vec<Notice>) -> Result<Applied> {
+        self.execute("SAVEPOINT change")?;
         let told = notices.len();
-        let result = self.apply(change, notices);
+        let result = match work {
+            Work::Change(change) => {
+                let result = self.apply(&change, notices);
+                if !keeps_series(&change) {
+                    self.hot.forget_all();
+                    self.board.series_may_be_gone();
+                }
+                result
+            }
+            Work::Tidy(work) => work.apply(&self.connection, &mut self.hot, &self.board),
+        };
         let end = if result.is_ok() {
             self.names.keep();
+            self.hot.keep();
             "RELEASE change"
         } else {
             notices.truncate(told);
             self.names.forget();
+            self.hot.forget();
             "ROLLBACK TO change"
         };
         // After a rollback of the whole transaction there is no savepoint left, and `result` says why.
         if !self.connection.is_autocommit() {
-            self.connection.prepare_cached(end)?.execute([])?;
+            self.execute(end)?;
         }
         result
     }
@@ -142,7 +192,8 @@ impl Writer {
         let names = &mut self.names;
         match change {
             Change::CreateExperiment { name, artifact_location, tags, at_ms } => {
-                let place = |id| artifact_location.clone().unwrap_or_else(|| format!("mlflow-artifacts:/{id}"));
+                let place =
+                    |id| artifact_location.clone().unwrap_or_else(|| format!("mlflow-artifacts:/{id}"));
                 experiments::create(db, notices, name, place, tags, *at_ms)
             }
             Change::CreateExperimentBelow { name, artifact_root, tags, at_ms } => {
@@ -169,7 +220,7 @@ impl Writer {
             }
             Change::DeleteRuns { run_ids, at_ms } => runs::delete(db, notices, run_ids, *at_ms),
             Change::RestoreRuns { run_ids } => runs::restore(db, notices, run_ids),
-            Change::Log(batch) => log::log(db, names, notices, batch),
+            Change::Log(batch) => log::log(db, names, &mut self.hot, &mut self.tails, notices, batch),
             Change::DeleteRunTag { run_id, key } => runs::delete_tag(db, notices, run_id, key),
             Change::LogInputs { run_id, datasets, model_ids } => {
                 runs::log_inputs(db, notices, run_id, datasets, model_ids)
@@ -194,6 +245,29 @@ impl Writer {
             _ => registry::apply(db, notices, change),
         }
     }
+}
+
+/// True for changes after which every run and series is still there, in the same state. All others make the writer
+/// forget what it remembers of them, so that a new kind of change is safe before it is quick.
+fn keeps_series(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Log(_)
+            | Change::CreateRun(_)
+            | Change::UpdateRun { .. }
+            | Change::DeleteRunTag { .. }
+            | Change::LogInputs { .. }
+            | Change::LogOutputs { .. }
+            | Change::CreateExperiment { .. }
+            | Change::CreateExperimentBelow { .. }
+            | Change::SetExperimentTag { .. }
+            | Change::CreateLoggedModel(_)
+            | Change::FinalizeLoggedModel { .. }
+            | Change::LogModelParams { .. }
+            | Change::SetLoggedModelTags { .. }
+            | Change::CreateRegisteredModel { .. }
+            | Change::CreateModelVersion(_)
+    )
 }
 
 /// The same failure for another caller of the same transaction.
