@@ -249,56 +249,6 @@ fn huge_names_and_pages() {
     unharmed(&mut server);
 }
 
-#[test]
-fn more_silent_connections_than_there_are_places_shut_nobody_out() {
-    let (_sandbox, mut server, _run) = prepared();
-    let silent: Vec<_> = (0..600).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
-    // The last places are given to others after three seconds.
-    let answer = server.mlflow("experiments/search", &json!({ "max_results": 1 })).unwrap();
-    assert_eq!(answer.status, 200);
-    drop(silent);
-    unharmed(&mut server);
-}
-
-#[test]
-fn slow_senders_do_not_hold_up_others() {
-    let (_sandbox, mut server, run) = prepared();
-    let mut slow = Vec::new();
-    for number in 0..60 {
-        let mut stream = TcpStream::connect(server.address()).unwrap();
-        let part = match number % 3 {
-            // Half a head.
-            0 => "GET /health HTTP/1.1\r\nHost: 127".to_owned(),
-            // A head, and no body.
-            1 => format!(
-                "POST /api/2.0/mlflow/runs/log-batch HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
-                 Content-Length: 1000000\r\n\r\n{{",
-                server.address()
-            ),
-            // An upload that stops.
-            _ => format!(
-                "PUT /api/2.0/mlflow-artifacts/artifacts/1/{run}/artifacts/slow-{number} HTTP/1.1\r\nHost: {}\r\n\
-                 Content-Length: 1000000\r\n\r\nxyz",
-                server.address()
-            ),
-        };
-        stream.write_all(part.as_bytes()).unwrap();
-        slow.push(stream);
-    }
-    let began = Instant::now();
-    for number in 0..20 {
-        let metric = json!({ "run_id": run, "key": "m", "value": number, "timestamp": 1, "step": number });
-        assert_eq!(server.mlflow("runs/log-metric", &metric).unwrap().status, 200);
-        assert_eq!(
-            server.put_artifact(&format!("1/{run}/artifacts/quick-{number}"), "x").unwrap().status,
-            200
-        );
-    }
-    assert!(began.elapsed() < Duration::from_secs(20), "others had to wait: {:?}", began.elapsed());
-    drop(slow);
-    unharmed(&mut server);
-}
-
 /// The most memory the process ever had, in MB.
 fn peak_mb(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();

@@ -18,12 +18,19 @@ pub(crate) struct Side {
     after_bytes: u64,
     refused: u64,
     refusal: Option<String>,
+    /// The true value is larger: nobody waited for the end.
+    at_least: bool,
 }
 
 impl Side {
     /// A value that needed no calls.
     pub(crate) fn of(value: f64) -> Self {
         Self { values: vec![value], ..Self::default() }
+    }
+
+    /// A time after which nobody waited any more.
+    pub(crate) fn more_than(value: f64) -> Self {
+        Self { at_least: true, ..Self::of(value) }
     }
 
     /// Adds a round, of which `value` makes the row's number.
@@ -148,8 +155,12 @@ impl Row {
     }
 
     fn result(&self) -> String {
-        let number = |side: Option<&Side>| side.map_or("–".to_owned(), |side| short(side.value()));
-        let ratio = self.ratio().map_or("–".to_owned(), |ratio| format!("{}x", short(ratio)));
+        let mark = |side: &Side| if side.at_least { "> " } else { "" };
+        let number = |side: Option<&Side>| {
+            side.map_or("–".to_owned(), |side| format!("{}{}", mark(side), short(side.value())))
+        };
+        let more = self.one.as_ref().map_or("", mark);
+        let ratio = self.ratio().map_or("–".to_owned(), |ratio| format!("{more}{}x", short(ratio)));
         let texts: Vec<&str> = self.reach.iter().map(|reach| reach.text.as_str()).collect();
         let reached: Vec<&str> =
             self.reach.iter().map(|reach| if reach.reached { "yes" } else { "**no**" }).collect();
@@ -269,6 +280,8 @@ mod tests {
         row.one = Some(Side::of(8.0));
         assert_eq!(row.ratio(), Some(4.0));
         assert_eq!(row.cost_line(), None);
+        row.one = Some(Side::more_than(9.0));
+        assert_eq!(row.result(), "| size | MB | 2.00 | > 9.00 | – | > 4.50x |  |  |");
     }
 
     #[test]

@@ -24,7 +24,14 @@ pub(crate) type ApiResult<T> = Result<T, ApiFailure>;
 
 impl ApiFailure {
     pub(crate) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, body: ApiError { code, message: message.into(), hint: None, span: None } }
+        // What was sent comes back in messages; nobody reads megabytes of it.
+        const SHOWN_CHARS: usize = 2_000;
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(SHOWN_CHARS) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { status, body: ApiError { code, message, hint: None, span: None } }
     }
 
     /// The request itself is wrong.

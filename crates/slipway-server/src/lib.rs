@@ -19,6 +19,9 @@ mod state;
 mod testing;
 
 pub use events::{EventBus, RunEnded};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use mlflow::fuzzing;
 pub use places::{ArtifactPlaces, local_path, refused_root};
 pub use serve::serve;
 pub use state::{Exposure, ServerConfig, ServerState};

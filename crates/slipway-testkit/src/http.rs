@@ -58,26 +58,35 @@ impl Request {
         self
     }
 
+    /// What goes over the wire. `close`: asks the server to end the connection after its answer.
+    pub fn to_bytes(&self, address: SocketAddr, close: bool) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        let named = |wanted: &str| self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        // Writing to a text cannot fail.
+        if !named("host") {
+            let _ = write!(head, "Host: {address}\r\n");
+        }
+        let has_body = !matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS") || !self.body.is_empty();
+        if has_body && !named("content-length") && !named("transfer-encoding") {
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        head.push_str(if close { "Connection: close\r\n\r\n" } else { "\r\n" });
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
     /// Sends it on a connection of its own and reads the whole answer.
     pub fn send(&self, address: SocketAddr) -> Result<Answer> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(self.timeout))?;
         stream.set_write_timeout(Some(self.timeout))?;
-        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        let named = |wanted: &str| self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        if !named("host") {
-            write!(head, "Host: {address}\r\n")?;
-        }
-        let has_body = !matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS") || !self.body.is_empty();
-        if has_body && !named("content-length") && !named("transfer-encoding") {
-            write!(head, "Content-Length: {}\r\n", self.body.len())?;
-        }
-        for (name, value) in &self.headers {
-            write!(head, "{name}: {value}\r\n")?;
-        }
-        head.push_str("Connection: close\r\n\r\n");
+        let request = self.to_bytes(address, true);
         // A server may refuse a body before it has read it and close: then there is still an answer to read.
-        let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&self.body));
+        let sent = stream.write_all(&request);
         let mut bytes = Vec::new();
         match stream.read_to_end(&mut bytes) {
             Ok(_) => {}
@@ -100,7 +109,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn parse(bytes: &[u8], bodiless: bool) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8], bodiless: bool) -> Result<Self> {
         let end = find(bytes, b"\r\n\r\n").ok_or_else(|| {
             format!("the server closed the connection after {} bytes, without a full answer", bytes.len())
         })?;

@@ -4,11 +4,15 @@
 //! It never calls into the program's code: what a test here sees is what a user's client sees. It never
 //! touches anything outside its temporary folder, and ends only processes that it started itself.
 
+mod connection;
 mod http;
+mod malformed;
 mod program;
 mod sandbox;
 
+pub use connection::Connection;
 pub use http::{Answer, Request};
+pub use malformed::{Malformed, malformed};
 pub use program::slipway_program;
 pub use sandbox::{Ended, Sandbox, Server};
 

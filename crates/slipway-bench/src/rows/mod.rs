@@ -44,7 +44,7 @@ impl Sizes {
     pub(crate) fn full() -> Self {
         Self {
             rounds: 3,
-            turn: Duration::from_secs(3),
+            turn: Duration::from_secs(2),
             batches: 300,
             search_runs: [10_000, 100_000],
             history_points: 1_000_000,
@@ -59,7 +59,7 @@ impl Sizes {
     pub(crate) fn quick() -> Self {
         Self {
             rounds: 1,
-            turn: Duration::from_secs(2),
+            turn: Duration::from_secs(1),
             batches: 100,
             search_runs: [2_000, 10_000],
             history_points: 200_000,

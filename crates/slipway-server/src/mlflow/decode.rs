@@ -32,6 +32,12 @@ impl Params {
         Fields { object: &self.object, from_query: self.from_query, place: Place::Top }
     }
 
+    /// The fields as they came.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn object(&self) -> &Map<String, Value> {
+        &self.object
+    }
+
     /// Reads a query string.
     pub(super) fn from_query(query: &str) -> Result<Self> {
         let mut object = Map::new();
@@ -392,7 +398,8 @@ impl<'a> Fields<'a> {
     pub(super) fn choice<T: Copy>(&self, name: &str, first: i64, known: &[(&str, T)]) -> Result<Option<T>> {
         let Some(value) = self.single(name)? else { return Ok(None) };
         let by_number = |number: i64| {
-            usize::try_from(number - first).ok().and_then(|at| known.get(at)).map(|(_, choice)| *choice)
+            let at = number.checked_sub(first).and_then(|at| usize::try_from(at).ok())?;
+            known.get(at).map(|(_, choice)| *choice)
         };
         match value {
             Value::String(text) => Ok(known
@@ -662,6 +669,8 @@ mod tests {
             (r#"{"x": "TWO"}"#, Some(2)),
             (r#"{"x": 2}"#, Some(2)),
             (r#"{"x": "three"}"#, None),
+            (r#"{"x": -9223372036854775808}"#, None),
+            (r#"{"x": "-9223372036854775808"}"#, None),
             ("{}", None),
         ] {
             assert_eq!(body(text).fields().choice("x", 1, &known).unwrap(), expected, "{text}");

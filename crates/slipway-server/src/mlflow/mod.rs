@@ -11,6 +11,8 @@ mod encode;
 mod error;
 mod experiments;
 mod fast;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod inputs;
 mod logged_models;
 mod metrics;

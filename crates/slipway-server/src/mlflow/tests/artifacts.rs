@@ -127,7 +127,7 @@ async fn a_file_arrives_in_parts() {
         .header("content-type", "application/json")
         .header("host", "some.where:81")
         .header("authorization", "Bearer abc")
-        .body(Body::from(r#"{"path": "/home/someone/big file.bin", "num_parts": 2}"#))
+        .body(Body::from(r#"{"path": "/data/someone/big file.bin", "num_parts": 2}"#))
         .unwrap();
     let begun = server.send(begun).await.json();
     let id = begun["upload_id"].as_str().unwrap();
@@ -149,7 +149,7 @@ async fn a_file_arrives_in_parts() {
     }
     assert_eq!(server.get(&format!("{P}?path=0/r/artifacts")).await.json(), json!({}), "nothing shows yet");
     let end =
-        |parts: &[Value]| json!({"path": "/home/someone/big file.bin", "upload_id": id, "parts": parts});
+        |parts: &[Value]| json!({"path": "/data/someone/big file.bin", "upload_id": id, "parts": parts});
     let complete = format!("{mpu}/complete/0/r/artifacts/d");
     parts.swap(0, 1);
     assert_eq!(server.json("POST", &complete, end(&parts)).await.error().0, 400, "out of order");
