@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xgboost
 from samples import FRAME, LABEL
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -43,18 +43,23 @@ def history(client, run, key) -> list[float]:
 
 
 def test_fitting_without_a_run_makes_one(tracking, client, autologged):
-    model = Ridge(alpha=0.25).fit(FRAME, LABEL)
+    model = LogisticRegression(C=0.25).fit(FRAME, LABEL)
     run = only_run(client, autologged)
-    assert run.data.params["alpha"] == "0.25"
-    assert run.data.tags["estimator_name"] == "Ridge"
-    assert run.data.metrics["training_r2_score"] == pytest.approx(model.score(FRAME, LABEL))
-    assert "estimator.html" in artifacts(client, run)
+    assert run.data.params["C"] == "0.25" and run.data.params["solver"] == "lbfgs"
+    assert run.data.tags["estimator_name"] == "LogisticRegression"
+    assert run.data.metrics["training_accuracy_score"] == model.score(FRAME, LABEL)
+    assert {"estimator.html", "training_confusion_matrix.png"} <= artifacts(client, run)
     dataset = run.inputs.dataset_inputs[0]
     assert {t.key: t.value for t in dataset.tags} == {"mlflow.data.context": "train"}
     assert json.loads(dataset.dataset.profile) == {"num_rows": 40, "num_elements": 80}
     columns = json.loads(dataset.dataset.schema)["mlflow_colspec"]
     assert [column["name"] for column in columns] == ["x", "z"]
-    assert len(run.outputs.model_outputs) == 1
+    logged = tracking.search_logged_models([autologged], output_format="list")
+    assert [m.model_id for m in logged] == [o.model_id for o in run.outputs.model_outputs]
+    assert logged[0].source_run_id == run.info.run_id and str(logged[0].status) == "READY"
+    loaded = tracking.pyfunc.load_model(f"models:/{logged[0].model_id}")
+    assert loaded.metadata.signature.inputs.input_names() == ["x", "z"]
+    assert np.array_equal(loaded.predict(loaded.input_example), model.predict(FRAME)[: len(loaded.input_example)])
 
 
 def test_a_pipeline_is_logged_with_the_params_of_its_steps(tracking, client, autologged):

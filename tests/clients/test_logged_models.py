@@ -6,6 +6,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.entities import LoggedModelInput, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
 
@@ -86,6 +87,20 @@ def test_an_external_model_is_ready_at_once(tracking, client, unique):
     got = client.get_logged_model(model.model_id)
     assert str(got.status) == "READY" and got.tags["mlflow.model.isExternal"].lower() == "true"
     assert got.params == {"endpoint": "x"} and not got.source_run_id
+
+
+def test_runs_name_the_models_they_used_and_made(tracking, client, unique):
+    tracking.set_experiment(unique)
+    base, tuned = (tracking.initialize_logged_model(name) for name in ("base", "tuned"))
+    assert tracking.last_logged_model().model_id == tuned.model_id
+    with tracking.start_run() as run:
+        tracking.log_input(model=LoggedModelInput(base.model_id))
+        client.log_outputs(run.info.run_id, [LoggedModelOutput(tuned.model_id, 7)])
+        # Said twice, it is still one.
+        client.log_inputs(run.info.run_id, models=[LoggedModelInput(base.model_id)])
+    got = client.get_run(run.info.run_id)
+    assert [m.model_id for m in got.inputs.model_inputs] == [base.model_id]
+    assert [(m.model_id, m.step) for m in got.outputs.model_outputs] == [(tuned.model_id, 7)]
 
 
 def test_metrics_name_their_dataset(client, fleet):

@@ -36,6 +36,8 @@ def says(uri: str) -> list[int]:
 
 def test_a_version_is_loaded_by_all_its_names(client, registered):
     name, runs = registered
+    logged = client.get_logged_model(client.get_model_version(name, "1").source.removeprefix("models:/"))
+    assert name in logged.tags["mlflow.modelVersions"] and logged.source_run_id == runs[0]
     client.set_registered_model_alias(name, "never", "2")
     client.transition_model_version_stage(name, "2", "Production")
     client.transition_model_version_stage(name, "3", "Staging")
@@ -170,3 +172,24 @@ def test_the_download_address_of_a_version(client, registered):
     assert uri == model.artifact_location
     copy = client.copy_model_version(f"models:/{name}/1", f"{name}-copy")
     assert client.get_model_version_download_uri(copy.name, copy.version) == uri
+
+
+@pytest.mark.parametrize("flavor", ["xgboost", "lightgbm"])
+def test_boosted_models_are_registered_and_loaded(tracking, unique, flavor):
+    import lightgbm
+    import xgboost
+
+    tracking.set_experiment(unique)
+    if flavor == "xgboost":
+        model = xgboost.XGBClassifier(n_estimators=5, n_jobs=1).fit(FRAME, LABEL)
+        info = tracking.xgboost.log_model(
+            model, name="m", registered_model_name=unique, model_format="ubj", pip_requirements=["xgboost-cpu"]
+        )
+    else:
+        model = lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, n_jobs=1, verbose=-1).fit(FRAME, LABEL)
+        info = tracking.lightgbm.log_model(
+            model, name="m", registered_model_name=unique, pip_requirements=["lightgbm"]
+        )
+    loaded = getattr(tracking, flavor).load_model(f"models:/{unique}/latest")
+    assert np.array_equal(loaded.predict(FRAME), model.predict(FRAME))
+    assert flavor in tracking.models.get_model_info(info.model_uri).flavors

@@ -1,13 +1,62 @@
 """Runs and experiments by the fluent interface: nesting, tables of runs, life cycles, tags, odd numbers."""
 
+import json
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
+
+
+def test_the_fluent_interface(tracking, client, unique, tmp_path):
+    tracking.set_experiment(unique)
+    note = tmp_path / "note.txt"
+    note.write_text("hello")
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    (folder / "deep" / "b.txt").write_text("b")
+    with tracking.start_run(run_name="first", tags={"who": "me"}, description="a *note*") as run:
+        tracking.log_param("lr", 0.1)
+        tracking.log_params({"depth": 3, "none": None})
+        tracking.log_metric("loss", 1.5, step=0)
+        tracking.log_metrics({"loss": 0.5, "acc": 0.75}, step=1)
+        tracking.set_tag("kind", "test")
+        tracking.log_artifact(str(note))
+        tracking.log_artifacts(str(folder), artifact_path="tree")
+        tracking.log_text("text", "t/text.txt")
+        tracking.log_dict({"a": [1, 2]}, "d.json")
+        tracking.log_table({"q": ["one"], "n": [1]}, "table.json")
+        with tracking.start_run(nested=True) as child:
+            tracking.log_metric("inner", 1)
+    got = tracking.get_run(run.info.run_id)
+    assert got.info.status == "FINISHED" and got.info.end_time >= got.info.start_time
+    assert got.data.params == {"lr": "0.1", "depth": "3", "none": "None"}
+    assert got.data.metrics == {"loss": 0.5, "acc": 0.75}
+    assert got.data.tags["who"] == "me" and got.data.tags["kind"] == "test"
+    assert got.data.tags["mlflow.note.content"] == "a *note*"
+    assert [m.value for m in client.get_metric_history(run.info.run_id, "loss")] == [1.5, 0.5]
+    assert client.get_run(child.info.run_id).data.tags["mlflow.parentRunId"] == run.info.run_id
+    folder = Path(tracking.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path / "back")))
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert set(found) == {"note.txt", "tree/a.txt", "tree/deep/b.txt", "t/text.txt", "d.json", "table.json"}
+    assert found["tree/deep/b.txt"] == b"b" and json.loads(found["d.json"]) == {"a": [1, 2]}
+    assert tracking.search_runs(experiment_names=[unique], filter_string="metrics.loss < 1").shape[0] == 1
+    assert tracking.artifacts.load_text(f"runs:/{run.info.run_id}/t/text.txt") == "text"
+
+
+def test_a_run_that_raises_is_failed(tracking, client, unique):
+    tracking.set_experiment(unique)
+    with pytest.raises(ZeroDivisionError), tracking.start_run() as run:
+        1 / 0
+    assert client.get_run(run.info.run_id).info.status == "FAILED"
+    with tracking.start_run(run_id=run.info.run_id):
+        tracking.log_metric("again", 1)
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
 
 
 def test_runs_nest_deeply(tracking, client, unique):
@@ -92,6 +141,7 @@ def test_the_life_of_a_run(client, experiment):
 
 
 def test_the_life_of_an_experiment(tracking, client, unique):
+    assert client.get_experiment("0").name == "Default"
     experiment = tracking.create_experiment(unique, tags={"team": "fraud"})
     run = client.create_run(experiment).info.run_id
     gone = client.create_run(experiment).info.run_id
@@ -205,3 +255,19 @@ def test_going_on_with_a_run(tracking, client, unique):
     assert got.info.status == "FINISHED" and got.info.end_time > first_end
     assert [m.value for m in client.get_metric_history(run.info.run_id, "m")] == [1, 2]
     assert tracking.last_active_run().info.run_id == run.info.run_id
+
+
+def test_a_traced_function_does_not_stop_a_training(tracking, client, unique):
+    """Slipway keeps no traces. Who decorates functions anyway loses nothing else."""
+    tracking.set_experiment(unique)
+
+    @tracking.trace
+    def step(x):
+        return x * 2
+
+    with tracking.start_run() as run:
+        for number in range(3):
+            tracking.log_metric("doubled", step(number), step=number)
+    tracking.flush_trace_async_logging()
+    assert [m.value for m in client.get_metric_history(run.info.run_id, "doubled")] == [0, 2, 4]
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"

@@ -653,6 +653,42 @@ def test_a_folder_may_be_named_with_a_slash_at_its_end(server, experiment, run):
     assert files == [{"path": "d/a.txt", "is_dir": False, "file_size": 1}]
 
 
+# --- Datasets
+
+
+def search_datasets(server, ids):
+    path = "/ajax-api/2.0/mlflow/experiments/search-datasets"
+    return server.request("POST", path, json={"experiment_ids": ids})
+
+
+def test_datasets_of_experiments_are_found(server, client, experiment, run):
+    def used(name, digest, *contexts):
+        dataset = {"name": name, "digest": digest, "source_type": "local", "source": "s"}
+        tags = [{"key": "mlflow.data.context", "value": context} for context in contexts]
+        return {"dataset": dataset, "tags": tags}
+
+    other = client.create_run(experiment).info.run_id
+    first = [used("b", "1", "train"), used("a", "2"), used("a", "1", "eval")]
+    server.ok(server.post("runs/log-inputs", {"run_id": run, "datasets": first}))
+    server.ok(server.post("runs/log-inputs", {"run_id": other, "datasets": [used("b", "1", "train")]}))
+    found = server.ok(search_datasets(server, [experiment]))["dataset_summaries"]
+    expected = [
+        {"experiment_id": experiment, "name": "a", "digest": "1", "context": "eval"},
+        {"experiment_id": experiment, "name": "a", "digest": "2"},
+        {"experiment_id": experiment, "name": "b", "digest": "1", "context": "train"},
+    ]
+    assert sorted(found, key=lambda summary: (summary["name"], summary["digest"])) == expected
+    assert server.ok(search_datasets(server, ["999999"])) == {}
+
+
+def test_a_search_for_datasets_names_some_experiments(server):
+    text = "SearchDatasets request must specify at least one experiment_id."
+    error(search_datasets(server, []), 400, "INVALID_PARAMETER_VALUE", text)
+    text = "SearchDatasets request cannot specify more than 20 experiment_ids. Received 21 experiment_ids."
+    error(search_datasets(server, [str(number) for number in range(21)]), 400, "INVALID_PARAMETER_VALUE", text)
+    error(search_datasets(server, ["abc"]), 400, "INVALID_PARAMETER_VALUE", "Invalid experiment ID 'abc'")
+
+
 # --- Uploads in parts
 
 

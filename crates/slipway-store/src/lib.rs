@@ -28,9 +28,9 @@ pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewMod
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery};
 pub use model::{
-    Dataset, DatasetInput, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle, LoggedModel,
-    MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point, RegisteredModel, Run,
-    RunInfo, RunStatus, Stage, View,
+    Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
+    LoggedModel, MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point,
+    RegisteredModel, Run, RunInfo, RunStatus, Stage, View,
 };
 pub use reader::{
     ColumnInfo, ColumnKind, ColumnRef, LoggedModelOrder, LoggedModelSearch, Reader, Reduce, Search, SortKey,

@@ -244,6 +244,19 @@ pub struct DatasetInput {
     pub tags: Vec<KeyValue>,
 }
 
+/// A dataset that some run of an experiment used, for pickers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DatasetSummary {
+    /// Where it was used.
+    pub experiment_id: i64,
+    /// Name given by the user.
+    pub name: String,
+    /// Content digest given by the client.
+    pub digest: String,
+    /// What it was used for, e.g. `training`, if that was said.
+    pub context: Option<String>,
+}
+
 /// A logged model that a run made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelOutput {

@@ -400,6 +400,27 @@ impl<'a> From<&'a store::DatasetInput> for DatasetInput<'a> {
     }
 }
 
+/// A dataset that runs of an experiment used.
+#[derive(Serialize)]
+pub(super) struct DatasetSummary<'a> {
+    experiment_id: Text<i64>,
+    name: &'a str,
+    digest: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
+}
+
+impl<'a> From<&'a store::DatasetSummary> for DatasetSummary<'a> {
+    fn from(summary: &'a store::DatasetSummary) -> Self {
+        Self {
+            experiment_id: Text(summary.experiment_id),
+            name: &summary.name,
+            digest: &summary.digest,
+            context: summary.context.as_deref(),
+        }
+    }
+}
+
 /// A logged model.
 #[derive(Serialize)]
 pub(super) struct LoggedModel<'a> {

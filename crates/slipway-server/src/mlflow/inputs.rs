@@ -1,13 +1,15 @@
 //! What runs read and which models they made.
 
 use super::decode::{Fields, Params};
-use super::encode::Answer;
-use super::error::Result;
-use super::{runs, validate, write};
+use super::encode::{Answer, DatasetSummary};
+use super::error::{MlflowError, Result};
+use super::{experiments, read, runs, validate, write};
 use crate::ServerState;
 use axum::extract::State;
 use slipway_store::{Change, Dataset, DatasetInput, KeyValue, ModelOutput};
 
+const SEARCHED_EXPERIMENTS: usize = 20;
+const FOUND_DATASETS: u64 = 1000;
 const NAME_LIMIT_CHARS: usize = 500;
 const DIGEST_LIMIT_CHARS: usize = 36;
 const SOURCE_LIMIT_CHARS: usize = 65_535;
@@ -57,6 +59,26 @@ fn input_tag(fields: &Fields<'_>) -> Result<KeyValue> {
     validate::length("key", key, TAG_KEY_LIMIT_CHARS)?;
     validate::length("value", value, TAG_VALUE_LIMIT_CHARS)?;
     Ok(KeyValue::new(key, value))
+}
+
+/// The datasets that runs of some experiments used.
+pub(super) async fn search_datasets(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+    let experiment_ids = experiments::ids(&params.fields())?;
+    if experiment_ids.is_empty() {
+        return Err(MlflowError::invalid("SearchDatasets request must specify at least one experiment_id."));
+    }
+    if experiment_ids.len() > SEARCHED_EXPERIMENTS {
+        return Err(MlflowError::invalid(format!(
+            "SearchDatasets request cannot specify more than {SEARCHED_EXPERIMENTS} experiment_ids. Received {} \
+             experiment_ids.",
+            experiment_ids.len()
+        )));
+    }
+    read(&state, move |reader| {
+        let found = reader.search_datasets(&experiment_ids, FOUND_DATASETS)?;
+        Answer::page("dataset_summaries", found.iter().map(DatasetSummary::from), None)
+    })
+    .await
 }
 
 pub(super) async fn log_outputs(State(state): State<ServerState>, params: Params) -> Result<Answer> {

@@ -71,6 +71,7 @@ fn tracking() -> Router<ServerState> {
         .route("/experiments/restore", post(experiments::restore))
         .route("/experiments/set-experiment-tag", post(experiments::set_tag))
         .route("/experiments/delete-experiment-tag", post(experiments::delete_tag))
+        .route("/experiments/search-datasets", post(inputs::search_datasets))
         .route("/runs/create", post(runs::create))
         .route("/runs/get", get(runs::get))
         .route("/runs/search", post(runs::search))

@@ -1,5 +1,6 @@
 //! What can be asked of the store. A [`Reader`] sees one consistent snapshot and changes nothing.
 
+mod datasets;
 mod experiments;
 mod histories;
 mod logged_models;
