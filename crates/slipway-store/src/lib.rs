@@ -10,6 +10,7 @@
 
 mod change;
 mod codes;
+mod columns;
 mod error;
 pub mod history;
 mod model;
@@ -17,6 +18,8 @@ mod pool;
 mod reader;
 mod schema;
 pub mod search;
+#[cfg(test)]
+mod search_tests;
 pub mod series;
 mod store;
 #[cfg(test)]

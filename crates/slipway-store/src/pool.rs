@@ -22,13 +22,23 @@ impl Pool {
 
     /// Runs `read` inside one snapshot of the database.
     pub(crate) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.with_after(|| (), |connection, ()| read(connection))
+    }
+
+    /// The same, with something that is to be done before the snapshot begins.
+    pub(crate) fn with_after<B, T>(
+        &self,
+        before: impl FnOnce() -> B,
+        read: impl FnOnce(&Connection, B) -> Result<T>,
+    ) -> Result<T> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.open()?,
         };
+        let before = before();
         let transaction = connection.unchecked_transaction()?;
-        let result = read(&transaction);
+        let result = read(&transaction, before);
         transaction.finish()?;
         let mut kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT {

@@ -1,9 +1,10 @@
 //! [`Store`]: one database, its writer thread, its background thread and its readers.
 
 use crate::change::{Applied, Change, Notice};
+use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::pool::Pool;
-use crate::reader::Reader;
+use crate::reader::{KeyTexts, Reader};
 use crate::schema;
 use crate::upkeep::{self, Board};
 use crate::writer::{self, Request};
@@ -26,6 +27,8 @@ pub struct Store {
 struct Shared {
     path: PathBuf,
     pool: Arc<Pool>,
+    columns: Arc<Columns>,
+    key_texts: KeyTexts,
     requests: mpsc::Sender<Request>,
     board: Arc<Board>,
     threads: Mutex<Option<Threads>>,
@@ -73,12 +76,15 @@ impl Store {
         let (requests, receiver) = mpsc::channel();
         let pool = Arc::new(Pool::new(path.clone()));
         let board = Arc::new(Board::default());
-        let writing = board.clone();
-        let writer = thread("store-writer", move || writer::run(connection, &receiver, &observer, writing))?;
+        let columns = Arc::new(Columns::default());
+        let (writing, touched) = (board.clone(), columns.clone());
+        let write = move || writer::run(connection, &receiver, &observer, writing, &touched);
+        let writer = thread("store-writer", write)?;
         let (background, reading, asking) = (board.clone(), pool.clone(), requests.clone());
         let upkeep = thread("store-upkeep", move || upkeep::run(&reading, &asking, &background))?;
         let threads = Mutex::new(Some(Threads { writer, upkeep }));
-        Ok(Self { shared: Arc::new(Shared { path, pool, requests, board, threads }) })
+        let key_texts = KeyTexts::default();
+        Ok(Self { shared: Arc::new(Shared { path, pool, columns, key_texts, requests, board, threads }) })
     }
 
     /// The database file.
@@ -116,7 +122,11 @@ impl Store {
     /// # Errors
     /// Whatever `read` gives, or what the database says.
     pub fn read<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        self.shared.pool.with(|connection| read(&Reader::new(connection)))
+        let Shared { pool, columns, key_texts, .. } = &*self.shared;
+        pool.with_after(
+            || columns.committed(),
+            |db, committed| read(&Reader::new(db, columns, committed, key_texts)),
+        )
     }
 
     /// Does at once what the background thread would do in its own time, and waits for it: every history is compacted,

@@ -3,7 +3,7 @@
 use super::{LoggedModelSearch, Reader, among};
 use crate::error::{Error, Missing, Result};
 use crate::model::{LoggedModel, ModelMetric, Page, Point};
-use crate::search::{Entity, LoggedModels, Where, compile, in_datasets, parse_order};
+use crate::search::{Entity, LoggedModels, Where, compile_expr, in_datasets, parse, parse_order};
 use crate::writer::from_bits;
 use rusqlite::{OptionalExtension, Row};
 
@@ -32,11 +32,14 @@ impl Reader<'_> {
     /// [`Error::Search`] for a filter or an order that cannot be understood.
     pub fn search_logged_models(&self, search: &LoggedModelSearch) -> Result<Page<LoggedModel>> {
         let entity = LoggedModels { datasets: &search.datasets };
-        let filter = compile(&search.filter, &entity)?;
+        let expr = parse(&search.filter)?;
+        let filter = compile_expr(expr.as_ref(), &entity)?;
+        let by_metric =
+            expr.is_some_and(|expr| expr.any(&|clause| clause.field.entity.as_deref() == Some("metrics")));
         let mut query = Where::default();
         query.push("SELECT l.id FROM logged_models l WHERE l.lifecycle = 0 AND ");
         query.push(&among("l.experiment", &search.experiment_ids)).push(" AND ").append(&filter);
-        if !search.datasets.is_empty() && !search.filter.contains("metrics.") {
+        if !search.datasets.is_empty() && !by_metric {
             // Without a metric condition the datasets say which models: those measured on one of them.
             query.push(" AND EXISTS (SELECT 1 FROM logged_model_metrics x WHERE x.model = l.id AND ");
             query.append(&in_datasets(&search.datasets)).push(")");

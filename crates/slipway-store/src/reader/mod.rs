@@ -3,6 +3,7 @@
 mod datasets;
 mod experiments;
 mod histories;
+mod key_texts;
 mod logged_models;
 mod registry;
 mod runs;
@@ -12,16 +13,28 @@ pub use table::{
     ColumnInfo, ColumnKind, ColumnRef, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 
+pub(crate) use key_texts::KeyTexts;
+
+use crate::columns::Columns;
 use crate::error::Result;
 use crate::model::{KeyValue, Page, View};
-use crate::search::{Entity, SearchError, Where, parse_order};
+use crate::search::{Entity, OrderKey, SearchError, Where, parse_order};
 use rusqlite::{Connection, Params, params_from_iter};
 
 /// One snapshot of the store.
 #[derive(Debug)]
 pub struct Reader<'a> {
     db: &'a Connection,
+    columns: &'a Columns,
+    /// Last change that was committed before the snapshot began.
+    committed: u64,
+    key_texts: &'a KeyTexts,
+    /// From how many runs on a search goes through columns instead of the tables.
+    many_runs: u32,
 }
+
+/// Below this many runs a search by SQL takes a few milliseconds and needs no columns.
+const MANY_RUNS: u32 = 1000;
 
 /// A search as the protocols ask for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -69,8 +82,27 @@ pub struct LoggedModelOrder {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(db: &'a Connection) -> Self {
-        Self { db }
+    pub(crate) fn new(
+        db: &'a Connection,
+        columns: &'a Columns,
+        committed: u64,
+        key_texts: &'a KeyTexts,
+    ) -> Self {
+        Self { db, columns, committed, key_texts, many_runs: MANY_RUNS }
+    }
+
+    /// The same reader with another idea of how many runs are many.
+    #[cfg(test)]
+    pub(crate) fn through(&self, many_runs: u32) -> Self {
+        Self { many_runs, ..*self }
+    }
+
+    /// True when so many runs fulfil `scope` that a search should go through columns.
+    fn has_many_runs(&self, scope: &str) -> Result<bool> {
+        let sql =
+            format!("SELECT count(*) FROM (SELECT 1 FROM runs r WHERE {scope} LIMIT {})", self.many_runs);
+        let found: u32 = self.db.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(found >= self.many_runs)
     }
 
     /// Keys and values of a query with these two columns.
@@ -101,6 +133,17 @@ fn as_i64(number: u64) -> i64 {
 /// `ORDER BY` terms for the given keys, then the default ones.
 fn order_terms(entity: &impl Entity, order_by: &[String], default: &str) -> Result<Where> {
     let mut out = Where::default();
+    for key in order_keys(order_by)? {
+        entity.order(&key, &mut out)?;
+        out.push(", ");
+    }
+    out.push(default);
+    Ok(out)
+}
+
+/// Reads the keys of an order, of which none may come twice.
+fn order_keys(order_by: &[String]) -> Result<Vec<OrderKey>> {
+    let mut keys = Vec::new();
     let mut seen = Vec::new();
     for text in order_by {
         let key = parse_order(text)?;
@@ -114,11 +157,9 @@ fn order_terms(entity: &impl Entity, order_by: &[String], default: &str) -> Resu
             .into());
         }
         seen.push(name);
-        entity.order(&key, &mut out)?;
-        out.push(", ");
+        keys.push(key);
     }
-    out.push(default);
-    Ok(out)
+    Ok(keys)
 }
 
 /// Condition for a lifecycle column.

@@ -3,7 +3,7 @@
 use super::{Reader, Search, as_i64, order_terms};
 use crate::error::{Error, Missing, Result};
 use crate::model::{ModelVersion, Page, RegisteredModel, Stage};
-use crate::search::{RegisteredModels, Versions, Where, compile};
+use crate::search::{RegisteredModels, Versions, Where, compile_expr, parse};
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
 const COLUMNS: &str = "v.model, v.version, v.created_ms, v.updated_ms, v.user, v.description, v.source, \
@@ -49,10 +49,11 @@ impl Reader<'_> {
     /// # Errors
     /// [`Error::Search`] for a filter or an order that cannot be understood.
     pub fn search_registered_models(&self, search: &Search) -> Result<Page<RegisteredModel>> {
+        let filter = parse(&search.filter)?;
         let mut query = Where::default();
         query.push("SELECT m.name FROM registered_models m WHERE ");
-        query.push(&RegisteredModels::hide_prompts(&search.filter));
-        query.push(" AND ").append(&compile(&search.filter, &RegisteredModels)?).push(" ORDER BY ");
+        query.push(&RegisteredModels::hide_prompts(filter.as_ref()));
+        query.push(" AND ").append(&compile_expr(filter.as_ref(), &RegisteredModels)?).push(" ORDER BY ");
         query.append(&order_terms(&RegisteredModels, &search.order_by, "m.name ASC")?);
         query
             .push(" LIMIT ? OFFSET ?")
@@ -126,10 +127,11 @@ impl Reader<'_> {
     /// # Errors
     /// [`Error::Search`] for a filter or an order that cannot be understood.
     pub fn search_model_versions(&self, search: &Search) -> Result<Page<ModelVersion>> {
+        let filter = parse(&search.filter)?;
         let mut query = Where::default();
         query.push("SELECT ").push(COLUMNS).push(" FROM model_versions v WHERE ");
-        query.push(&Versions::hide_prompts(&search.filter));
-        query.push(" AND ").append(&compile(&search.filter, &Versions)?).push(" ORDER BY ");
+        query.push(&Versions::hide_prompts(filter.as_ref()));
+        query.push(" AND ").append(&compile_expr(filter.as_ref(), &Versions)?).push(" ORDER BY ");
         let default = "v.updated_ms DESC, v.model ASC, v.version DESC";
         query.append(&order_terms(&Versions, &search.order_by, default)?);
         query

@@ -1,14 +1,18 @@
 //! Runs; their histories are in [`super::histories`].
 
-use super::{Reader, Search, among, in_view, order_terms};
+use super::{Reader, Reduce, Search, among, in_view, order_keys, order_terms};
+use crate::columns::{Key, Query, Rule, Shape, Sort};
 use crate::error::{Error, Missing, Result};
-use crate::model::{Dataset, DatasetInput, ModelOutput, Page, Run, RunInfo};
-use crate::search::{Runs, Where, compile};
+use crate::model::{Dataset, DatasetInput, KeyValue, ModelOutput, Page, Run, RunInfo};
+use crate::search::{Expr, OrderKey, RunField, Runs, Where, compile_expr, parse};
 use crate::writer::read_summary;
 use rusqlite::{OptionalExtension, Row};
 
 const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.name, r.user, r.status, r.start_ms, r.end_ms, \
      r.artifact_uri, r.lifecycle, r.parent";
+
+/// MLflow refuses to test metrics for NULL, and so do searches in its name.
+const RUNS: Runs = Runs { null_metrics: false };
 
 impl Reader<'_> {
     /// The fixed fields of a run, in the trash or not.
@@ -45,13 +49,24 @@ impl Reader<'_> {
     /// # Errors
     /// [`Error::Search`] for a filter or an order that cannot be understood.
     pub fn search_runs(&self, experiment_ids: &[i64], search: &Search) -> Result<Page<Run>> {
-        let mut query = Where::default();
-        query.push("SELECT r.id FROM runs r WHERE ").push(&among("r.experiment", experiment_ids));
-        query.push(" AND ").push(&in_view("r.lifecycle", search.view));
-        query.push(" AND ").append(&compile(&search.filter, &Runs)?);
-        query.push(" ORDER BY ");
-        query.append(&order_terms(&Runs, &search.order_by, "r.start_ms DESC, r.run_id ASC")?);
-        let page = self.page_of_ids(query, search.offset, search.limit)?;
+        let filter = parse(&search.filter)?;
+        let order = order_keys(&search.order_by)?;
+        let scope =
+            format!("{} AND {}", among("r.experiment", experiment_ids), in_view("r.lifecycle", search.view));
+        let in_columns = match self.has_many_runs(&scope)? {
+            true => self.search_columns(experiment_ids, search, filter.as_ref(), &order)?,
+            false => None,
+        };
+        let page = match in_columns {
+            Some(page) => page,
+            None => {
+                let mut query = Where::default();
+                query.push(&format!("SELECT r.id FROM runs r WHERE {scope} AND "));
+                query.append(&compile_expr(filter.as_ref(), &RUNS)?).push(" ORDER BY ");
+                query.append(&order_terms(&RUNS, &search.order_by, "r.start_ms DESC, r.run_id ASC")?);
+                self.page_of_ids(query, search.offset, search.limit)?
+            }
+        };
         let mut statement =
             self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM runs r WHERE r.id = ?1"))?;
         let mut items = Vec::with_capacity(page.items.len());
@@ -60,6 +75,36 @@ impl Reader<'_> {
             items.push(self.complete(id, info)?);
         }
         Ok(Page { items, more: page.more })
+    }
+
+    /// The page that a search finds in columns; none when it asks for what no column holds.
+    fn search_columns(
+        &self,
+        experiment_ids: &[i64],
+        search: &Search,
+        filter: Option<&Expr>,
+        order: &[OrderKey],
+    ) -> Result<Option<Page<i64>>> {
+        let mut query = Query::new(Some(experiment_ids), search.view);
+        if let Some(filter) = filter
+            && !query.filter(filter, RUNS)?
+        {
+            return Ok(None);
+        }
+        for key in order {
+            let column = match Runs::resolve_order(key)? {
+                RunField::Metric(key) => Key::Metric(key, Reduce::Last),
+                RunField::Param(key) => Key::Param(key),
+                RunField::Tag(key) => Key::Tag(key),
+                RunField::Attribute(attribute) => Key::Attribute(attribute),
+                RunField::Dataset(_) => return Ok(None),
+            };
+            query.sort(column, Sort { ascending: key.ascending, rule: Rule::NanAfterNumbers });
+        }
+        let window = search.offset..search.offset.saturating_add(search.limit);
+        let found = query.run(self.columns, self.db, self.committed, &Shape::Flat, window.clone())?;
+        let items = found.page.iter().map(|hit| hit.id).collect();
+        Ok(Some(Page { items, more: window.end < found.total as u64 }))
     }
 
     fn find_run(&self, run_id: &str) -> Result<(i64, RunInfo)> {
@@ -74,11 +119,15 @@ impl Reader<'_> {
     /// Adds everything but the histories.
     fn complete(&self, id: i64, info: RunInfo) -> Result<Run> {
         let mut metrics = self.db.prepare_cached(
-            "SELECT n.text, s.points, s.last_step, s.last_ms, s.last_bits, s.first_step, s.first_ms, s.first_bits, \
-             s.min_value, s.min_step, s.max_value, s.max_step, s.bad_step \
-             FROM series s JOIN names n ON n.id = s.name WHERE s.run = ?1 ORDER BY n.text",
+            "SELECT s.name, s.points, s.last_step, s.last_ms, s.last_bits, s.first_step, s.first_ms, s.first_bits, \
+             s.min_value, s.min_step, s.max_value, s.max_step, s.bad_step FROM series s WHERE s.run = ?1",
         )?;
-        let metrics = metrics.query_map([id], read_summary)?.collect::<rusqlite::Result<_>>()?;
+        let mut rows = metrics.query([id])?;
+        let mut metrics = Vec::new();
+        while let Some(row) = rows.next()? {
+            metrics.push(read_summary(row, self.key_texts.get(self.db, row.get(0)?)?.to_string())?);
+        }
+        metrics.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let mut inputs = self
             .db
             .prepare_cached("SELECT model_id FROM run_model_inputs WHERE run = ?1 ORDER BY model_id")?;
@@ -90,20 +139,27 @@ impl Reader<'_> {
             .query_map([id], |row| Ok(ModelOutput { model_id: row.get(0)?, step: row.get(1)? }))?
             .collect::<rusqlite::Result<_>>()?;
         Ok(Run {
-            params: self.pairs(
-                "SELECT n.text, p.value FROM run_params p JOIN names n ON n.id = p.name WHERE p.run = ?1 ORDER BY n.text",
-                [id],
-            )?,
-            tags: self.pairs(
-                "SELECT n.text, t.value FROM run_tags t JOIN names n ON n.id = t.name WHERE t.run = ?1 ORDER BY n.text",
-                [id],
-            )?,
+            params: self.named_texts("SELECT name, value FROM run_params WHERE run = ?1", id)?,
+            tags: self.named_texts("SELECT name, value FROM run_tags WHERE run = ?1", id)?,
             metrics,
             datasets: self.datasets(id)?,
             model_inputs,
             model_outputs,
             info,
         })
+    }
+
+    /// Keys and values of a run, by key, from a query that gives the number of the name and the value.
+    fn named_texts(&self, sql: &str, run: i64) -> Result<Vec<KeyValue>> {
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query([run])?;
+        let mut pairs = Vec::new();
+        while let Some(row) = rows.next()? {
+            let key = self.key_texts.get(self.db, row.get(0)?)?.to_string();
+            pairs.push(KeyValue { key, value: row.get(1)? });
+        }
+        pairs.sort_unstable();
+        Ok(pairs)
     }
 
     fn datasets(&self, run: i64) -> Result<Vec<DatasetInput>> {

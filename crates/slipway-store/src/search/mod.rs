@@ -1,35 +1,79 @@
 //! The search language: one grammar for runs, experiments, logged models, registered models and versions.
 //!
-//! Everything MLflow accepts is accepted and means the same; beyond it there are `OR`, `NOT`, parentheses and
-//! comparisons of params as numbers. A filter is read into an [`Expr`] that remembers where each part stood, and an
-//! entity turns that into SQL whose values are bound, never pasted.
+//! Everything MLflow accepts is accepted and means the same. Beyond it there are `OR`, `NOT` and parentheses,
+//! comparisons of params as numbers, dates, and null tests of every field. A filter is read into an [`Expr`] that
+//! remembers where each part stood ([`parse`]); the store then gives its fields a meaning and turns it into SQL whose
+//! values are bound, never pasted. Large sets of runs are searched in columns that are kept in memory, with the same
+//! answers. This module knows no database, so that [`parse`] and [`parse_order`] can be used, and fuzzed, on their own.
+//!
+//! # Grammar
 //!
 //! ```text
-//! filter  := [ or ]
-//! or      := and { OR and }
-//! and     := not { AND not }
-//! not     := NOT not | "(" or ")" | clause
-//! clause  := field op value | field IS [NOT] NULL | field [NOT] IN "(" text { "," text } ")"
-//! field   := [ entity "." ] key
-//! key     := word | `anything` | "anything"
-//! op      := = | == | != | <> | < | <= | > | >= | LIKE | ILIKE
-//! value   := number | 'text' | "text"
+//! filter  = [ or ] ;
+//! or      = and , { "OR" , and } ;
+//! and     = not , { "AND" , not } ;
+//! not     = "NOT" , not | "(" , or , ")" | clause ;
+//! clause  = field , op , value
+//!         | field , "IS" , [ "NOT" ] , "NULL"
+//!         | field , [ "NOT" ] , "IN" , "(" , text , { "," , text } , ")" ;
+//! field   = [ entity , "." ] , key ;
+//! entity  = word ;
+//! key     = word | "`" , { any but "`" } , "`" | '"' , { any but '"' } , '"' ;
+//! op      = "=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=" | "LIKE" | "ILIKE" ;
+//! value   = number | text ;
+//! text    = "'" , { any but "'" } , "'" | '"' , { any but '"' } , '"' ;
+//! number  = [ "+" | "-" ] , digits , [ "." , digits ] , [ ( "e" | "E" ) , [ "+" | "-" ] , digits ] ;
+//! word    = letter , { letter | digit | "_" | "." | "/" | ":" | "@" } ;
+//!
+//! order   = field , [ "ASC" | "DESC" ] ;
 //! ```
+//!
+//! Keywords are read whatever their case. The first dot of a word ends the entity. There is no escape inside quotes: a
+//! text with one kind of quote is put into the other.
+//!
+//! # Meaning
+//!
+//! - A field without an entity is an attribute. Which entities and attributes there are depends on what is searched; an
+//!   unknown one is an error that names those that exist.
+//! - A comparison with something missing is false, also `!=`; only `IS NULL` is true then. `NOT` turns true into false
+//!   and false into true, so `NOT params.model = 'gbm'` holds for runs without that param.
+//! - A metric is its latest value. NaN fulfils `!=` and nothing else. Only Slipway's own table lets metrics be tested
+//!   with `IS NULL`; MLflow refuses that, and so do searches in its name.
+//! - A param compared with an unquoted number is compared as a number, and a param that does not read as a finite number
+//!   counts as missing then. Compared with a text it is a text.
+//! - Times (`start_time`, `end_time`, `creation_time` and their like) are milliseconds since 1970, or a date in quotes:
+//!   `start_time >= '2026-11-01'`, `end_time < '2026-11-01T08:30:00+01:00'`; without a zone it is UTC.
+//! - `%` in `LIKE` stands for any run of characters, `_` for one; `ILIKE` does not tell ASCII letters of different case
+//!   apart. Otherwise texts are compared byte by byte.
+//!
+//! # Limits
+//!
+//! 50 levels of nesting, 200 conditions, 30,000 values in lists, 10,000 bytes in a pattern, 2 MiB in a filter.
+//! Beyond them there is an error that says so.
 
+mod date;
 mod entity;
 mod lexer;
 mod order;
 mod parser;
+mod render;
 mod sql;
+mod test;
 
-pub(crate) use entity::{Entity, Experiments, LoggedModels, RegisteredModels, Runs, Versions, in_datasets};
-pub(crate) use order::parse_order;
+#[cfg(test)]
+pub(crate) use date::parse_date;
+pub(crate) use entity::{
+    Entity, Experiments, LoggedModels, RegisteredModels, RunAttribute, RunField, Runs, Versions, in_datasets,
+};
+pub use order::{OrderKey, parse_order};
 pub use parser::{Clause, Expr, Field, Op, Value, parse};
-pub(crate) use sql::{Where, compile};
+pub use render::excerpt;
+pub(crate) use sql::{Where, compile, compile_expr};
+pub(crate) use test::Test;
 
 use std::ops::Range;
 
-/// Why a filter or an order could not be used.
+/// Why a filter or an order could not be used. [`SearchError::render`] shows the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SearchError {
@@ -57,3 +101,12 @@ const MAX_DEPTH: usize = 50;
 
 /// Most clauses in a filter.
 const MAX_CLAUSES: usize = 200;
+
+/// Most values in the IN lists of a filter: SQLite binds 32,766.
+const MAX_VALUES: usize = 30_000;
+
+/// Longest pattern of LIKE: SQLite refuses 50,000 bytes.
+const MAX_PATTERN: usize = 10_000;
+
+/// Longest filter, in bytes.
+const MAX_LENGTH: usize = 2 << 20;

@@ -1,22 +1,39 @@
 //! Orders: `[entity.]key [ASC|DESC]`.
 
-use super::SearchError;
 use super::lexer::{Kind, Token, lex};
 use super::parser::Field;
+use super::{MAX_PATTERN, SearchError};
 
 /// One key to sort by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OrderKey {
-    pub(crate) field: Field,
-    pub(crate) ascending: bool,
+pub struct OrderKey {
+    /// What to sort by.
+    pub field: Field,
+    /// Smallest first.
+    pub ascending: bool,
 }
 
-/// Reads one `order_by` entry.
-pub(crate) fn parse_order(text: &str) -> Result<OrderKey, SearchError> {
+/// Reads one `order_by` entry: a field, and `ASC` (the default) or `DESC`.
+///
+/// ```
+/// let key = slipway_store::search::parse_order("metrics.`val loss` DESC").unwrap();
+/// assert_eq!(key.field.key, "val loss");
+/// assert!(!key.ascending);
+/// ```
+///
+/// # Errors
+/// When it is not one field with at most one direction.
+pub fn parse_order(text: &str) -> Result<OrderKey, SearchError> {
     let invalid = || {
         SearchError::new(format!("Invalid order_by clause '{text}'."), 0..text.len())
             .hint("write a field and ASC or DESC, such as metrics.loss ASC")
     };
+    if text.len() > MAX_PATTERN {
+        return Err(SearchError::new(
+            format!("Invalid order_by clause: longer than {MAX_PATTERN} bytes"),
+            0..0,
+        ));
+    }
     let mut tokens: Vec<Token> = lex(text).map_err(|_| invalid())?;
     let mut ascending = true;
     if tokens.len() > 1

@@ -1,7 +1,7 @@
 //! Reads tokens into an expression.
 
 use super::lexer::{Kind, Token, lex};
-use super::{MAX_CLAUSES, MAX_DEPTH, SearchError};
+use super::{MAX_CLAUSES, MAX_DEPTH, MAX_LENGTH, MAX_VALUES, SearchError};
 use std::ops::Range;
 
 /// A filter as it was meant, before any entity gives it a meaning.
@@ -62,6 +62,24 @@ pub enum Op {
 }
 
 impl Op {
+    /// True for the six comparisons that numbers have.
+    pub(crate) fn is_ordering(self) -> bool {
+        matches!(self, Self::Eq | Self::Ne | Self::Lt | Self::Le | Self::Gt | Self::Ge)
+    }
+
+    /// The answer of one of these six. NaN is unequal to everything, itself included.
+    pub(crate) fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Self::Eq => left == right,
+            Self::Ne => left != right,
+            Self::Lt => left < right,
+            Self::Le => left <= right,
+            Self::Gt => left > right,
+            Self::Ge => left >= right,
+            _ => false,
+        }
+    }
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,11 +114,35 @@ pub enum Value {
     Nothing,
 }
 
+impl Expr {
+    /// True when one of the clauses fulfils `test`.
+    pub(crate) fn any(&self, test: &dyn Fn(&Clause) -> bool) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.any(test)),
+            Self::Not(inner) => inner.any(test),
+            Self::Clause(clause) => test(clause),
+        }
+    }
+}
+
 /// Reads a filter; `None` when it is empty.
+///
+/// ```
+/// use slipway_store::search::{Expr, parse};
+///
+/// let filter = parse("metrics.loss < 0.3 AND (params.model = 'gbm' OR tags.team IS NULL)").unwrap();
+/// let Some(Expr::And(parts)) = filter else { unreachable!() };
+/// assert_eq!(parts.len(), 2);
+/// // What was read can be written again.
+/// assert_eq!(parts[1].to_string(), "params.model = 'gbm' OR tags.team IS NULL");
+/// ```
 ///
 /// # Errors
 /// The place of the first token that does not fit, and what was expected there.
 pub fn parse(text: &str) -> Result<Option<Expr>, SearchError> {
+    if text.len() > MAX_LENGTH {
+        return Err(SearchError::new(format!("Invalid filter string: longer than {MAX_LENGTH} bytes"), 0..0));
+    }
     if text.is_empty() {
         return Ok(None);
     }
@@ -110,7 +152,7 @@ pub fn parse(text: &str) -> Result<Option<Expr>, SearchError> {
             0..text.len(),
         ));
     }
-    let mut parser = Parser { text, tokens: lex(text)?, next: 0, depth: 0, clauses: 0 };
+    let mut parser = Parser { text, tokens: lex(text)?, next: 0, depth: 0, clauses: 0, values: 0 };
     let expr = parser.or()?;
     match parser.tokens.get(parser.next) {
         None => Ok(Some(expr)),
@@ -128,6 +170,8 @@ struct Parser<'a> {
     next: usize,
     depth: usize,
     clauses: usize,
+    /// Entries of IN lists.
+    values: usize,
 }
 
 impl Parser<'_> {
@@ -293,6 +337,13 @@ impl Parser<'_> {
                 _ => return Err(self.unexpected("a text in quotes")),
             }
             self.next += 1;
+            self.values += 1;
+            if self.values > MAX_VALUES {
+                return Err(SearchError::new(
+                    format!("Invalid filter string: more than {MAX_VALUES} values in lists"),
+                    self.here(),
+                ));
+            }
             if self.take(&Kind::Close) {
                 return Ok(texts);
             }

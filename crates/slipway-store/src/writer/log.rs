@@ -82,7 +82,7 @@ fn put_param(
 }
 
 /// The finite number that a param's text reads as.
-fn as_number(text: &str) -> Option<f64> {
+pub(crate) fn as_number(text: &str) -> Option<f64> {
     text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
@@ -259,7 +259,7 @@ pub(super) fn find_series(db: &Connection, run: i64, name: i64) -> Result<Option
          min_value, min_step, max_value, max_step, bad_step, id FROM series WHERE run = ?1 AND name = ?2",
     )?;
     let found = statement
-        .query_row([run, name], |row| Ok((row.get::<_, i64>(13)?, read_summary(row)?)))
+        .query_row([run, name], |row| Ok((row.get::<_, i64>(13)?, read_summary(row, String::new())?)))
         .optional()?;
     let Some((id, summary)) = found else { return Ok(None) };
     let mut statement = db.prepare_cached(
@@ -272,11 +272,11 @@ pub(super) fn find_series(db: &Connection, run: i64, name: i64) -> Result<Option
     Ok(Some(HotSeries::new(id, summary, tail, next_block)))
 }
 
-/// Reads the columns `key, points, last_*, first_*, min_*, max_*, bad_step`, in this order.
-pub(crate) fn read_summary(row: &Row<'_>) -> rusqlite::Result<MetricSummary> {
+/// Reads the columns `…, points, last_*, first_*, min_*, max_*, bad_step`, in this order.
+pub(crate) fn read_summary(row: &Row<'_>, key: String) -> rusqlite::Result<MetricSummary> {
     let extreme = |value: Option<f64>, step: Option<i64>| Some(Extreme { value: value?, step: step? });
     Ok(MetricSummary {
-        key: row.get(0)?,
+        key,
         points: row.get::<_, i64>(1)?.cast_unsigned(),
         last: Point { step: row.get(2)?, time_ms: row.get(3)?, value: from_bits(row.get(4)?) },
         first: Point { step: row.get(5)?, time_ms: row.get(6)?, value: from_bits(row.get(7)?) },

@@ -15,12 +15,13 @@ mod runs;
 mod tidy;
 
 use crate::change::{Applied, Change, Notice};
+use crate::columns::{Columns, Touched};
 use crate::error::{Error, Result};
 use crate::store::Observer;
 use crate::upkeep::Board;
 use hot::Hot;
 pub(crate) use hot::Tail;
-pub(crate) use log::{from_bits, read_summary};
+pub(crate) use log::{as_number, from_bits, read_summary};
 use names::Names;
 use rusqlite::Connection;
 use std::sync::{Arc, mpsc};
@@ -47,6 +48,7 @@ pub(crate) fn run(
     requests: &mpsc::Receiver<Request>,
     observer: &Observer,
     board: Arc<Board>,
+    columns: &Columns,
 ) {
     let mut writer =
         Writer { connection, names: Names::default(), hot: Hot::default(), tails: Vec::new(), board };
@@ -65,7 +67,13 @@ pub(crate) fn run(
         if waiting.is_empty() {
             break;
         }
-        writer.commit(waiting, observer);
+        // Before the commit, so that no snapshot shows a change that was not noted.
+        for (work, _) in &waiting {
+            if let Work::Change(change) = work {
+                columns.note(&Touched::by(change));
+            }
+        }
+        writer.commit(waiting, observer, columns);
     }
     if let Err(error) = writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
         tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
@@ -91,7 +99,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn commit(&mut self, waiting: Vec<Waiting>, observer: &Observer) {
+    fn commit(&mut self, waiting: Vec<Waiting>, observer: &Observer, columns: &Columns) {
         let mut notices = Vec::new();
         let mut answers = Vec::with_capacity(waiting.len());
         let generation = self.board.generation();
@@ -123,6 +131,7 @@ impl Writer {
         } else if !notices.is_empty() {
             observer(&notices);
         }
+        columns.settle();
         // Once more after the commit: until now readers saw what was there before.
         if self.board.generation() != generation {
             self.board.series_may_be_gone();
@@ -180,6 +189,12 @@ impl Writer {
         let db = &self.connection;
         let names = &mut self.names;
         match change {
+            Change::Together(changes) => {
+                for change in changes {
+                    self.apply(change, notices)?;
+                }
+                Ok(Applied::Done)
+            }
             Change::CreateExperiment { name, artifact_location, tags, at_ms } => {
                 let place =
                     |id| artifact_location.clone().unwrap_or_else(|| format!("mlflow-artifacts:/{id}"));

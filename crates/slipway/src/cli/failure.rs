@@ -125,20 +125,15 @@ impl From<anyhow::Error> for Failure {
 
 /// The text, and carets under the units `start` to `end` of its UTF-16 form.
 fn caret(text: &str, start: usize, end: usize) -> String {
-    // Every character takes one column here: control characters were replaced and tabs with them.
-    let column = |units: usize| {
+    let byte = |units: usize| {
         let mut seen = 0;
-        text.chars()
-            .take_while(|letter| {
-                seen += letter.len_utf16();
-                seen <= units
-            })
-            .count()
+        let mut after = text.char_indices().map(|(at, letter)| {
+            seen += letter.len_utf16();
+            (at, seen)
+        });
+        after.find(|(_, seen)| *seen > units).map_or(text.len(), |(at, _)| at)
     };
-    let from = column(start);
-    let width = column(end).saturating_sub(from).max(1);
-    let shown: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    format!("  {shown}\n  {}{}", " ".repeat(from), "^".repeat(width))
+    slipway_store::search::excerpt(text, byte(start)..byte(end))
 }
 
 #[cfg(test)]

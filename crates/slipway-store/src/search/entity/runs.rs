@@ -1,0 +1,215 @@
+//! What a filter of runs may name.
+
+use super::{
+    Entity, TagTable, direction, no_null_test_of_metrics, push_order, unknown_attribute, unknown_entity,
+};
+use crate::search::SearchError;
+use crate::search::order::OrderKey;
+use crate::search::parser::{Clause, Field, Op, Value};
+use crate::search::sql::Where;
+use crate::search::test::Test;
+
+/// Runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Runs {
+    /// Whether metrics may be tested for NULL, which MLflow refuses.
+    pub(crate) null_metrics: bool,
+}
+
+/// What a condition on a run looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum RunField {
+    Metric(String),
+    Param(String),
+    Tag(String),
+    Attribute(RunAttribute),
+    /// `name`, `digest` or `context` of the datasets that a run read: any of them may answer.
+    Dataset(&'static str),
+}
+
+/// Fields of the run itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum RunAttribute {
+    RunId,
+    Name,
+    Status,
+    User,
+    ArtifactUri,
+    Start,
+    End,
+    Duration,
+}
+
+const ENTITIES: &str = "'metrics', 'params', 'tags', 'attributes', 'datasets'";
+
+const ATTRIBUTES: &[&str] =
+    &["run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time", "duration"];
+
+impl RunAttribute {
+    fn read(field: &Field) -> Result<Self, SearchError> {
+        Ok(match field.key.as_str() {
+            "run_id" => Self::RunId,
+            "run_name" | "run name" | "Run name" | "Run Name" => Self::Name,
+            "status" => Self::Status,
+            "user_id" => Self::User,
+            "artifact_uri" => Self::ArtifactUri,
+            "start_time" | "created" | "Created" => Self::Start,
+            "end_time" => Self::End,
+            "duration" => Self::Duration,
+            _ => return Err(unknown_attribute(field, ATTRIBUTES)),
+        })
+    }
+
+    /// The expression behind it, of a run `r`.
+    pub(crate) fn column(self) -> &'static str {
+        match self {
+            Self::RunId => "r.run_id",
+            Self::Name => "r.name",
+            Self::Status => {
+                "CASE r.status WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'SCHEDULED' WHEN 3 THEN 'FINISHED' \
+                 WHEN 4 THEN 'FAILED' ELSE 'KILLED' END"
+            }
+            Self::User => "r.user",
+            Self::ArtifactUri => "r.artifact_uri",
+            Self::Start => "r.start_ms",
+            Self::End => "r.end_ms",
+            Self::Duration => "(r.end_ms - r.start_ms)",
+        }
+    }
+
+    /// Numbers are compared with numbers; the others are texts.
+    pub(crate) fn is_number(self) -> bool {
+        matches!(self, Self::Start | Self::End | Self::Duration)
+    }
+}
+
+impl Runs {
+    /// What a clause looks at, and what it asks.
+    pub(crate) fn resolve(self, clause: &Clause) -> Result<(RunField, Test), SearchError> {
+        let key = clause.field.key.clone();
+        Ok(match clause.field.entity.as_deref() {
+            Some("metrics" | "metric") => {
+                if !self.null_metrics {
+                    no_null_test_of_metrics(clause)?;
+                }
+                (RunField::Metric(key), Test::of_number("metric", clause)?)
+            }
+            Some("params" | "param" | "parameters" | "parameter") => {
+                let test = match clause.value {
+                    Value::Number(_) => Test::of_number("param", clause)?,
+                    _ => Test::of_text("param", clause)?,
+                };
+                (RunField::Param(key), test)
+            }
+            Some("tags" | "tag") => (RunField::Tag(key), Test::of_text("tag", clause)?),
+            Some("dataset" | "datasets") => {
+                let column = match key.as_str() {
+                    "name" => "d.name",
+                    "digest" => "d.digest",
+                    "context" => "t.value",
+                    _ => return Err(unknown_attribute(&clause.field, &["name", "digest", "context"])),
+                };
+                (RunField::Dataset(column), Test::of_text("dataset", clause)?)
+            }
+            None | Some("attributes" | "attribute" | "attr" | "run") => {
+                let attribute = RunAttribute::read(&clause.field)?;
+                let test = match attribute {
+                    RunAttribute::Start | RunAttribute::End => Test::of_time("attribute", clause)?,
+                    RunAttribute::Duration => Test::of_number("attribute", clause)?,
+                    _ => Test::of_text("attribute", clause)?,
+                };
+                (RunField::Attribute(attribute), test)
+            }
+            Some(_) => return Err(unknown_entity(&clause.field, ENTITIES)),
+        })
+    }
+
+    /// What an order sorts by.
+    pub(crate) fn resolve_order(key: &OrderKey) -> Result<RunField, SearchError> {
+        let name = key.field.key.clone();
+        match key.field.entity.as_deref() {
+            Some("metrics" | "metric") => Ok(RunField::Metric(name)),
+            Some("params" | "param" | "parameters" | "parameter") => Ok(RunField::Param(name)),
+            Some("tags" | "tag") => Ok(RunField::Tag(name)),
+            None | Some("attributes" | "attribute" | "attr" | "run") => {
+                Ok(RunField::Attribute(RunAttribute::read(&key.field)?))
+            }
+            Some(other) => Err(SearchError::new(
+                format!(
+                    "Invalid identifier type '{other}'. Expected one of 'metrics', 'params', 'tags', 'attributes'"
+                ),
+                key.field.span.clone(),
+            )),
+        }
+    }
+}
+
+const METRIC_FROM: &str =
+    "FROM series s WHERE s.run = r.id AND s.name = (SELECT id FROM names WHERE text = ?)";
+const PARAM_FROM: &str =
+    "FROM run_params t WHERE t.run = r.id AND t.name = (SELECT id FROM names WHERE text = ?)";
+const TAG_FROM: &str =
+    "FROM run_tags t WHERE t.run = r.id AND t.name = (SELECT id FROM names WHERE text = ?)";
+const DATASET_FROM: &str = "FROM run_datasets i JOIN datasets d ON d.id = i.dataset \
+     LEFT JOIN run_dataset_tags t ON t.input = i.id AND t.key = 'mlflow.data.context' WHERE i.run = r.id AND ";
+
+impl Entity for Runs {
+    fn clause(&self, clause: &Clause, out: &mut Where) -> Result<(), SearchError> {
+        let (field, test) = self.resolve(clause)?;
+        match field {
+            RunField::Metric(key) => match test {
+                // NaN is unequal to everything, and stands as NULL.
+                Test::Number(Op::Ne, _) => {
+                    out.push("EXISTS (SELECT 1 ").push(METRIC_FROM).bind(key);
+                    out.push(" AND (s.last_value IS NULL OR ");
+                    test.write("s.last_value", out);
+                    out.push("))");
+                }
+                test => TagTable { from: METRIC_FROM }.write(&key, test, "s.last_value", out),
+            },
+            RunField::Param(key) => {
+                let column = if matches!(test, Test::Number(..)) { "t.number" } else { "t.value" };
+                TagTable { from: PARAM_FROM }.write(&key, test, column, out);
+            }
+            RunField::Tag(key) => TagTable { from: TAG_FROM }.write(&key, test, "t.value", out),
+            RunField::Dataset(column) => {
+                let (exists, test) = match test {
+                    Test::Null => ("NOT EXISTS (SELECT 1 ", Test::NotNull),
+                    test => ("EXISTS (SELECT 1 ", test),
+                };
+                out.push(exists).push(DATASET_FROM);
+                test.write(column, out);
+                out.push(")");
+            }
+            RunField::Attribute(attribute) => test.write(attribute.column(), out),
+        }
+        Ok(())
+    }
+
+    fn order(&self, key: &OrderKey, out: &mut Where) -> Result<(), SearchError> {
+        let mut value = Where::default();
+        match Self::resolve_order(key)? {
+            RunField::Metric(name) => {
+                // Numbers first, then NaN, then runs without the metric, in both directions.
+                out.push("coalesce((SELECT s.last_value IS NULL ").push(METRIC_FROM).bind(name.clone());
+                out.push("), 2), (SELECT s.last_value ").push(METRIC_FROM).bind(name);
+                out.push(") ").push(direction(key.ascending));
+                return Ok(());
+            }
+            RunField::Param(name) => {
+                value.push("(SELECT t.value ").push(PARAM_FROM).push(")").bind(name);
+            }
+            RunField::Tag(name) => {
+                value.push("(SELECT t.value ").push(TAG_FROM).push(")").bind(name);
+            }
+            RunField::Attribute(attribute) => {
+                value.push(attribute.column());
+            }
+            RunField::Dataset(column) => {
+                value.push(column);
+            }
+        }
+        push_order(out, &value, key.ascending);
+        Ok(())
+    }
+}

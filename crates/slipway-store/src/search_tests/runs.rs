@@ -1,0 +1,500 @@
+//! Runs: the columns, the SQL and the oracle agree, whatever was written between two searches.
+
+use super::oracle::{Looked, SortValue, compare, matches};
+use super::random::{Dice, Kind, Known, NUMBERS, TEXTS, TIMES, field, filter};
+use crate::search::{Expr, Field};
+use crate::{
+    Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LogBatch, LoggedMetric, NewRun,
+    PARENT_RUN_TAG, Page, Point, Reduce, Run, RunStatus, Search, SortKey, Store, TableQuery, TableShape,
+    View,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+const METRICS: &[&str] = &["m", "val loss", "m/\u{e9}", "not"];
+const PARAMS: &[&str] = &["p", "my-key", "q"];
+const TAGS: &[&str] = &["team", "mlflow.runName", "t", PARENT_RUN_TAG, "mlflow.user"];
+
+const METRIC: &[Option<&str>] = &[Some("metrics"), Some("metric")];
+const PARAM: &[Option<&str>] = &[Some("params"), Some("param"), Some("parameters"), Some("parameter")];
+const TAG: &[Option<&str>] = &[Some("tags"), Some("tag")];
+const ATTRIBUTE: &[Option<&str>] = &[None, Some("attributes"), Some("attr"), Some("run")];
+const DATASET: &[Option<&str>] = &[Some("dataset"), Some("datasets")];
+
+/// Fields that can be filtered by and sorted by.
+fn fields() -> Vec<Known> {
+    let mut fields: Vec<Known> = Vec::new();
+    fields.extend(METRICS.iter().map(|key| (METRIC, *key, Kind::Metric)));
+    fields.extend(PARAMS.iter().map(|key| (PARAM, *key, Kind::Param)));
+    fields.extend(TAGS.iter().map(|key| (TAG, *key, Kind::Text)));
+    fields.extend(
+        ["run_id", "run_name", "status", "user_id", "artifact_uri"].map(|key| (ATTRIBUTE, key, Kind::Text)),
+    );
+    fields.extend([(ATTRIBUTE, "start_time", Kind::Time), (ATTRIBUTE, "end_time", Kind::Time)]);
+    fields.push((ATTRIBUTE, "duration", Kind::Metric));
+    fields
+}
+
+const DATASETS: &[Known] =
+    &[(DATASET, "name", Kind::Text), (DATASET, "digest", Kind::Text), (DATASET, "context", Kind::Text)];
+
+/// One run as the test remembers it.
+#[derive(Debug, Clone, Default)]
+struct Remembered {
+    run_id: String,
+    experiment: i64,
+    user: String,
+    status: RunStatus,
+    start: Option<i64>,
+    end: Option<i64>,
+    deleted: bool,
+    params: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
+    metrics: BTreeMap<String, Vec<Point>>,
+    datasets: Vec<(String, String, Option<String>)>,
+}
+
+impl Remembered {
+    /// Largest step, then time, then value, where NaN counts as 0.
+    fn latest(&self, key: &str) -> Option<f64> {
+        let rank =
+            |point: &Point| (point.step, point.time_ms, if point.value.is_nan() { 0.0 } else { point.value });
+        let points = self.metrics.get(key)?;
+        let mut best = points[0];
+        for point in points {
+            if rank(point) >= rank(&best) {
+                best = *point;
+            }
+        }
+        Some(best.value)
+    }
+
+    fn look(&self, field: &Field) -> Looked {
+        let key = field.key.as_str();
+        match field.entity.as_deref() {
+            Some("metrics" | "metric") => Looked::Number(self.latest(key)),
+            Some("params" | "param" | "parameters" | "parameter") => {
+                Looked::Param(self.params.get(key).cloned())
+            }
+            Some("tags" | "tag") => Looked::Text(self.tags.get(key).cloned()),
+            Some("dataset" | "datasets") => Looked::Any(
+                self.datasets
+                    .iter()
+                    .map(|(name, digest, context)| match key {
+                        "name" => Some(name.clone()),
+                        "digest" => Some(digest.clone()),
+                        _ => context.clone(),
+                    })
+                    .collect(),
+            ),
+            _ => match key {
+                "run_id" => Looked::Text(Some(self.run_id.clone())),
+                "run_name" => Looked::Text(self.tags.get("mlflow.runName").cloned()),
+                "status" => Looked::Text(Some(self.status.as_str().to_owned())),
+                "user_id" => Looked::Text(Some(self.user.clone())),
+                "artifact_uri" => Looked::Text(Some(format!(
+                    "mlflow-artifacts:/{}/{}/artifacts",
+                    self.experiment, self.run_id
+                ))),
+                "start_time" => Looked::Number(self.start.map(|ms| ms as f64)),
+                "end_time" => Looked::Number(self.end.map(|ms| ms as f64)),
+                _ => Looked::Number(self.start.zip(self.end).map(|(start, end)| (end - start) as f64)),
+            },
+        }
+    }
+
+    fn sort_value(&self, field: &Field) -> SortValue {
+        match self.look(field) {
+            Looked::Text(Some(text)) | Looked::Param(Some(text)) => SortValue::Text(text),
+            Looked::Number(Some(number)) if number.is_nan() => SortValue::Nan,
+            Looked::Number(Some(number)) => SortValue::Number(number),
+            _ => SortValue::Missing,
+        }
+    }
+}
+
+/// The store and what should be in it.
+struct World {
+    store: Store,
+    runs: Vec<Remembered>,
+    experiments: Vec<i64>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Box::new(|_| {})).unwrap();
+        for name in ["e1", "e2"] {
+            let (name, at_ms) = (name.to_owned(), 0);
+            let create = Change::CreateExperiment { name, artifact_location: None, tags: vec![], at_ms };
+            store.write_blocking(create).unwrap();
+        }
+        Self { store, runs: Vec::new(), experiments: vec![0, 1, 2], _dir: dir }
+    }
+
+    fn write(&self, change: Change) {
+        self.store.write_blocking(change).unwrap();
+    }
+
+    fn create(&mut self, dice: &mut Dice) {
+        let mut run = Remembered {
+            // Ids come in no order, and some look like texts of filters.
+            run_id: format!("{}{}", dice.pick(&["a", "zzz", "9", "0"]), self.runs.len()),
+            experiment: dice.pick(&self.experiments),
+            user: dice.pick(TEXTS).to_owned(),
+            start: dice.maybe(TIMES),
+            ..Remembered::default()
+        };
+        let name = dice.pick(TEXTS).to_owned();
+        run.tags.insert("mlflow.runName".into(), name.clone());
+        let mut tags = Vec::new();
+        if dice.once_in(2) {
+            let parent = match dice.roll(6) {
+                0 => "unknown".to_owned(),
+                // A run that will be there later.
+                1 => format!("a{}", self.runs.len() + 2),
+                _ => self.runs.last().map_or_else(String::new, |run| run.run_id.clone()),
+            };
+            tags.push(KeyValue::new(PARENT_RUN_TAG, parent.clone()));
+            run.tags.insert(PARENT_RUN_TAG.into(), parent);
+        }
+        self.write(Change::CreateRun(Box::new(NewRun {
+            run_id: run.run_id.clone(),
+            experiment_id: run.experiment,
+            name,
+            user: run.user.clone(),
+            status: RunStatus::Running,
+            start_ms: run.start,
+            tags,
+        })));
+        self.runs.push(run);
+    }
+
+    /// Changes one run, or adds one.
+    fn step(&mut self, dice: &mut Dice) {
+        if self.runs.is_empty() || dice.once_in(3) {
+            return self.create(dice);
+        }
+        let place = dice.roll(self.runs.len());
+        let mut run = self.runs[place].clone();
+        let run_id = run.run_id.clone();
+        match dice.roll(8) {
+            _ if run.deleted => {
+                run.deleted = false;
+                self.write(Change::RestoreRuns { run_ids: vec![run_id] });
+            }
+            0 if dice.once_in(2) => {
+                run.deleted = true;
+                self.write(Change::DeleteRuns { run_ids: vec![run_id], at_ms: 1 });
+            }
+            1 => {
+                run.status = dice.pick(&[RunStatus::Finished, RunStatus::Failed, RunStatus::Killed]);
+                run.end = dice.maybe(TIMES).or(run.end);
+                let (status, end_ms) = (Some(run.status), run.end);
+                self.write(Change::UpdateRun { run_id, status, end_ms, name: None });
+            }
+            2 => {
+                let dataset = |name: &str, digest: &str| Dataset {
+                    name: name.into(),
+                    digest: digest.into(),
+                    source_type: "local".into(),
+                    source: "{}".into(),
+                    schema: None,
+                    profile: None,
+                };
+                let (name, digest) = (dice.pick(TEXTS), dice.pick(TEXTS));
+                if !run.datasets.iter().any(|known| known.0 == name && known.1 == digest) {
+                    let context = dice.maybe(TEXTS).map(str::to_owned);
+                    let tags = context.iter().map(|text| KeyValue::new("mlflow.data.context", text.clone()));
+                    let input = DatasetInput { dataset: dataset(name, digest), tags: tags.collect() };
+                    run.datasets.push((name.to_owned(), digest.to_owned(), context));
+                    self.write(Change::LogInputs { run_id, datasets: vec![input], model_ids: vec![] });
+                }
+            }
+            3 => {
+                let key = dice.pick(TAGS);
+                if key != "mlflow.runName" && run.tags.remove(key).is_some() {
+                    self.write(Change::DeleteRunTag { run_id, key: key.to_owned() });
+                }
+            }
+            _ => {
+                let batch = log(dice, &mut run);
+                self.write(Change::Log(Box::new(batch)));
+            }
+        }
+        self.runs[place] = run;
+    }
+}
+
+fn log(dice: &mut Dice, run: &mut Remembered) -> LogBatch {
+    let mut batch = LogBatch { run_id: run.run_id.clone(), metrics: vec![], params: vec![], tags: vec![] };
+    for _ in 0..dice.roll(4) {
+        let value = if dice.once_in(5) { f64::NAN } else { dice.pick(NUMBERS) };
+        let (step, time_ms) = (dice.pick(&[-1, 0, 1, 2]), dice.pick(&[0, 1]));
+        let (key, point) = (dice.pick(METRICS).to_owned(), Point { step, time_ms, value });
+        run.metrics.entry(key.clone()).or_default().push(point);
+        batch.metrics.push(LoggedMetric {
+            key,
+            point,
+            model_id: None,
+            dataset_name: None,
+            dataset_digest: None,
+        });
+    }
+    for _ in 0..dice.roll(3) {
+        let key = dice.pick(PARAMS).to_owned();
+        if let Entry::Vacant(fresh) = run.params.entry(key.clone()) {
+            let value = dice.pick(TEXTS).to_owned();
+            batch.params.push(KeyValue::new(key, value.clone()));
+            fresh.insert(value);
+        }
+    }
+    for _ in 0..dice.roll(3) {
+        let (key, mut value) = (dice.pick(TAGS).to_owned(), dice.pick(TEXTS).to_owned());
+        if key == PARENT_RUN_TAG {
+            value = format!("{}{}", dice.pick(&["a", "zzz", "9", "0"]), dice.roll(30));
+        }
+        batch.tags.push(KeyValue::new(key.clone(), value.clone()));
+        run.tags.insert(key, value);
+    }
+    batch
+}
+
+/// What a search should find.
+struct Asked {
+    experiments: Vec<i64>,
+    view: View,
+    filter: Option<Expr>,
+    order: Vec<(Field, bool)>,
+    offset: usize,
+    limit: usize,
+}
+
+impl Asked {
+    fn new(dice: &mut Dice, datasets: bool) -> Self {
+        let mut known = fields();
+        let mut order: Vec<(Field, bool)> = Vec::new();
+        for _ in 0..dice.roll(3) {
+            let sort = dice.pick(&known);
+            let key = (field(dice, &sort), dice.once_in(2));
+            // The same key under another entity's name is the same key, but not written twice.
+            if order.iter().all(|(other, _)| other.key != key.0.key) {
+                order.push(key);
+            }
+        }
+        if datasets {
+            known.extend(DATASETS);
+        }
+        Self {
+            experiments: dice.pick(&[vec![0], vec![0, 2], vec![2, 1, 0], vec![]]),
+            view: dice.pick(&[View::Active, View::Active, View::Deleted, View::All]),
+            filter: (!dice.once_in(4)).then(|| filter(dice, &known, 3)),
+            order,
+            offset: dice.pick(&[0, 0, 1, 5, 1000]),
+            limit: dice.pick(&[1, 3, 10, 1000]),
+        }
+    }
+
+    fn search(&self) -> Search {
+        let direction = |ascending| if ascending { "ASC" } else { "DESC" };
+        Search {
+            filter: self.filter.as_ref().map(ToString::to_string).unwrap_or_default(),
+            order_by: self.order.iter().map(|(field, up)| format!("{field} {}", direction(*up))).collect(),
+            view: self.view,
+            offset: self.offset as u64,
+            limit: self.limit as u64,
+        }
+    }
+
+    fn expected(&self, runs: &[Remembered]) -> (Vec<String>, usize) {
+        let mut found: Vec<&Remembered> = runs
+            .iter()
+            .filter(|run| self.experiments.contains(&run.experiment))
+            .filter(|run| match self.view {
+                View::Active => !run.deleted,
+                View::Deleted => run.deleted,
+                View::All => true,
+            })
+            .filter(|run| self.filter.as_ref().is_none_or(|expr| matches(expr, &|field| run.look(field))))
+            .collect();
+        found.sort_by(|a, b| {
+            let keys =
+                self.order.iter().map(|(field, up)| compare(&a.sort_value(field), &b.sort_value(field), *up));
+            let by_keys = keys.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then);
+            by_keys.then(b.start.cmp(&a.start)).then(a.run_id.cmp(&b.run_id))
+        });
+        let page = found.iter().skip(self.offset).take(self.limit);
+        (page.map(|run| run.run_id.clone()).collect(), found.len())
+    }
+}
+
+/// Through columns, and by SQL.
+const WAYS: [u32; 2] = [0, u32::MAX];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn searches_find_what_they_should(seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let mut world = World::new();
+        for _ in 0..30 {
+            for _ in 0..dice.roll(8) {
+                world.step(&mut dice);
+            }
+            let asked = Asked::new(&mut dice, true);
+            let search = asked.search();
+            let (expected, total) = asked.expected(&world.runs);
+            for way in WAYS {
+                let page: Page<Run> = world
+                    .store
+                    .read(|reader| reader.through(way).search_runs(&asked.experiments, &search))
+                    .map_err(|error| TestCaseError::fail(format!("{search:?}: {error}")))?;
+                let found: Vec<_> = page.items.iter().map(|run| run.info.run_id.clone()).collect();
+                prop_assert_eq!(&found, &expected, "way {}: {:?}", way, search);
+                prop_assert_eq!(page.more, asked.offset + found.len() < total && asked.offset < total);
+            }
+        }
+    }
+
+    #[test]
+    fn tables_show_what_they_should(seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let mut world = World::new();
+        for _ in 0..20 {
+            for _ in 0..dice.roll(8) {
+                world.step(&mut dice);
+            }
+            let mut asked = Asked::new(&mut dice, true);
+            asked.order.clear();
+            let (expected, total) = asked.expected(&world.runs);
+            let mut query = TableQuery {
+                experiment_ids: asked.experiments.clone(),
+                filter: asked.search().filter,
+                view: asked.view,
+                offset: asked.offset as u64,
+                limit: asked.limit as u64,
+                shape: TableShape::Flat,
+                ..TableQuery::default()
+            };
+            if asked.experiments.is_empty() {
+                // No experiments are all of them, here.
+                continue;
+            }
+            for way in WAYS {
+                let table = world.store.read(|reader| reader.through(way).run_table(&query)).unwrap();
+                let found: Vec<_> = table.rows.iter().map(|row| row.run_id.clone()).collect();
+                prop_assert_eq!(&found, &expected, "way {}: {:?}", way, query);
+                prop_assert_eq!((table.total, table.matching), (total as u64, total as u64));
+            }
+            // Orders, quick search and empty lists of experiments: both ways agree.
+            for _ in 0..3 {
+                let kinds = [ColumnKind::Metric, ColumnKind::Param, ColumnKind::Tag, ColumnKind::Attribute];
+                let keys = (0..dice.roll(3)).map(|_| {
+                    let kind = dice.pick(&kinds);
+                    let key = match kind {
+                        ColumnKind::Metric => dice.pick(METRICS),
+                        ColumnKind::Param => dice.pick(PARAMS),
+                        ColumnKind::Tag => dice.pick(TAGS),
+                        ColumnKind::Attribute => dice.pick(&[
+                            "name", "run_id", "state", "start_ms", "end_ms", "duration_ms", "user", "experiment",
+                            "source", "note",
+                        ]),
+                    };
+                    let reduce = dice.pick(&[Reduce::Last, Reduce::Min, Reduce::Max, Reduce::First]);
+                    SortKey {
+                        column: ColumnRef { kind, key: key.to_owned(), reduce },
+                        descending: dice.once_in(2),
+                    }
+                });
+                query.order_by = keys.collect();
+                query.search = dice.pick(&["", "", "a", "A", "\u{c4}B", "0", "zz"]).to_owned();
+                query.experiment_ids = dice.pick(&[vec![], vec![0, 1], vec![2]]);
+                let parent = world.runs.get(dice.roll(20)).map_or("none", |run| run.run_id.as_str());
+                let children = TableShape::Children(parent.to_owned());
+                query.shape = dice.pick(&[TableShape::Flat, TableShape::Roots, children]);
+                let tables = WAYS
+                    .map(|way| world.store.read(|reader| reader.through(way).run_table(&query)).unwrap());
+                prop_assert_eq!(&tables[0], &tables[1], "{:?}", query);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_sees_one_snapshot_while_others_write_and_search() {
+    let world = World::new();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let searches = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for writer in 0..3_u64 {
+            let (store, stop) = (&world.store, &stop);
+            scope.spawn(move || {
+                let mut dice = Dice(writer);
+                let mut count = 0;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    count += 1;
+                    let run_id = format!("{writer}-{count}");
+                    let start_ms = dice.maybe(TIMES);
+                    let create = Change::CreateRun(Box::new(NewRun {
+                        run_id: run_id.clone(),
+                        experiment_id: 0,
+                        name: "n".into(),
+                        user: String::new(),
+                        status: RunStatus::Running,
+                        start_ms,
+                        tags: vec![],
+                    }));
+                    // Another writer may have put the experiment into the trash for a moment.
+                    if store.write_blocking(create).is_err() {
+                        continue;
+                    }
+                    let mut run = Remembered { run_id, ..Remembered::default() };
+                    for _ in 0..4 {
+                        let _ = store.write_blocking(Change::Log(Box::new(log(&mut dice, &mut run))));
+                    }
+                    if dice.once_in(40) {
+                        let (id, at_ms) = (0, 1);
+                        let _ = store.write_blocking(Change::DeleteExperiment { id, at_ms });
+                        let _ = store.write_blocking(Change::RestoreExperiment { id, at_ms });
+                    }
+                }
+            });
+        }
+        let readers: Vec<_> = (0..3_u64)
+            .map(|reader| {
+                let (store, searches) = (&world.store, &searches);
+                scope.spawn(move || {
+                    let mut dice = Dice(1000 + reader);
+                    let until = std::time::Instant::now() + std::time::Duration::from_secs(3);
+                    while std::time::Instant::now() < until {
+                        let asked = Asked::new(&mut dice, false);
+                        let search = Search { offset: 0, limit: 10_000, ..asked.search() };
+                        let found = store.read(|reader| {
+                            // The snapshot is older than what others see meanwhile.
+                            if dice.once_in(3) {
+                                std::thread::sleep(std::time::Duration::from_millis(3));
+                            }
+                            WAYS.map(|way| reader.through(way).search_runs(&[0], &search))
+                                .into_iter()
+                                .collect::<crate::Result<Vec<_>>>()
+                        });
+                        let found = found.unwrap();
+                        assert_eq!(ids(&found[0]), ids(&found[1]), "{search:?}");
+                        searches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        let ended: Vec<_> = readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(ended.iter().all(Result::is_ok), "a reader failed");
+    });
+    assert!(searches.into_inner() > 20);
+}
+
+fn ids(page: &Page<Run>) -> Vec<&str> {
+    page.items.iter().map(|run| run.info.run_id.as_str()).collect()
+}
