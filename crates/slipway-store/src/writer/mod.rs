@@ -254,24 +254,25 @@ impl Writer {
 /// True for changes after which every run and series is still there, in the same state. All others make the writer
 /// forget what it remembers of them, so that a new kind of change is safe before it is quick.
 fn keeps_series(change: &Change) -> bool {
-    matches!(
-        change,
+    match change {
+        Change::Together(changes) => changes.iter().all(keeps_series),
         Change::Log(_)
-            | Change::CreateRun(_)
-            | Change::UpdateRun { .. }
-            | Change::DeleteRunTag { .. }
-            | Change::LogInputs { .. }
-            | Change::LogOutputs { .. }
-            | Change::CreateExperiment { .. }
-            | Change::CreateExperimentBelow { .. }
-            | Change::SetExperimentTag { .. }
-            | Change::CreateLoggedModel(_)
-            | Change::FinalizeLoggedModel { .. }
-            | Change::LogModelParams { .. }
-            | Change::SetLoggedModelTags { .. }
-            | Change::CreateRegisteredModel { .. }
-            | Change::CreateModelVersion(_)
-    )
+        | Change::CreateRun(_)
+        | Change::UpdateRun { .. }
+        | Change::DeleteRunTag { .. }
+        | Change::LogInputs { .. }
+        | Change::LogOutputs { .. }
+        | Change::CreateExperiment { .. }
+        | Change::CreateExperimentBelow { .. }
+        | Change::SetExperimentTag { .. }
+        | Change::CreateLoggedModel(_)
+        | Change::FinalizeLoggedModel { .. }
+        | Change::LogModelParams { .. }
+        | Change::SetLoggedModelTags { .. }
+        | Change::CreateRegisteredModel { .. }
+        | Change::CreateModelVersion(_) => true,
+        _ => false,
+    }
 }
 
 /// The same failure for another caller of the same transaction.
