@@ -9,8 +9,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 
 /// Steps from an empty file to the present shape. The schema version is the number of steps applied.
-const MIGRATIONS: &[Step] =
-    &[Step::Sql(include_str!("../migrations/0001.sql")), Step::Code(migrate::points_to_chunks)];
+const MIGRATIONS: &[Step] = &[
+    Step::Sql(include_str!("../migrations/0001.sql")),
+    Step::Code(migrate::points_to_chunks),
+    Step::Sql(include_str!("../migrations/0003.sql")),
+];
 
 /// One migration. It runs inside a transaction of its own, which it must leave open.
 enum Step {
