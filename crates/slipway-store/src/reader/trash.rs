@@ -168,12 +168,15 @@ impl Reader<'_> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Files of what was deleted for ever and that are still to go, oldest first.
+    /// Files of what was deleted for ever and that are still to go: the records after `after`, oldest first.
     ///
     /// # Errors
     /// Only what the database says.
-    pub fn doomed(&self, limit: u64) -> Result<Vec<Folder>> {
-        self.folders("SELECT id, kind, owner, uri FROM doomed ORDER BY id LIMIT ?1", params![as_i64(limit)])
+    pub fn doomed(&self, after: i64, limit: u64) -> Result<Vec<Folder>> {
+        self.folders(
+            "SELECT id, kind, owner, uri FROM doomed WHERE id > ?1 ORDER BY id LIMIT ?2",
+            params![after, as_i64(limit)],
+        )
     }
 
     /// Whether something is still to be deleted for ever: rows, files or both.
