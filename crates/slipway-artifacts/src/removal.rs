@@ -16,6 +16,7 @@ impl ArtifactRoot {
     /// # Errors
     /// [`Error::InvalidPath`] for the root and for a path through a link; others of the disk.
     pub fn remove_except(&self, path: &ArtifactPath, keep: &[ArtifactPath]) -> Result<()> {
+        self.refuse_reader(path)?;
         let failed = |errno| Error::from_errno(errno, "removing", path.as_str());
         let Some((parent, name)) = path.split_last() else {
             return Err(Error::invalid("", "the artifact root itself is never removed"));
@@ -35,6 +36,7 @@ impl ArtifactRoot {
     /// # Errors
     /// Those of the disk.
     pub fn remove_if_empty(&self, path: &ArtifactPath) -> Result<()> {
+        self.refuse_reader(path)?;
         let Some((parent, name)) = path.split_last() else { return Ok(()) };
         let folder = match self.open_parent(&parent, path) {
             Ok(folder) => folder,

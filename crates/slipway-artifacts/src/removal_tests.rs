@@ -130,3 +130,21 @@ fn only_an_empty_folder_is_tidied_away() {
     assert!(dir.path().join("shared/stray").exists());
     assert!(!dir.path().join("empty").exists());
 }
+
+#[tokio::test]
+async fn uploads_under_way_and_folders_only_read_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = ArtifactRoot::open(dir.path()).unwrap();
+    root.begin_parts(&path("1/r/artifacts/large")).await.unwrap();
+    let mut tally = Tally::default();
+    root.leftovers(i64::MAX, true, &mut tally).unwrap();
+    assert_eq!(fs::read_dir(dir.path().join(crate::path::RESERVED_NAME)).unwrap().count(), 1);
+    let theirs = tempfile::tempdir().unwrap();
+    put(theirs.path(), "1/file", 10);
+    fs::create_dir(theirs.path().join("empty")).unwrap();
+    let reader = ArtifactRoot::open_reader(theirs.path()).unwrap();
+    assert!(reader.remove_except(&path("1"), &[]).is_err());
+    assert!(reader.remove_if_empty(&path("empty")).is_err());
+    assert!(reader.leftovers(i64::MAX, true, &mut tally).is_err());
+    assert!(theirs.path().join("1/file").exists() && theirs.path().join("empty").exists());
+}

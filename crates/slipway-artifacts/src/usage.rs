@@ -93,8 +93,14 @@ impl ArtifactRoot {
     /// When the folder that holds them cannot be read or changed.
     pub fn leftovers(&self, before_ms: i64, remove: bool, tally: &mut Tally) -> Result<()> {
         let failed = |errno| Error::from_errno(errno, "looking through", crate::path::RESERVED_NAME);
+        // A folder that is only read holds none, and what it has in place of them is not ours.
+        self.refuse_reader(&ArtifactPath::ROOT)?;
         let pile = self.inner.uploads.as_fd();
         for name in names_in(pile).map_err(failed)? {
+            // Parts may be a long time in coming, and are given up by their own rule.
+            if self.is_open_parts(&name) {
+                continue;
+            }
             let mut one = Tally::default();
             measure_one(pile, &name, &[], &mut one, 0).map_err(failed)?;
             if one.newest_ms >= before_ms || one.newest_ms == 0 {
