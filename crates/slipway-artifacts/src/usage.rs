@@ -51,14 +51,12 @@ impl Tally {
             return;
         }
         self.files += 1;
-        let names = u64::try_from(stat.st_nlink).unwrap_or(u64::MAX);
-        if names <= 1 {
+        if stat.st_nlink <= 1 {
             self.bytes += bytes;
             return;
         }
-        let id =
-            (u64::try_from(stat.st_dev).unwrap_or_default(), u64::try_from(stat.st_ino).unwrap_or_default());
-        let (unmet, _) = self.shared.entry(id).or_insert((names, bytes));
+        let id = (stat.st_dev, stat.st_ino);
+        let (unmet, _) = self.shared.entry(id).or_insert((stat.st_nlink, bytes));
         *unmet = unmet.saturating_sub(1);
         if *unmet == 0 {
             self.bytes += bytes;

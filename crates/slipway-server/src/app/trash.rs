@@ -139,10 +139,10 @@ pub(super) async fn restore_trash(
         write(&state, Change::RestoreExperiment { id: experiment_id(id)?, at_ms }).await?;
         changed += 1;
     }
-    if !ids.run_ids.is_empty() {
-        if let Applied::Changed(runs) = write(&state, Change::RestoreRuns { run_ids: ids.run_ids }).await? {
-            changed += runs;
-        }
+    if !ids.run_ids.is_empty()
+        && let Applied::Changed(runs) = write(&state, Change::RestoreRuns { run_ids: ids.run_ids }).await?
+    {
+        changed += runs;
     }
     for model_id in ids.logged_model_ids {
         write(&state, Change::RestoreLoggedModel { model_id, at_ms }).await?;
