@@ -100,6 +100,13 @@ impl ServerState {
         &self.inner.artifacts
     }
 
+    /// Whether that folder is the data folder's own. One that was chosen elsewhere may hold other things, too.
+    pub(crate) fn owns_artifacts(&self) -> bool {
+        let own = self.inner.config.data_dir.join("artifacts");
+        let same = |a: &std::path::Path, b: &std::path::Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        same(&own, self.inner.artifacts.folder())
+    }
+
     /// Where else artifacts are.
     #[must_use]
     pub fn places(&self) -> &ArtifactPlaces {

@@ -8,7 +8,7 @@ use super::{blocking, experiment_id, read, write};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiQuery, ApiResult};
 use crate::state::now_ms;
-use crate::trash::{self, Freed, Outcome, Plan, Progress, References, Seen, Unreferenced};
+use crate::trash::{self, Ask, Freed, Outcome, Plan, Progress, References, Seen, Unreferenced};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -96,7 +96,7 @@ pub(super) async fn preview_purge(
     State(state): State<ServerState>,
     ApiJson(selection): ApiJson<TrashSelection>,
 ) -> ApiResult<Json<PurgeReport>> {
-    let plan = plan(selection)?;
+    let plan = plan(&state, selection)?;
     let (store, root) = (state.store().clone(), state.artifacts().clone());
     Ok(Json(report(blocking(move || trash::preview(&store, &root, &plan)).await??)))
 }
@@ -109,7 +109,7 @@ pub(super) async fn purge_trash(
     State(state): State<ServerState>,
     ApiJson(selection): ApiJson<TrashSelection>,
 ) -> ApiResult<Json<TrashWork>> {
-    let plan = plan(selection)?;
+    let plan = plan(&state, selection)?;
     // What is named wrongly is refused at once, not in the outcome of the work.
     let selected = plan.clone();
     read(&state, move |reader| {
@@ -177,10 +177,9 @@ pub(super) async fn preview_gc(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<GcRequest>,
 ) -> ApiResult<Json<GcReport>> {
-    let before_ms = touched_before(&request)?;
+    let ask = ask(&state, &request, false)?;
     let (store, root) = (state.store().clone(), state.artifacts().clone());
-    let found =
-        blocking(move || trash::collect(&store, &root, before_ms, false, &Progress::default())).await??;
+    let found = blocking(move || trash::collect(&store, &root, &ask, &Progress::default())).await??;
     Ok(Json(collected(found)))
 }
 
@@ -191,9 +190,9 @@ pub(super) async fn collect_garbage(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<GcRequest>,
 ) -> ApiResult<Json<TrashWork>> {
-    let before_ms = touched_before(&request)?;
+    let ask = ask(&state, &request, true)?;
     begin(&state, move |state, progress| {
-        trash::collect(state.store(), state.artifacts(), before_ms, true, progress).map(Outcome::Collected)
+        trash::collect(state.store(), state.artifacts(), &ask, progress).map(Outcome::Collected)
     })?;
     waited(&state, WAIT).await
 }
@@ -265,7 +264,7 @@ async fn waited(state: &ServerState, limit: Duration) -> ApiResult<Json<TrashWor
     }
 }
 
-fn plan(selection: TrashSelection) -> ApiResult<Plan> {
+fn plan(state: &ServerState, selection: TrashSelection) -> ApiResult<Plan> {
     let named = selection.run_ids.len() + selection.logged_model_ids.len() + selection.experiment_ids.len();
     let named = named + selection.versions.len();
     if named > IDS_LIMIT {
@@ -294,12 +293,14 @@ fn plan(selection: TrashSelection) -> ApiResult<Plan> {
             deleted_until_ms,
         },
         versions: selection.versions.into_iter().map(|version| (version.name, version.version)).collect(),
+        is_own: state.owns_artifacts(),
     })
 }
 
-fn touched_before(request: &GcRequest) -> ApiResult<i64> {
+fn ask(state: &ServerState, request: &GcRequest, remove: bool) -> ApiResult<Ask> {
     // What is stored in this very moment is never taken, even without an age.
-    before(request.older_than_ms.unwrap_or(GC_AGE_MS))
+    let before_ms = before(request.older_than_ms.unwrap_or(GC_AGE_MS))?;
+    Ok(Ask { is_own: state.owns_artifacts(), before_ms, remove })
 }
 
 fn before(age_ms: i64) -> ApiResult<i64> {
@@ -367,6 +368,7 @@ fn collected(found: Unreferenced) -> GcReport {
         upload_files: found.upload_files,
         upload_bytes: found.upload_bytes,
         problems: found.problems,
+        shared: found.is_shared,
     }
 }
 

@@ -14,7 +14,7 @@ mod work;
 
 pub(crate) use purge::{Plan, finish, preview, purge, would_free};
 pub(crate) use references::References;
-pub(crate) use unreferenced::{Unreferenced, collect};
+pub(crate) use unreferenced::{Ask, Unreferenced, collect};
 pub(crate) use work::{Progress, Seen, Work};
 
 use slipway_artifacts::ArtifactPath;

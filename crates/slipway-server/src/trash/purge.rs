@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) selection: PurgeSelection,
     /// Versions of registered models, by name and number. They need not be in any trash: there is none for them.
     pub(crate) versions: Vec<(String, i64)>,
+    /// The artifact folder is the data folder's own; otherwise files that only a version knew of stay.
+    pub(crate) is_own: bool,
 }
 
 impl Plan {
@@ -44,7 +46,8 @@ pub(crate) fn preview(store: &Store, root: &ArtifactRoot, plan: &Plan) -> Result
     let mut tally = Tally::default();
     let mut freed = would_free(root, &references, &folders, &mut tally);
     freed.versions = plan.versions.len() as u64;
-    let places = unreferenced::places_of_versions(store, root, &plan.versions)?;
+    let mut places = unreferenced::places_of_versions(store, root, &plan.versions)?;
+    places.retain(|_| plan.is_own);
     for path in unreferenced::within(store, root, &places, &plan.versions)? {
         root.measure(&path, &[], &mut tally).map_err(disk)?;
     }
@@ -113,7 +116,8 @@ pub(crate) fn purge(
     // Rows and files are a step each.
     progress.expect(2 * (freed.runs + freed.logged_models + freed.experiments));
     // Looked up before the versions are gone, since then nobody knows any more where their files are.
-    let of_versions = unreferenced::places_of_versions(store, root, &plan.versions)?;
+    let mut of_versions = unreferenced::places_of_versions(store, root, &plan.versions)?;
+    of_versions.retain(|_| plan.is_own);
     if plan.names_rows() {
         store.write_blocking(Change::Purge(plan.selection.clone()))?;
     }

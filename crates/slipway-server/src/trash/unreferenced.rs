@@ -1,4 +1,7 @@
 //! Files below the artifact root that nothing refers to: no run, no logged model, no version.
+//!
+//! Only in the data folder's own artifacts: a folder that was chosen elsewhere may be used by others, too, and what is
+//! unknown here may be theirs.
 
 use super::place::place;
 use super::references::{References, ancestors};
@@ -23,6 +26,18 @@ pub(crate) struct Unreferenced {
     pub(crate) upload_files: u64,
     pub(crate) upload_bytes: u64,
     pub(crate) problems: Vec<String>,
+    /// The folder may be used by others, too: nothing in it was taken for unreferenced.
+    pub(crate) is_shared: bool,
+}
+
+/// What to look for, and what to do with it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    /// The folder is the data folder's own.
+    pub(crate) is_own: bool,
+    /// Only what was last changed before.
+    pub(crate) before_ms: i64,
+    pub(crate) remove: bool,
 }
 
 /// A file or folder that nothing refers to.
@@ -93,17 +108,19 @@ impl Places {
 pub(crate) fn collect(
     store: &Store,
     root: &ArtifactRoot,
-    before_ms: i64,
-    remove: bool,
+    ask: &Ask,
     progress: &Progress,
 ) -> Result<Unreferenced> {
+    let Ask { is_own, before_ms, remove } = *ask;
     let mut found = Vec::new();
-    Places::read(store, root, &[])?.visit(root, &ArtifactPath::ROOT, &mut found)?;
+    if is_own {
+        Places::read(store, root, &[])?.visit(root, &ArtifactPath::ROOT, &mut found)?;
+    }
     // Again, after the folders were read: a row is always there before its files.
     let places = Places::read(store, root, &[])?;
     found.retain(|path| !places.is_owned(path) && !places.leads_on(path));
     progress.expect(found.len() as u64);
-    let mut all = Unreferenced::default();
+    let mut all = Unreferenced { is_shared: !is_own, ..Unreferenced::default() };
     for path in found {
         if progress.is_stopped() {
             return Ok(all);

@@ -169,6 +169,8 @@ pub struct GcReport {
     pub upload_bytes: u64,
     /// Places that could not be read or removed, and why.
     pub problems: Vec<String>,
+    /// Artifacts are kept in a folder that others may use, too: nothing in it is taken for unreferenced.
+    pub shared: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -101,7 +101,12 @@ pub(super) fn collected(report: &GcReport, would: bool) -> Vec<String> {
             bytes(report.upload_bytes)
         ));
     }
-    if report.count + report.upload_files == 0 {
+    if report.shared {
+        lines.push(
+            "Artifacts are kept in a folder that others may use, too: nothing in it is taken for unreferenced."
+                .to_owned(),
+        );
+    } else if report.count + report.upload_files == 0 {
         lines.push("There are no files that nothing refers to.".to_owned());
     }
     if report.too_new > 0 {
