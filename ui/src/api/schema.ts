@@ -612,6 +612,8 @@ export interface components {
             items: components["schemas"]["UnreferencedFiles"][];
             /** @description Places that could not be read or removed, and why. */
             problems: string[];
+            /** @description Artifacts are kept in a folder that others may use, too: nothing in it is taken for unreferenced. */
+            shared: boolean;
             /**
              * Format: int64
              * @description Places that were touched too lately.
