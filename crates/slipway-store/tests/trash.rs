@@ -162,8 +162,16 @@ fn a_purged_run_leaves_no_row_behind() {
     let columns = store.read(|reader| reader.run_columns(&[id], View::All)).unwrap();
     let found = |key: &str| columns.iter().find(|column| column.key == key);
     assert!(found("only-stays").is_some() && found("only-a").is_none());
-    // The id can be used again.
+    // The id can be used again, and what is searched is what is there, not what has been.
+    let found = |filter: &str| -> Vec<String> {
+        let search = Search { filter: filter.into(), limit: 10, ..Search::default() };
+        let page = store.read(|reader| reader.search_runs(&[id], &search)).unwrap();
+        page.items.into_iter().map(|run| run.info.run_id).collect()
+    };
+    assert_eq!(found("params.p = 'a'"), [""; 0]);
     run(&store, id, "a");
+    assert_eq!(found("params.p = 'a'"), ["a"]);
+    assert_eq!(found("params.p = 'b'"), [""; 0]);
     assert_eq!(store.read(|reader| reader.series("a", "m")).unwrap().len(), 100);
     assert_eq!(store.read(|reader| reader.series("stays", "m")).unwrap().len(), 100);
 }

@@ -30,7 +30,10 @@ impl<'a> Touched<'a> {
             Change::DeleteRuns { run_ids, .. } | Change::RestoreRuns { run_ids } => {
                 Self::Runs(run_ids.iter().map(String::as_str).collect())
             }
-            Change::DeleteExperiment { .. } | Change::RestoreExperiment { .. } => Self::Everything,
+            // Rows of runs may go, and their numbers come back with other runs.
+            Change::DeleteExperiment { .. }
+            | Change::RestoreExperiment { .. }
+            | Change::PurgeSlice { .. } => Self::Everything,
             // Columns hold neither experiments, datasets, nor models.
             Change::CreateExperiment { .. }
             | Change::CreateExperimentBelow { .. }
@@ -46,6 +49,9 @@ impl<'a> Touched<'a> {
             | Change::SetLoggedModelTags { .. }
             | Change::DeleteLoggedModelTag { .. }
             | Change::DeleteLoggedModel { .. }
+            | Change::RestoreLoggedModel { .. }
+            | Change::Purge(_)
+            | Change::StrikeDoomed { .. }
             | Change::CreateRegisteredModel { .. }
             | Change::RenameRegisteredModel { .. }
             | Change::DescribeRegisteredModel { .. }

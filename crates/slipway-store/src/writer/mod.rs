@@ -280,6 +280,9 @@ fn keeps_series(change: &Change) -> bool {
             | Change::SetLoggedModelTags { .. }
             | Change::CreateRegisteredModel { .. }
             | Change::CreateModelVersion(_)
+            | Change::RestoreLoggedModel { .. }
+            | Change::Purge(_)
+            | Change::StrikeDoomed { .. }
     )
 }
 
