@@ -155,6 +155,12 @@ fn a_purged_run_leaves_no_row_behind() {
     for name in ["a", "b", "c", "d", "e"] {
         run(&store, id, name);
     }
+    let found = |filter: &str| -> Vec<String> {
+        let search = Search { filter: filter.into(), limit: 10, ..Search::default() };
+        let page = store.read(|reader| reader.search_runs(&[id], &search)).unwrap();
+        page.items.into_iter().map(|run| run.info.run_id).collect()
+    };
+    assert_eq!(found("params.p = 'a'"), ["a"]);
     delete(&store, &["a", "b", "c", "d", "e"], 5);
     purge_all(&store, runs(&["a", "b", "c", "d", "e"]));
     assert_eq!(table_sizes(dir.path()), before);
@@ -163,11 +169,6 @@ fn a_purged_run_leaves_no_row_behind() {
     let found = |key: &str| columns.iter().find(|column| column.key == key);
     assert!(found("only-stays").is_some() && found("only-a").is_none());
     // The id can be used again, and what is searched is what is there, not what has been.
-    let found = |filter: &str| -> Vec<String> {
-        let search = Search { filter: filter.into(), limit: 10, ..Search::default() };
-        let page = store.read(|reader| reader.search_runs(&[id], &search)).unwrap();
-        page.items.into_iter().map(|run| run.info.run_id).collect()
-    };
     assert_eq!(found("params.p = 'a'"), [""; 0]);
     run(&store, id, "a");
     assert_eq!(found("params.p = 'a'"), ["a"]);
