@@ -1,6 +1,6 @@
 //! For tests of this crate: the whole router on a temporary folder, called without a socket.
 
-use crate::{EventBus, Exposure, ServerConfig, ServerState, router};
+use crate::{ArtifactPlaces, EventBus, Exposure, ServerConfig, ServerState, router};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::request::Builder;
@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use slipway_artifacts::{ArtifactPath, ArtifactRoot};
 use slipway_store::{Change, NewRun, RunStatus, Store};
+use std::path::Path;
 use tower::ServiceExt;
 
 pub(crate) const HOST: &str = "127.0.0.1:5757";
@@ -44,6 +45,18 @@ impl TestServer {
     }
 
     pub(crate) fn exposed(exposure: Exposure) -> Self {
+        Self::made(exposure, ArtifactPlaces::default())
+    }
+
+    /// A server that may read the artifacts in a folder of this machine.
+    pub(crate) fn reading(folder: &Path) -> Self {
+        let root = ArtifactRoot::open_reader(folder).expect("a folder to read");
+        let readable = vec![(folder.to_owned(), root)];
+        let exposure = Exposure::Loopback { port: 5757, allowed_hosts: Vec::new() };
+        Self::made(exposure, ArtifactPlaces { readable, ..ArtifactPlaces::default() })
+    }
+
+    fn made(exposure: Exposure, places: ArtifactPlaces) -> Self {
         let folder = tempfile::tempdir().expect("temp folder");
         let events = EventBus::new("b007".to_owned());
         let feed = events.clone();
@@ -57,7 +70,7 @@ impl TestServer {
             exposure,
             started_at_ms: 1,
         };
-        let state = ServerState::new(config, store, artifacts, events);
+        let state = ServerState::with_places(config, store, artifacts, places, events);
         Self { router: router(state.clone()), state, _folder: folder }
     }
 

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 /// One change. Applied whole or not at all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Change {
+    /// Several changes as one: all of them in this order, or none. Answer: [`Applied::Done`].
+    Together(Vec<Change>),
     /// Makes an experiment. Answer: [`Applied::ExperimentId`].
     CreateExperiment {
         /// Must not be taken, not even by one in the trash.

@@ -554,3 +554,20 @@ fn a_damaged_file_is_named_not_repaired() {
     assert!(kept.starts_with(b"this is no database"));
     assert!(Store::open(Path::new("/nonexistent/folder"), Box::new(|_| {})).is_err());
 }
+
+#[test]
+fn changes_made_together_are_all_made_or_none() {
+    let fixture = Fixture::new();
+    let id = fixture.experiment("first");
+    fixture.experiment("taken");
+    let rename = |name: &str| Change::RenameExperiment { id, name: name.into(), at_ms: 2 };
+    let tag = Change::SetExperimentTag { id, tag: KeyValue::new("k", "v"), at_ms: 2 };
+    fixture.notices.lock().unwrap().clear();
+    fixture.refuse(Change::Together(vec![rename("second"), tag.clone(), rename("taken")]));
+    let found = fixture.store.read(|reader| reader.experiment(id)).unwrap();
+    assert_eq!((found.name.as_str(), found.tags.len()), ("first", 0), "half of it was made");
+    assert!(fixture.notices.lock().unwrap().is_empty(), "and told");
+    fixture.write(Change::Together(vec![rename("second"), tag]));
+    let found = fixture.store.read(|reader| reader.experiment(id)).unwrap();
+    assert_eq!((found.name.as_str(), found.tags.len()), ("second", 1));
+}

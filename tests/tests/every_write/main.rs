@@ -18,7 +18,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use writes::{Client, Peer};
+use writes::{Client, KINDS, Peer};
 
 /// A server that is told what the other one acknowledged.
 struct Unharmed {
@@ -106,7 +106,7 @@ fn a_kill_in_the_middle_of_every_kind_of_write_loses_and_halves_nothing() {
         }
     }
     let total: usize = clients.iter().map(|client| client.done).sum();
-    assert!(total > 49 * CLIENTS, "only {total} writes went through: not every kind was tried");
+    assert!(total > KINDS * CLIENTS, "only {total} writes went through: not every kind was tried");
     assert!(interrupted.len() > 3, "{interrupted:?}");
 }
 
@@ -152,7 +152,7 @@ fn a_full_disk_refuses_every_kind_of_write_whole_and_takes_it_when_there_is_room
     let mut refused = BTreeSet::new();
     let mut tried = BTreeSet::new();
     let filler = data.join("filler");
-    for _ in 0..49 {
+    for _ in 0..KINDS {
         let what = client.next();
         tried.insert(what);
         // Whatever is looked up beforehand, is.
@@ -174,7 +174,7 @@ fn a_full_disk_refuses_every_kind_of_write_whole_and_takes_it_when_there_is_room
             assert_eq!(answer.status, 200, "{what}, with room again: {}", answer.text());
         }
     }
-    assert_eq!(tried.len(), 49);
+    assert_eq!(tried.len(), KINDS);
     assert!(refused.len() > 30, "a full disk refused only {refused:?}");
     server.kill9().unwrap();
     let server = sandbox.start_server().unwrap();
@@ -195,7 +195,7 @@ fn a_second_program_that_keeps_trying_disturbs_no_kind_of_write() {
     let said = std::fs::read_to_string(sandbox.data_dir().join("server.json")).unwrap();
     let mut second: Option<std::process::Child> = None;
     let mut attempts = 0;
-    while client.done < 2 * 49 || attempts < 3 {
+    while client.done < 2 * KINDS || attempts < 3 {
         let what = client.next();
         let answer = client.write(&peer).unwrap();
         assert_eq!(answer.status, 200, "{what}: {}", answer.text());

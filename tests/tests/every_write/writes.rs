@@ -31,8 +31,11 @@ const OF_A_SERVER: [&str; 11] = [
     "root_uri",
 ];
 
+/// How many kinds of write there are.
+pub(crate) const KINDS: usize = ROUND.len();
+
 /// The writes of one round, in order; their names are for messages.
-const ROUND: [&str; 49] = [
+const ROUND: [&str; 50] = [
     "experiments/create",
     "experiments/set-experiment-tag",
     "experiments/set-experiment-tag 2",
@@ -75,6 +78,7 @@ const ROUND: [&str; 49] = [
     "runs/update",
     "runs/delete",
     "runs/restore",
+    "own experiment edit",
     "own run edit",
     "own runs delete",
     "own runs restore",
@@ -242,8 +246,14 @@ impl Client {
                 post(kind, json!({ "run_id": run, "status": "FINISHED", "end_time": 99, "run_name": name }))
             }
             "runs/delete" | "runs/restore" => post(kind, json!({ "run_id": run })),
+            "own experiment edit" => {
+                let edit = json!({ "set_tags": { "x": "1", "y": "2" }, "remove_tags": ["b", "set 1"] });
+                own("PATCH", &format!("/experiments/{experiment}"), edit)
+            }
             "own run edit" => {
-                own("PATCH", &format!("/runs/{run}"), json!({ "set_tags": { "x": "1", "y": "2" } }))
+                let edit = json!({ "name": "edited", "note": "n", "set_tags": { "x": "1", "y": "2" },
+                                   "remove_tags": ["a", "t0-1", "t0-2"] });
+                own("PATCH", &format!("/runs/{run}"), edit)
             }
             "own runs delete" => own("POST", "/runs/delete", json!({ "run_ids": [run] })),
             "own runs restore" => own("POST", "/runs/restore", json!({ "run_ids": [run] })),

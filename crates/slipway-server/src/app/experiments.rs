@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use slipway_store::{Applied, Change, Error, KeyValue, Missing};
+use std::collections::BTreeSet;
 use utoipa::IntoParams;
 
 const NAME_LIMIT_CHARS: usize = 500;
@@ -66,28 +67,27 @@ pub(super) async fn edit_experiment(
         super::run_detail::check_tag(key, value)?;
     }
     let at_ms = now_ms();
+    let current = read(&state, move |reader| reader.experiment(id)).await??;
+    let mut changes = Vec::new();
     // Whatever needs an active experiment comes after it was restored and before it is deleted.
-    if edit.lifecycle == Some(Lifecycle::Active)
-        && read(&state, move |reader| reader.experiment(id)).await??.lifecycle
-            == slipway_store::Lifecycle::Deleted
-    {
-        write(&state, Change::RestoreExperiment { id, at_ms }).await?;
+    if edit.lifecycle == Some(Lifecycle::Active) && current.lifecycle == slipway_store::Lifecycle::Deleted {
+        changes.push(Change::RestoreExperiment { id, at_ms });
     }
-    if let Some(name) = edit.name {
-        write(&state, Change::RenameExperiment { id, name, at_ms }).await?;
-    }
+    changes.extend(edit.name.map(|name| Change::RenameExperiment { id, name, at_ms }));
+    // A tag that is not set is removed already.
+    let removed: BTreeSet<String> = edit
+        .remove_tags
+        .into_iter()
+        .filter(|key| edit.set_tags.contains_key(key) || current.tags.iter().any(|tag| tag.key == *key))
+        .collect();
     for (key, value) in edit.set_tags {
-        write(&state, Change::SetExperimentTag { id, tag: KeyValue { key, value }, at_ms }).await?;
+        changes.push(Change::SetExperimentTag { id, tag: KeyValue { key, value }, at_ms });
     }
-    for key in edit.remove_tags {
-        match state.store().write(Change::DeleteExperimentTag { id, key, at_ms }).await {
-            Ok(_) | Err(Error::NotFound(Missing::ExperimentTag { .. })) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    changes.extend(removed.into_iter().map(|key| Change::DeleteExperimentTag { id, key, at_ms }));
     if edit.lifecycle == Some(Lifecycle::Deleted) {
-        write(&state, Change::DeleteExperiment { id, at_ms }).await?;
+        changes.push(Change::DeleteExperiment { id, at_ms });
     }
+    write(&state, Change::Together(changes)).await?;
     one(&state, id).await
 }
 

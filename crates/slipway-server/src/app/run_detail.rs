@@ -9,7 +9,8 @@ use crate::error::{ApiFailure, ApiJson, ApiPath, ApiResult};
 use crate::state::now_ms;
 use axum::Json;
 use axum::extract::State;
-use slipway_store::{Applied, Change, Error, KeyValue, LogBatch, Missing, ModelStatus, Reader};
+use slipway_store::{Applied, Change, Error, KeyValue, LogBatch, ModelStatus, Reader};
+use std::collections::BTreeSet;
 
 const NOTE_TAG: &str = "mlflow.note.content";
 const KEY_LIMIT_CHARS: usize = 250;
@@ -73,20 +74,30 @@ pub(super) async fn edit_run(
     let mut tags: Vec<KeyValue> =
         edit.set_tags.into_iter().map(|(key, value)| KeyValue { key, value }).collect();
     tags.extend(edit.note.map(|note| KeyValue::new(NOTE_TAG, note)));
+    let mut changes = Vec::new();
     if let Some(name) = edit.name {
-        let change =
-            Change::UpdateRun { run_id: run_id.clone(), status: None, end_ms: None, name: Some(name) };
-        write(&state, change).await?;
+        changes.push(Change::UpdateRun {
+            run_id: run_id.clone(),
+            status: None,
+            end_ms: None,
+            name: Some(name),
+        });
     }
+    // A tag that is not set is removed already.
+    let wanted = run_id.clone();
+    let current = read(&state, move |reader| reader.run(&wanted)).await??.tags;
+    let removed: BTreeSet<String> = edit
+        .remove_tags
+        .into_iter()
+        .filter(|key| current.iter().chain(&tags).any(|tag| tag.key == *key))
+        .collect();
     if !tags.is_empty() {
         let batch = LogBatch { run_id: run_id.clone(), tags, ..LogBatch::default() };
-        write(&state, Change::Log(Box::new(batch))).await?;
+        changes.push(Change::Log(Box::new(batch)));
     }
-    for key in edit.remove_tags {
-        match state.store().write(Change::DeleteRunTag { run_id: run_id.clone(), key }).await {
-            Ok(_) | Err(Error::NotFound(Missing::RunTag { .. })) => {}
-            Err(error) => return Err(error.into()),
-        }
+    changes.extend(removed.into_iter().map(|key| Change::DeleteRunTag { run_id: run_id.clone(), key }));
+    if !changes.is_empty() {
+        write(&state, Change::Together(changes)).await?;
     }
     Ok(Json(read(&state, move |reader| detail(reader, &run_id)).await??))
 }

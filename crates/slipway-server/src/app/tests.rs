@@ -4,7 +4,7 @@ use crate::testing::{TOKEN, TestServer};
 use axum::body::Body;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use slipway_store::{Change, KeyValue, LogBatch, LoggedMetric, Point};
+use slipway_store::{Change, KeyValue, LogBatch, LoggedMetric, NewRun, Point, RunStatus};
 use std::time::Duration;
 
 async fn log(server: &TestServer, run_id: &str, key: &str, values: &[f64]) {
@@ -265,6 +265,45 @@ async fn a_metric_is_exported_in_full_by_pages() {
     assert_eq!(server.get("/runs/a/metrics?key=loss&limit=0").await.status, 400);
     assert_eq!(server.get("/runs/a/metrics?key=loss&after=x").await.status, 400);
     assert_eq!(server.get("/runs/none/metrics?key=loss").await.status, 404);
+}
+
+#[tokio::test]
+async fn artifacts_in_a_folder_that_may_be_read_are_shown_like_our_own() {
+    let outside = tempfile::tempdir().expect("folder");
+    let server = TestServer::reading(outside.path());
+    let make = Change::CreateExperiment {
+        name: "outside".to_owned(),
+        artifact_location: Some(format!("file://{}/e", outside.path().display())),
+        tags: Vec::new(),
+        at_ms: 1,
+    };
+    server.state.store().write(make).await.expect("experiment");
+    let run = NewRun {
+        run_id: "b".to_owned(),
+        experiment_id: 1,
+        name: "b".to_owned(),
+        user: String::new(),
+        status: RunStatus::Running,
+        start_ms: Some(1),
+        tags: Vec::new(),
+    };
+    server.state.store().write(Change::CreateRun(Box::new(run))).await.expect("run");
+    let files = outside.path().join("e/b/artifacts");
+    std::fs::create_dir_all(&files).expect("folder");
+    std::fs::write(files.join("note.txt"), "hello").expect("file");
+    std::os::unix::fs::symlink("/etc/hostname", files.join("link.txt")).expect("link");
+
+    let list = server.get("/runs/b/artifacts").await.json();
+    let names: Vec<_> =
+        list["entries"].as_array().expect("list").iter().map(|entry| &entry["path"]).collect();
+    assert_eq!(names, ["note.txt"]);
+    assert_eq!(server.get("/runs/b/artifacts/content?path=note.txt").await.body, "hello");
+    assert_eq!(server.get("/runs/b/artifacts/content?path=link.txt").await.status, 400);
+    let link = json!({ "run_id": "b", "path": "note.txt" });
+    let link = server.send_json("POST", "/artifacts/link", &link).await.json();
+    let url = link["url"].as_str().expect("url");
+    let shown = server.send(TestServer::request("GET", url).body(Body::empty()).expect("request")).await;
+    assert_eq!(shown.body, "hello");
 }
 
 #[tokio::test]

@@ -191,6 +191,12 @@ impl Writer {
         let db = &self.connection;
         let names = &mut self.names;
         match change {
+            Change::Together(changes) => {
+                for change in changes {
+                    self.apply(change, notices)?;
+                }
+                Ok(Applied::Done)
+            }
             Change::CreateExperiment { name, artifact_location, tags, at_ms } => {
                 let place =
                     |id| artifact_location.clone().unwrap_or_else(|| format!("mlflow-artifacts:/{id}"));
