@@ -13,7 +13,7 @@ const KEPT: usize = 20_000;
 pub(crate) enum Touched<'a> {
     Nothing,
     Runs(Vec<&'a str>),
-    /// More runs than the change names.
+    /// More runs than the change names, or rows of runs are removed: their numbers can be given to other runs.
     Everything,
 }
 
