@@ -163,6 +163,9 @@ def tracking(server):
     yield mlflow
     while mlflow.active_run():
         mlflow.end_run()
+    # The client offers no way to forget the experiment that a test has chosen.
+    mlflow.tracking.fluent._active_experiment_id = None
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     mlflow.set_tracking_uri(None)
 
 

@@ -58,8 +58,8 @@ def test_an_image_of_every_kind(tracking, inside, image):
 def test_images_with_steps(tracking, client, inside):
     for step in range(3):
         picture = np.full((8, 8, 3), step * 60, dtype=np.uint8)
-        tracking.log_image(picture, key="layer/one out", step=step, timestamp=1_000 + step)
-    tracking.log_image(PIL.Image.new("RGB", (700, 300), "red"), key="big", step=10)
+        tracking.log_image(picture, key="layer/one out", step=step, timestamp=1_000 + step, synchronous=True)
+    tracking.log_image(PIL.Image.new("RGB", (700, 300), "red"), key="big", step=10, synchronous=True)
     assert client.get_run(inside).data.tags["mlflow.loggedImages"] == "True"
     found = names(client, inside, "images")
     assert len(found) == 8, "each in full and made small"
@@ -78,7 +78,8 @@ def test_images_with_steps(tracking, client, inside):
 
 def test_images_logged_in_the_background(tracking, client, inside):
     for step in range(5):
-        tracking.log_image(np.full((4, 4), step * 50, dtype=np.uint8), key="a", step=step, synchronous=False)
+        # In the background unless told otherwise.
+        tracking.log_image(np.full((4, 4), step * 50, dtype=np.uint8), key="a", step=step)
     tracking.flush_artifact_async_logging()
     tracking.flush_async_logging()
     assert len(names(client, inside, "images")) == 10

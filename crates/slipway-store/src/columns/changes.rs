@@ -21,6 +21,7 @@ impl<'a> Touched<'a> {
     /// Every change is named here, so that a new one cannot be forgotten.
     pub(crate) fn by(change: &'a Change) -> Self {
         match change {
+            Change::Together(changes) => changes.iter().map(Self::by).fold(Self::Nothing, Self::and),
             Change::CreateRun(run) => Self::Runs(vec![&run.run_id]),
             Change::Log(batch) => Self::Runs(vec![&batch.run_id]),
             Change::UpdateRun { run_id, .. } | Change::DeleteRunTag { run_id, .. } => {
@@ -29,7 +30,10 @@ impl<'a> Touched<'a> {
             Change::DeleteRuns { run_ids, .. } | Change::RestoreRuns { run_ids } => {
                 Self::Runs(run_ids.iter().map(String::as_str).collect())
             }
-            Change::DeleteExperiment { .. } | Change::RestoreExperiment { .. } => Self::Everything,
+            // Rows of runs may go, and their numbers come back with other runs.
+            Change::DeleteExperiment { .. }
+            | Change::RestoreExperiment { .. }
+            | Change::PurgeSlice { .. } => Self::Everything,
             // Columns hold neither experiments, datasets, nor models.
             Change::CreateExperiment { .. }
             | Change::CreateExperimentBelow { .. }
@@ -45,6 +49,9 @@ impl<'a> Touched<'a> {
             | Change::SetLoggedModelTags { .. }
             | Change::DeleteLoggedModelTag { .. }
             | Change::DeleteLoggedModel { .. }
+            | Change::RestoreLoggedModel { .. }
+            | Change::Purge(_)
+            | Change::StrikeDoomed { .. }
             | Change::CreateRegisteredModel { .. }
             | Change::RenameRegisteredModel { .. }
             | Change::DescribeRegisteredModel { .. }
@@ -59,6 +66,18 @@ impl<'a> Touched<'a> {
             | Change::SetModelVersionTag { .. }
             | Change::DeleteModelVersionTag { .. }
             | Change::TransitionStage { .. } => Self::Nothing,
+        }
+    }
+
+    /// What two changes alter together.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Everything, _) | (_, Self::Everything) => Self::Everything,
+            (Self::Nothing, touched) | (touched, Self::Nothing) => touched,
+            (Self::Runs(mut runs), Self::Runs(more)) => {
+                runs.extend(more);
+                Self::Runs(runs)
+            }
         }
     }
 }
@@ -131,6 +150,17 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_made_together_alter_what_each_alters() {
+        let run = |id: &str| Change::DeleteRunTag { run_id: id.to_owned(), key: "k".to_owned() };
+        let none = Change::DeleteRegisteredModel { name: "m".to_owned() };
+        let all = Change::DeleteExperiment { id: 1, at_ms: 1 };
+        let of = |changes: Vec<Change>| Change::Together(changes);
+        assert_eq!(Touched::by(&of(vec![])), Touched::Nothing);
+        assert_eq!(Touched::by(&of(vec![run("a"), none.clone(), run("b")])), Touched::Runs(vec!["a", "b"]));
+        assert_eq!(Touched::by(&of(vec![run("a"), of(vec![none, all])])), Touched::Everything);
+    }
 
     #[test]
     fn runs_are_known_by_their_last_change() {

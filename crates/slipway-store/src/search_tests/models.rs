@@ -365,7 +365,10 @@ impl Model {
     fn look(&self, field: &Field, datasets: &[(String, Option<String>)]) -> Looked {
         let key = field.key.as_str();
         match field.entity.as_deref() {
-            Some("metrics") => Looked::Number(self.latest(key, datasets)),
+            Some("metrics") => {
+                let rows = self.metrics.iter().filter(|row| row.key == key && is_on(row, datasets));
+                Looked::AnyNumber(rows.map(|row| row.point.value).collect())
+            }
             Some("params") => Looked::Text(self.params.get(key).cloned()),
             Some("tags") => Looked::Text(self.tags.get(key).cloned()),
             _ => match key {

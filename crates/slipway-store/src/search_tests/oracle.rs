@@ -12,6 +12,8 @@ pub(super) enum Looked {
     Param(Option<String>),
     /// Any of them may answer.
     Any(Vec<Option<String>>),
+    /// Any of these numbers may answer.
+    AnyNumber(Vec<f64>),
     /// A tag that is a flag: everything but `true` means no.
     Flag(bool),
 }
@@ -41,6 +43,7 @@ fn holds(clause: &Clause, looked: Looked) -> bool {
             Op::IsNull => texts.iter().all(Option::is_none),
             _ => texts.into_iter().any(|text| text_holds(clause, text)),
         },
+        Looked::AnyNumber(numbers) => numbers.into_iter().any(|number| number_holds(clause, Some(number))),
         Looked::Text(text) => text_holds(clause, text),
         Looked::Param(text) => match clause.value {
             Value::Number(_) => {

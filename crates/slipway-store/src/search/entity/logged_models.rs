@@ -42,7 +42,7 @@ fn logged_model_attribute(field: &Field) -> Result<(&'static str, bool), SearchE
 }
 
 impl LoggedModels<'_> {
-    /// The latest value of a metric, among the rows of the given datasets.
+    /// The latest value of a metric, among the rows of the given datasets. Orders use it.
     pub(crate) fn metric(&self, key: &str, datasets: &[(String, Option<String>)]) -> Where {
         let mut out = Where::default();
         out.push("(SELECT x.value FROM logged_model_metrics x WHERE x.model = l.id AND x.key = ?")
@@ -79,21 +79,19 @@ impl Entity for LoggedModels<'_> {
             Some("metrics") => {
                 no_null_test_of_metrics(clause)?;
                 let test = Test::of_number("metric", clause)?;
-                let value = self.metric(&clause.field.key, self.datasets);
+                // Any recorded value may match, as MLflow has it: of any step, run and counted dataset.
+                out.push("EXISTS (SELECT 1 FROM logged_model_metrics x WHERE x.model = l.id AND x.key = ?");
+                out.bind(clause.field.key.clone());
+                out.push(" AND ").append(&in_datasets(self.datasets)).push(" AND ");
                 if let Test::Number(Op::Ne, _) = test {
                     // NaN is unequal to everything, and stands as NULL.
-                    out.push(
-                        "EXISTS (SELECT 1 FROM logged_model_metrics x WHERE x.model = l.id AND x.key = ?",
-                    );
-                    out.bind(clause.field.key.clone());
-                    out.push(" AND ").append(&in_datasets(self.datasets)).push(") AND coalesce(");
-                    out.values.extend(value.values);
-                    test.write(&value.sql, out);
+                    out.push("coalesce(");
+                    test.write("x.value", out);
                     out.push(", 1)");
                 } else {
-                    out.values.extend(value.values);
-                    test.write(&value.sql, out);
+                    test.write("x.value", out);
                 }
+                out.push(")");
                 Ok(())
             }
             Some("params") => {
