@@ -10,10 +10,14 @@ mod download;
 mod error;
 mod parts;
 mod path;
+mod removal;
+#[cfg(test)]
+mod removal_tests;
 mod root;
 #[cfg(test)]
 mod root_tests;
 mod upload;
+mod usage;
 
 pub use download::Download;
 pub use error::{Error, Result};
@@ -21,3 +25,4 @@ pub use parts::{PARTS_LIMIT, PartUpload};
 pub use path::ArtifactPath;
 pub use root::{ArtifactRoot, Entry};
 pub use upload::Upload;
+pub use usage::Tally;

@@ -132,6 +132,11 @@ impl ArtifactRoot {
         work(&mut self.inner.parts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether the name is that of the parts of an upload under way.
+    pub(crate) fn is_open_parts(&self, name: &[u8]) -> bool {
+        self.with_parts(|open| open.values().any(|parts| parts.folder.as_bytes() == name))
+    }
+
     fn find_parts(&self, id: &str) -> Result<(ArtifactPath, String)> {
         self.with_parts(|open| {
             let parts = open.get_mut(id)?;

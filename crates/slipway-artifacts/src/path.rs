@@ -100,6 +100,12 @@ impl ArtifactPath {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The folder this lies in; none for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.split_last().map(|(parent, _)| parent)
+    }
+
     pub(crate) fn components(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').filter(|component| !component.is_empty())
     }

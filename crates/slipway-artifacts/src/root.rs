@@ -154,7 +154,11 @@ impl ArtifactRoot {
         Ok(swept)
     }
 
-    fn list_blocking(&self, path: &ArtifactPath) -> Result<Vec<Entry>> {
+    /// As [`ArtifactRoot::list`], for callers without an async runtime. Blocks its thread.
+    ///
+    /// # Errors
+    /// As [`ArtifactRoot::list`].
+    pub fn list_blocking(&self, path: &ArtifactPath) -> Result<Vec<Entry>> {
         let failed = |errno| Error::from_errno(errno, "listing", path.as_str());
         let folder = self.open_folder(path)?;
         let mut entries = Vec::new();
@@ -341,7 +345,7 @@ fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> rustix::io::Result<bool> {
     Ok(a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 }
 
-fn names_in(folder: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {
+pub(crate) fn names_in(folder: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     for found in Dir::read_from(folder)? {
         let name = found?.file_name().to_bytes().to_vec();

@@ -17,7 +17,9 @@ mod serve;
 mod state;
 #[cfg(test)]
 mod testing;
+mod trash;
 
+pub use app::continue_purges;
 pub use events::{EventBus, RunEnded};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

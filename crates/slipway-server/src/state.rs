@@ -3,6 +3,7 @@
 use crate::events::EventBus;
 use crate::files::Tickets;
 use crate::places::ArtifactPlaces;
+use crate::trash::{Outcome, Work};
 use slipway_artifacts::ArtifactRoot;
 use slipway_store::{Change, KeyValue, Store};
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ struct Inner {
     places: ArtifactPlaces,
     events: EventBus,
     tickets: Tickets,
+    trash: Work<Outcome>,
 }
 
 impl ServerState {
@@ -76,8 +78,8 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let tickets = Tickets::default();
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets }) }
+        let (tickets, trash) = (Tickets::default(), Work::default());
+        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash }) }
     }
 
     /// Facts about this start.
@@ -96,6 +98,13 @@ impl ServerState {
     #[must_use]
     pub fn artifacts(&self) -> &ArtifactRoot {
         &self.inner.artifacts
+    }
+
+    /// Whether that folder is the data folder's own. One that was chosen elsewhere may hold other things, too.
+    pub(crate) fn owns_artifacts(&self) -> bool {
+        let own = self.inner.config.data_dir.join("artifacts");
+        let same = |a: &std::path::Path, b: &std::path::Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        same(&own, self.inner.artifacts.folder())
     }
 
     /// Where else artifacts are.
@@ -125,6 +134,15 @@ impl ServerState {
     #[must_use]
     pub fn events(&self) -> &EventBus {
         &self.inner.events
+    }
+
+    /// Asks long work to leave off, since the program is about to end. It is continued at the next start.
+    pub fn stop_work(&self) {
+        self.inner.trash.stop();
+    }
+
+    pub(crate) fn trash(&self) -> &Work<Outcome> {
+        &self.inner.trash
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

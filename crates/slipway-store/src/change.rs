@@ -6,6 +6,7 @@
 //! change; checks against what is stored are made by the writer when it applies the change.
 
 use crate::model::{DatasetInput, KeyValue, ModelOutput, ModelStatus, Point, RunStatus, Stage};
+use crate::trash::PurgeSelection;
 use serde::{Deserialize, Serialize};
 
 /// One change. Applied whole or not at all.
@@ -179,6 +180,26 @@ pub enum Change {
         model_id: String,
         /// Now.
         at_ms: i64,
+    },
+    /// Takes a logged model out of the trash. One that is in use stays so.
+    RestoreLoggedModel {
+        /// Which one; its experiment must be active.
+        model_id: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Writes down what is to be deleted for ever; [`Change::PurgeSlice`] then does it. Answer:
+    /// [`Applied::Changed`].
+    Purge(PurgeSelection),
+    /// Deletes rows of what is written down. Answer: [`Applied::Changed`], 0 when nothing is left.
+    PurgeSlice {
+        /// Runs, logged models and experiments at most.
+        limit: u32,
+    },
+    /// The files of these records are gone or are to stay. Answer: [`Applied::Changed`].
+    StrikeDoomed {
+        /// [`crate::Folder::id`] of each.
+        ids: Vec<i64>,
     },
     /// Makes a registered model.
     CreateRegisteredModel {

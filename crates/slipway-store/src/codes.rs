@@ -3,6 +3,7 @@
 
 use crate::model::{Lifecycle, ModelStatus, RunStatus, Stage};
 use crate::reader::ColumnKind;
+use crate::trash::TrashKind;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 macro_rules! codes {
@@ -29,3 +30,4 @@ codes!(RunStatus { Running = 1, Scheduled = 2, Finished = 3, Failed = 4, Killed 
 codes!(ModelStatus { Pending = 1, Ready = 2, Failed = 3 });
 codes!(Stage { None = 0, Staging = 1, Production = 2, Archived = 3 });
 codes!(ColumnKind { Attribute = 0, Param = 1, Metric = 2, Tag = 3 });
+codes!(TrashKind { Run = 1, LoggedModel = 2, Experiment = 3 });

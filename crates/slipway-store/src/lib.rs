@@ -22,6 +22,7 @@ pub mod search;
 mod search_tests;
 pub mod series;
 mod store;
+mod trash;
 #[cfg(test)]
 mod upgrade_tests;
 mod upkeep;
@@ -41,6 +42,7 @@ pub use reader::{
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};
+pub use trash::{Folder, PurgeSelection, TrashCounts, TrashItem, TrashKind, VersionPlace};
 
 /// Id of the experiment that every new database has.
 pub const DEFAULT_EXPERIMENT_ID: i64 = 0;

@@ -9,8 +9,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 
 /// Steps from an empty file to the present shape. The schema version is the number of steps applied.
-const MIGRATIONS: &[Step] =
-    &[Step::Sql(include_str!("../migrations/0001.sql")), Step::Code(migrate::points_to_chunks)];
+const MIGRATIONS: &[Step] = &[
+    Step::Sql(include_str!("../migrations/0001.sql")),
+    Step::Code(migrate::points_to_chunks),
+    Step::Sql(include_str!("../migrations/0003.sql")),
+];
 
 /// One migration. It runs inside a transaction of its own, which it must leave open.
 enum Step {
@@ -191,7 +194,9 @@ mod tests {
         assert_eq!(count("SELECT sum(points) FROM chunks"), 3000);
         assert_eq!(count("SELECT count(*) FROM sqlite_master WHERE name = 'points'"), 0);
         assert_eq!(count("PRAGMA auto_vacuum"), 2);
-        assert_eq!(std::fs::read_dir(dir.path().join("backups")).unwrap().count(), 1);
+        // One before each step.
+        let backups = std::fs::read_dir(dir.path().join("backups")).unwrap().count();
+        assert_eq!(backups as i64, SCHEMA_VERSION - 1);
     }
 
     /// Growth stops at each page in turn, as on a full disk: the file stays at its version with all that was in it.

@@ -92,6 +92,7 @@ impl Server {
             })
             .await??
         };
+        slipway_server::continue_purges(&state);
         let stop = CancellationToken::new();
         let router = slipway_server::router(state.clone());
         let serving = tokio::spawn(slipway_server::serve(listener, router, stop.clone()));
@@ -142,6 +143,7 @@ impl Server {
 
     /// Lets running requests finish, for five seconds at most, and gives the folder back.
     pub async fn stop(mut self) {
+        self.state.stop_work();
         self.state.events().close();
         self.stop.cancel();
         if let Some(serving) = self.serving.take()
@@ -158,6 +160,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.state.stop_work();
         self.state.events().close();
         self.stop.cancel();
         self.held.withdraw();

@@ -8,14 +8,20 @@ import type {
   ColumnList,
   ErrorCode,
   ExperimentList,
+  GcReport,
   Info,
   InspectReport,
+  PurgeReport,
   RunDetail,
   RunEdit,
   SeriesRequest,
   Span,
   Table,
   TableRequest,
+  TrashIds,
+  TrashList,
+  TrashSelection,
+  TrashWork,
   View,
 } from './types'
 import { decodeSeries, type SeriesEntry } from './series'
@@ -154,6 +160,22 @@ export const api = {
     json<ArtifactLink>('/artifacts/link', 'POST', { run_id: runId, path }),
 
   inspect: (path: string) => json<InspectReport>('/inspect', 'POST', { path }),
+
+  trash: (offset: number, limit: number, sizes: boolean) =>
+    json<TrashList>(`/trash?offset=${offset}&limit=${limit}&sizes=${sizes}`),
+
+  previewPurge: (selection: TrashSelection) => json<PurgeReport>('/trash/preview', 'POST', selection),
+
+  purge: (selection: TrashSelection) => json<TrashWork>('/trash/purge', 'POST', selection),
+
+  restoreTrash: (ids: TrashIds) => json<Changed>('/trash/restore', 'POST', ids),
+
+  /** How far work on the trash is, after waiting for its end for a while. */
+  trashWork: (waitMs: number) => json<TrashWork>(`/trash/work?wait_ms=${waitMs}`),
+
+  previewGc: () => json<GcReport>('/gc/preview', 'POST', {}),
+
+  gc: () => json<TrashWork>('/gc', 'POST', {}),
 
   /** The same chart at full resolution, drawn by the server. */
   async plot(query: Record<string, string>): Promise<Blob> {

@@ -93,6 +93,40 @@ export interface paths {
         patch: operations["edit_experiment"];
         trace?: never;
     };
+    "/gc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes files that nothing refers to, and what unfinished uploads left. Answers as deleting for ever does. */
+        post: operations["collect_garbage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/gc/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Files that nothing refers to. Changes nothing. */
+        post: operations["preview_gc"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/info": {
         parameters: {
             query?: never;
@@ -304,6 +338,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What lies in the trash, deleted last first. */
+        get: operations["list_trash"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trash/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What deleting for ever would free, and what would stay and why. Changes nothing. */
+        post: operations["preview_purge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trash/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deletes for ever, with all files that nothing else refers to. Answers when it is done, or after 20 seconds with how
+         *     far it is: it goes on by itself.
+         */
+        post: operations["purge_trash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trash/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes things out of the trash. */
+        post: operations["restore_trash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/trash/work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest work on the trash, done or under way. */
+        get: operations["get_trash_work"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -475,6 +597,44 @@ export interface components {
         ExperimentList: {
             experiments: components["schemas"]["Experiment"][];
         };
+        /** @description Files that nothing refers to: no run, no logged model, no version. */
+        GcReport: {
+            /** Format: int64 */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description All places.
+             */
+            count: number;
+            /** Format: int64 */
+            files: number;
+            /** @description At most 1000 places. */
+            items: components["schemas"]["UnreferencedFiles"][];
+            /** @description Places that could not be read or removed, and why. */
+            problems: string[];
+            /** @description Artifacts are kept in a folder that others may use, too: nothing in it is taken for unreferenced. */
+            shared: boolean;
+            /**
+             * Format: int64
+             * @description Places that were touched too lately.
+             */
+            too_new: number;
+            /** Format: int64 */
+            upload_bytes: number;
+            /**
+             * Format: int64
+             * @description Left by uploads that were never finished.
+             */
+            upload_files: number;
+        };
+        GcRequest: {
+            /**
+             * Format: int64
+             * @description Only what nobody has touched for this long; an hour when absent, since a client may be about to refer to
+             *     what it has just stored.
+             */
+            older_than_ms?: number | null;
+        };
         /** @description What this server is and how code reaches it. */
         Info: {
             /** @description Changes with every start of the server. Event ids of an earlier boot cannot be resumed. */
@@ -521,6 +681,14 @@ export interface components {
         InspectRequest: {
             /** @description Absolute path of a file or folder on the server's machine. */
             path: string;
+        };
+        KeptFiles: {
+            /** Format: int64 */
+            bytes: number;
+            /** @description Below the artifact folder. */
+            path: string;
+            /** @description E.g. `fraud-model version 3`. */
+            used_by: string[];
         };
         KeyValue: {
             key: string;
@@ -589,6 +757,30 @@ export interface components {
         };
         /** @enum {string} */
         Preview: "none" | "image" | "text" | "csv" | "json" | "html" | "audio" | "video" | "pdf";
+        /** @description What was, or would be, deleted for ever. */
+        PurgeReport: {
+            /**
+             * Format: int64
+             * @description Bytes of the disk that this frees.
+             */
+            bytes: number;
+            /** Format: int64 */
+            experiments: number;
+            /** Format: int64 */
+            files: number;
+            /** @description Files that stay since something refers to them; at most 100 places. */
+            kept: components["schemas"]["KeptFiles"][];
+            /** Format: int64 */
+            logged_models: number;
+            /** @description Places that Slipway does not hold: nothing there is touched. At most 100. */
+            outside: string[];
+            /** @description Files that could not be removed, and why. Tried again at the next start. */
+            problems: string[];
+            /** Format: int64 */
+            runs: number;
+            /** Format: int64 */
+            versions: number;
+        };
         /** @enum {string} */
         Reduce: "last" | "min" | "max" | "first";
         /** @description Everything known of one run, except histories and artifact bytes. */
@@ -768,11 +960,120 @@ export interface components {
             kind: "children";
             parent_run_id: string;
         };
+        /** @description Things to take out of the trash. */
+        TrashIds: {
+            experiment_ids?: string[];
+            logged_model_ids?: string[];
+            run_ids?: string[];
+        };
+        TrashItem: {
+            /** Format: int64 */
+            deleted_ms?: number | null;
+            experiment_id: string;
+            experiment_name: string;
+            id: string;
+            kind: components["schemas"]["TrashKind"];
+            name: string;
+            /**
+             * Format: int64
+             * @description Runs that go with an experiment; 0 for anything else.
+             */
+            run_count: number;
+            size?: components["schemas"]["TrashSize"] | null;
+        };
+        /**
+         * @description What can lie in the trash. Versions and registered models never do: deleting those is final at once.
+         * @enum {string}
+         */
+        TrashKind: "run" | "logged_model" | "experiment";
+        /**
+         * @description What lies in the trash, deleted last first. Runs and logged models of an experiment that lies there itself are
+         *     part of it.
+         */
+        TrashList: {
+            /** Format: int64 */
+            experiments: number;
+            items: components["schemas"]["TrashItem"][];
+            /** Format: int64 */
+            logged_models: number;
+            /** Format: int64 */
+            runs: number;
+            work?: components["schemas"]["TrashWork"] | null;
+        };
+        /** @description Things in the trash, and versions of registered models. */
+        TrashSelection: {
+            /** @description All that is in the trash. */
+            everything?: boolean;
+            experiment_ids?: string[];
+            logged_model_ids?: string[];
+            /**
+             * Format: int64
+             * @description Only what has been in the trash for this long. Naming something younger is an error.
+             */
+            older_than_ms?: number | null;
+            run_ids?: string[];
+            /** @description Versions need not be in the trash: there is none for them. Their files go when nothing else refers to them. */
+            versions?: components["schemas"]["VersionRef"][];
+        };
+        /** @description What deleting one thing for ever does to the disk. */
+        TrashSize: {
+            /**
+             * Format: int64
+             * @description Freed.
+             */
+            bytes: number;
+            /** Format: int64 */
+            files: number;
+            /**
+             * Format: int64
+             * @description Kept, since something else refers to it.
+             */
+            kept_bytes: number;
+            /** @description Files are at a place that Slipway does not hold, and are not touched. */
+            outside: boolean;
+        };
+        /** @description Work on the trash. It goes on when whoever asked for it has gone away. */
+        TrashWork: {
+            /**
+             * Format: int64
+             * @description Freed so far.
+             */
+            bytes: number;
+            collected?: components["schemas"]["GcReport"] | null;
+            /**
+             * Format: int64
+             * @description Steps so far, of `total`.
+             */
+            done: number;
+            /** @description Why it failed. */
+            problem?: string | null;
+            purged?: components["schemas"]["PurgeReport"] | null;
+            state: components["schemas"]["WorkState"];
+            /** Format: int64 */
+            total: number;
+        };
+        UnreferencedFiles: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            changed_ms: number;
+            /** Format: int64 */
+            files: number;
+            /** @description Below the artifact folder. */
+            path: string;
+        };
+        VersionRef: {
+            name: string;
+            /** Format: int64 */
+            version: number;
+        };
         /**
          * @description Which part of the store a listing looks at.
          * @enum {string}
          */
         View: "active" | "deleted" | "all";
+        /** @enum {string} */
+        WorkState: "running" | "done" | "failed";
         /** @enum {string} */
         XAxis: "step" | "time" | "relative";
     };
@@ -961,6 +1262,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    collect_garbage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GcRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashWork"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    preview_gc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GcRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GcReport"];
                 };
             };
             default: {
@@ -1383,6 +1746,163 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_trash: {
+        parameters: {
+            query?: {
+                /** @description Things to give at most; 50 when absent, 200 at most. */
+                limit?: number;
+                /** @description Things to pass over. */
+                offset?: number;
+                /** @description Whether to count the bytes on the disk, which takes its time where there are many files. Default true. */
+                sizes?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    preview_purge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrashSelection"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurgeReport"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    purge_trash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrashSelection"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashWork"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    restore_trash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrashIds"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_trash_work: {
+        parameters: {
+            query?: {
+                /** @description How long to wait for work that is under way; 20 seconds at most. */
+                wait_ms?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashWork"];
                 };
             };
             default: {

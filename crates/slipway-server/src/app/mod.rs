@@ -23,9 +23,11 @@ mod plot;
 mod run_detail;
 mod runs_table;
 mod series;
+mod trash;
 
 pub use openapi::openapi;
 pub use run_detail::command_tags;
+pub use trash::continue_purges;
 
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiResult};
@@ -66,6 +68,13 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(metrics::get_metric_history))
         .routes(routes!(plot::draw_plot))
+        .routes(routes!(trash::list_trash))
+        .routes(routes!(trash::preview_purge))
+        .routes(routes!(trash::purge_trash))
+        .routes(routes!(trash::restore_trash))
+        .routes(routes!(trash::get_trash_work))
+        .routes(routes!(trash::preview_gc))
+        .routes(routes!(trash::collect_garbage))
         .routes(routes!(events::stream_events))
         .routes(routes!(openapi::get_openapi))
 }

@@ -13,7 +13,7 @@ const KEPT: usize = 20_000;
 pub(crate) enum Touched<'a> {
     Nothing,
     Runs(Vec<&'a str>),
-    /// More runs than the change names.
+    /// More runs than the change names, or rows of runs are removed: their numbers can be given to other runs.
     Everything,
 }
 
@@ -30,7 +30,10 @@ impl<'a> Touched<'a> {
             Change::DeleteRuns { run_ids, .. } | Change::RestoreRuns { run_ids } => {
                 Self::Runs(run_ids.iter().map(String::as_str).collect())
             }
-            Change::DeleteExperiment { .. } | Change::RestoreExperiment { .. } => Self::Everything,
+            // Rows of runs may go, and their numbers come back with other runs.
+            Change::DeleteExperiment { .. }
+            | Change::RestoreExperiment { .. }
+            | Change::PurgeSlice { .. } => Self::Everything,
             // Columns hold neither experiments, datasets, nor models.
             Change::CreateExperiment { .. }
             | Change::CreateExperimentBelow { .. }
@@ -46,6 +49,9 @@ impl<'a> Touched<'a> {
             | Change::SetLoggedModelTags { .. }
             | Change::DeleteLoggedModelTag { .. }
             | Change::DeleteLoggedModel { .. }
+            | Change::RestoreLoggedModel { .. }
+            | Change::Purge(_)
+            | Change::StrikeDoomed { .. }
             | Change::CreateRegisteredModel { .. }
             | Change::RenameRegisteredModel { .. }
             | Change::DescribeRegisteredModel { .. }

@@ -232,18 +232,24 @@ impl Query {
 
     /// The slots at some places of the order. `matching` is in the order that breaks ties.
     fn page(&self, snapshot: &Snapshot, matching: &[u32], places: std::ops::Range<usize>) -> Vec<u32> {
-        if self.sorts.is_empty() || places.is_empty() {
+        let Some(((source, sort), rest)) = self.sorts.split_first().filter(|_| !places.is_empty()) else {
             return matching[places].to_vec();
-        }
-        let ranks: Vec<Vec<Rank>> = self
-            .sorts
+        };
+        // The first key lies beside the place, since it decides most comparisons; the others are looked up.
+        let mut order: Vec<(Rank, usize)> = matching
             .iter()
-            .map(|(source, sort)| matching.iter().map(|slot| snapshot.rank(*source, *sort, *slot)).collect())
+            .enumerate()
+            .map(|(place, slot)| (snapshot.rank(*source, *sort, *slot), place))
             .collect();
-        let mut order: Vec<usize> = (0..matching.len()).collect();
-        let compare = |a: &usize, b: &usize| {
-            let mut by_key = ranks.iter().map(|ranks| ranks[*a].cmp(&ranks[*b]));
-            by_key.find(|order| order.is_ne()).unwrap_or_else(|| a.cmp(b))
+        let compare = |a: &(Rank, usize), b: &(Rank, usize)| {
+            let by_rest = || {
+                let rank = |(source, sort): &(Source, Sort), place: usize| {
+                    snapshot.rank(*source, *sort, matching[place])
+                };
+                let mut orders = rest.iter().map(|key| rank(key, a.1).cmp(&rank(key, b.1)));
+                orders.find(|order| order.is_ne()).unwrap_or_else(|| a.1.cmp(&b.1))
+            };
+            a.0.cmp(&b.0).then_with(by_rest)
         };
         // Only the page itself is sorted: what comes before and after it is told apart.
         if places.start > 0 {
@@ -255,7 +261,7 @@ impl Query {
             page.select_nth_unstable_by(length - 1, compare);
         }
         page[..length].sort_unstable_by(compare);
-        page[..length].iter().map(|&place| matching[place]).collect()
+        page[..length].iter().map(|&(_, place)| matching[place]).collect()
     }
 }
 

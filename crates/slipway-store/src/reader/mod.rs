@@ -8,6 +8,7 @@ mod logged_models;
 mod registry;
 mod runs;
 mod table;
+mod trash;
 
 pub use table::{
     ColumnInfo, ColumnKind, ColumnRef, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,

@@ -16,7 +16,11 @@ pub(super) fn create(
 ) -> Result<Applied> {
     refuse_taken(db, name)?;
     // Ids of deleted experiments are not used again, since files may still lie below them.
-    let id: i64 = db.query_row("SELECT coalesce(max(id), 0) + 1 FROM experiments", [], |row| row.get(0))?;
+    let id: i64 = db.query_row(
+        "SELECT max(coalesce(max(id), 0), (SELECT id FROM purged_experiment)) + 1 FROM experiments",
+        [],
+        |row| row.get(0),
+    )?;
     db.prepare_cached(
         "INSERT INTO experiments (id, name, artifact_location, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
     )?

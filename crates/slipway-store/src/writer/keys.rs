@@ -58,3 +58,22 @@ pub(super) fn moved(db: &Connection, experiment: i64, run: i64, lifecycle: Lifec
     }
     Ok(())
 }
+
+/// A run in the trash is deleted for ever. Called while its rows are still there.
+pub(super) fn gone(db: &Connection, experiment: i64, run: i64) -> Result<()> {
+    let kinds =
+        [(ColumnKind::Param, "run_params"), (ColumnKind::Metric, "series"), (ColumnKind::Tag, "run_tags")];
+    for (kind, table) in kinds {
+        let of_run =
+            format!("experiment = ?1 AND kind = ?2 AND name IN (SELECT name FROM {table} WHERE run = ?3)");
+        db.prepare_cached(&format!(
+            "UPDATE experiment_keys SET deleted_runs = deleted_runs - 1 WHERE {of_run}"
+        ))?
+        .execute(params![experiment, kind, run])?;
+        db.prepare_cached(&format!(
+            "DELETE FROM experiment_keys WHERE {of_run} AND active_runs <= 0 AND deleted_runs <= 0"
+        ))?
+        .execute(params![experiment, kind, run])?;
+    }
+    Ok(())
+}

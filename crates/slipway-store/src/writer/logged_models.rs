@@ -113,6 +113,26 @@ pub(super) fn delete(
     touch(db, notices, id, at_ms)
 }
 
+pub(super) fn restore(
+    db: &Connection,
+    notices: &mut Vec<Notice>,
+    model_id: &str,
+    at_ms: i64,
+) -> Result<Applied> {
+    let found: Option<(i64, i64, Lifecycle)> = db
+        .prepare_cached("SELECT id, experiment, lifecycle FROM logged_models WHERE model_id = ?1")?
+        .query_row([model_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let (id, experiment, lifecycle) =
+        found.ok_or_else(|| Error::NotFound(Missing::LoggedModel(model_id.to_owned())))?;
+    if lifecycle == Lifecycle::Active {
+        return Ok(Applied::Done);
+    }
+    experiments::require_active(db, experiment)?;
+    db.execute("UPDATE logged_models SET lifecycle = 0, deleted_ms = NULL WHERE id = ?1", [id])?;
+    touch(db, notices, id, at_ms)
+}
+
 /// Files a metric under the model it belongs to. A metric of a model that is not here is kept with its run only.
 pub(super) fn put_metric(db: &Connection, model_id: &str, run_id: &str, metric: &LoggedMetric) -> Result<()> {
     let value = (!metric.point.value.is_nan()).then_some(metric.point.value);

@@ -10,6 +10,7 @@ mod keys;
 mod log;
 mod logged_models;
 pub(crate) mod names;
+pub(crate) mod purge;
 mod registry;
 mod runs;
 mod tidy;
@@ -246,6 +247,12 @@ impl Writer {
             Change::DeleteLoggedModel { model_id, at_ms } => {
                 logged_models::delete(db, notices, model_id, *at_ms)
             }
+            Change::RestoreLoggedModel { model_id, at_ms } => {
+                logged_models::restore(db, notices, model_id, *at_ms)
+            }
+            Change::Purge(selection) => purge::begin(db, selection),
+            Change::PurgeSlice { limit } => purge::slice(db, notices, *limit),
+            Change::StrikeDoomed { ids } => purge::strike_doomed(db, ids),
             _ => registry::apply(db, notices, change),
         }
     }
@@ -270,7 +277,10 @@ fn keeps_series(change: &Change) -> bool {
         | Change::LogModelParams { .. }
         | Change::SetLoggedModelTags { .. }
         | Change::CreateRegisteredModel { .. }
-        | Change::CreateModelVersion(_) => true,
+        | Change::CreateModelVersion(_)
+        | Change::RestoreLoggedModel { .. }
+        | Change::Purge(_)
+        | Change::StrikeDoomed { .. } => true,
         _ => false,
     }
 }

@@ -15,6 +15,7 @@ mod run;
 mod runs;
 mod serve;
 mod table;
+mod trash;
 mod url;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -74,6 +75,10 @@ enum Command {
     Metrics(metrics::Arguments),
     /// Draw a metric of some runs as SVG or PNG.
     Plot(plot::Arguments),
+    /// List what is in the trash; restore it, or delete it for ever.
+    Trash(trash::Arguments),
+    /// Delete what is in the trash for ever, and files that nothing refers to. Takes what `mlflow gc` takes.
+    Gc(trash::gc::Arguments),
     /// Say what is installed, what is missing and what to type.
     Doctor(doctor::Arguments),
     /// Print a completion script for a shell.
@@ -150,6 +155,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Runs(command)) => runs::run(global, command),
         Some(Command::Metrics(arguments)) => metrics::run(global, &arguments),
         Some(Command::Plot(arguments)) => plot::run(global, &arguments),
+        Some(Command::Trash(arguments)) => trash::run(global, arguments),
+        Some(Command::Gc(arguments)) => trash::gc::run(global, arguments),
         Some(Command::Doctor(arguments)) => doctor::run(global, &arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Openapi) => openapi::run(),

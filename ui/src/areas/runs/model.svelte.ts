@@ -10,7 +10,7 @@ import { throttle } from '../../app/throttle'
 import { toasts } from '../../app/toasts.svelte'
 import { ChartGroup } from '../../charts/group.svelte'
 import { MOST_LOOKS, spreadLooks } from '../../design/colors'
-import { plural, toNumber } from '../../design/format'
+import { formatBytes, plural, toNumber } from '../../design/format'
 import { automaticColumns, columnId, sameColumn } from './columns'
 import { RunsTable } from './table.svelte'
 import { parseView, printView, type Column, type RunsView } from './view'
@@ -282,10 +282,10 @@ export class RunsModel {
     try {
       const { changed } = await api.deleteRuns(ids)
       this.selected.clear()
-      toasts.show(`Moved ${plural(changed, 'run')} to the trash.`, {
+      void this.table.refresh(true)
+      toasts.show(`Moved ${plural(changed, 'run')} to the trash${await whenEmptied(ids)}.`, {
         action: { label: 'Undo', run: () => void this.restore(ids) },
       })
-      void this.table.refresh(true)
     } catch (error) {
       toasts.show(describe(error).message, { kind: 'error' })
     }
@@ -301,4 +301,13 @@ export class RunsModel {
       toasts.show(describe(error).message, { kind: 'error' })
     }
   }
+}
+
+const PATIENCE_MS = 800
+
+/** How much disk space goes with runs in the trash, where that is known soon. */
+async function whenEmptied(ids: string[]): Promise<string> {
+  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), PATIENCE_MS))
+  const report = await Promise.race([api.previewPurge({ run_ids: ids }).catch(() => null), late])
+  return report && report.bytes > 0 ? `: frees ${formatBytes(report.bytes)} when the trash is emptied` : ''
 }
