@@ -225,6 +225,7 @@ fn endpoints(bench: &Bench) -> Vec<(&'static str, String, Value)> {
             json!({ "experiment_id": experiment, "key": "k", "value": "v" }),
         ),
         ("POST", of("experiments/delete-experiment-tag"), json!({ "experiment_id": experiment, "key": "k" })),
+        ("POST", of("experiments/search-datasets"), json!({ "experiment_ids": [experiment] })),
         ("POST", of("runs/create"), run_of),
         ("POST", of("runs/search"), search_runs),
         ("POST", of("runs/update"), run_update),
