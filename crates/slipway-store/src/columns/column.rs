@@ -131,7 +131,8 @@ impl Source {
         } else {
             // Run by run, since the rows of a run lie side by side.
             format!(
-                "SELECT r.id, {value} FROM runs r NOT INDEXED CROSS JOIN {table} t WHERE t.run = r.id AND t.name = ?1 ORDER BY r.id"
+                "SELECT r.id, {value} FROM runs r NOT INDEXED CROSS JOIN {table} t \
+                 WHERE t.run = r.id AND t.name = ?1 ORDER BY r.id"
             )
         };
         let mut statement = db.prepare_cached(&sql)?;

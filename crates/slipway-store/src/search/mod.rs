@@ -37,8 +37,9 @@
 //!   unknown one is an error that names those that exist.
 //! - A comparison with something missing is false, also `!=`; only `IS NULL` is true then. `NOT` turns true into false
 //!   and false into true, so `NOT params.model = 'gbm'` holds for runs without that param.
-//! - A metric is its latest value. NaN fulfils `!=` and nothing else. Only Slipway's own table lets metrics be tested
-//!   with `IS NULL`; MLflow refuses that, and so do searches in its name.
+//! - A metric is its latest value; of a logged model, any value that was recorded may answer. NaN fulfils `!=` and
+//!   nothing else. Only Slipway's own table lets metrics be tested with `IS NULL`; MLflow refuses that, and so do
+//!   searches in its name.
 //! - A param compared with an unquoted number is compared as a number, and a param that does not read as a finite number
 //!   counts as missing then. Compared with a text it is a text.
 //! - Times (`start_time`, `end_time`, `creation_time` and their like) are milliseconds since 1970, or a date in quotes:

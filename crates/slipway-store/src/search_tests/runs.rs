@@ -4,9 +4,9 @@ use super::oracle::{Looked, SortValue, compare, matches};
 use super::random::{Dice, Kind, Known, NUMBERS, TEXTS, TIMES, field, filter};
 use crate::search::{Expr, Field};
 use crate::{
-    Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LogBatch, LoggedMetric, NewRun,
-    PARENT_RUN_TAG, Page, Point, Reduce, Run, RunStatus, Search, SortKey, Store, TableQuery, TableShape,
-    View,
+    Applied, Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LogBatch, LoggedMetric, NewRun,
+    PARENT_RUN_TAG, Page, Point, PurgeSelection, Reduce, Run, RunStatus, Search, SortKey, Store, TableQuery,
+    TableShape, View,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -119,6 +119,8 @@ struct World {
     store: Store,
     runs: Vec<Remembered>,
     experiments: Vec<i64>,
+    /// Runs made so far.
+    created: usize,
     _dir: tempfile::TempDir,
 }
 
@@ -131,7 +133,7 @@ impl World {
             let create = Change::CreateExperiment { name, artifact_location: None, tags: vec![], at_ms };
             store.write_blocking(create).unwrap();
         }
-        Self { store, runs: Vec::new(), experiments: vec![0, 1, 2], _dir: dir }
+        Self { store, runs: Vec::new(), experiments: vec![0, 1, 2], created: 0, _dir: dir }
     }
 
     fn write(&self, change: Change) {
@@ -141,7 +143,7 @@ impl World {
     fn create(&mut self, dice: &mut Dice) {
         let mut run = Remembered {
             // Ids come in no order, and some look like texts of filters.
-            run_id: format!("{}{}", dice.pick(&["a", "zzz", "9", "0"]), self.runs.len()),
+            run_id: format!("{}{}", dice.pick(&["a", "zzz", "9", "0"]), self.created),
             experiment: dice.pick(&self.experiments),
             user: dice.pick(TEXTS).to_owned(),
             start: dice.maybe(TIMES),
@@ -154,7 +156,7 @@ impl World {
             let parent = match dice.roll(6) {
                 0 => "unknown".to_owned(),
                 // A run that will be there later.
-                1 => format!("a{}", self.runs.len() + 2),
+                1 => format!("a{}", self.created + 2),
                 _ => self.runs.last().map_or_else(String::new, |run| run.run_id.clone()),
             };
             tags.push(KeyValue::new(PARENT_RUN_TAG, parent.clone()));
@@ -169,13 +171,24 @@ impl World {
             start_ms: run.start,
             tags,
         })));
+        self.created += 1;
         self.runs.push(run);
+    }
+
+    /// Numbers of rows that are free then come back with other runs.
+    fn empty_the_trash(&mut self) {
+        self.write(Change::Purge(PurgeSelection { everything: true, ..PurgeSelection::default() }));
+        while self.store.write_blocking(Change::PurgeSlice { limit: 2 }).unwrap() != Applied::Changed(0) {}
+        self.runs.retain(|run| !run.deleted);
     }
 
     /// Changes one run, or adds one.
     fn step(&mut self, dice: &mut Dice) {
         if self.runs.is_empty() || dice.once_in(3) {
             return self.create(dice);
+        }
+        if dice.once_in(30) {
+            return self.empty_the_trash();
         }
         let place = dice.roll(self.runs.len());
         let mut run = self.runs[place].clone();
