@@ -166,6 +166,11 @@ async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> MlflowEr
     .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
+/// Asks the store for one thing by its name, at once: handing that over would take longer than the answer.
+fn look_up<T>(state: &ServerState, ask: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+    state.store().read(|reader| Ok(ask(reader)))?
+}
+
 /// Asks the store, and renders the answer, where waiting for the disk holds up nobody else.
 async fn read<T: Send + 'static>(
     state: &ServerState,

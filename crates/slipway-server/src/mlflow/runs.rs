@@ -4,7 +4,7 @@ use super::decode::{Fields, Params, Sent, cut, python_list, python_text};
 use super::encode::{Answer, NewRunMessage, Run, RunInfo};
 use super::error::{MlflowError, Result};
 use super::experiments::{self, VIEWS};
-use super::{fast, names, now_ms, page, read, validate, write};
+use super::{fast, look_up, names, now_ms, page, read, validate, write};
 use crate::ServerState;
 use axum::extract::State;
 use serde_json::Value;
@@ -47,7 +47,7 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
     let run = new_run(&params.fields())?;
     let run_id = run.run_id.clone();
     write(&state, Change::CreateRun(Box::new(run))).await?;
-    read(&state, move |reader| Answer::one("run", &NewRunMessage::from(&reader.run(&run_id)?))).await
+    look_up(&state, |reader| Answer::one("run", &NewRunMessage::from(&reader.run(&run_id)?)))
 }
 
 fn new_run(fields: &Fields<'_>) -> Result<NewRun> {
@@ -112,7 +112,7 @@ pub(super) async fn update(State(state): State<ServerState>, params: Params) -> 
         name: fields.filled_text("run_name")?.map(validate::run_name),
     };
     write(&state, change).await?;
-    read(&state, move |reader| Answer::one("run_info", &RunInfo::from(&reader.run_info(&run_id)?))).await
+    look_up(&state, |reader| Answer::one("run_info", &RunInfo::from(&reader.run_info(&run_id)?)))
 }
 
 pub(super) async fn delete(State(state): State<ServerState>, params: Params) -> Result<Answer> {

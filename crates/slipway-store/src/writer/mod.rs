@@ -1,8 +1,9 @@
 //! The one writer: gathers the changes that are waiting, applies them in one transaction, makes it durable, then
 //! answers every caller.
 //!
-//! Each change runs in a savepoint, so that one that fails takes only itself back. Nobody is answered before the
-//! commit, and nothing is told to observers before it either.
+//! Changes that share a transaction run in savepoints, so that one that fails takes only itself back; a change that is
+//! alone has the transaction for that. Nobody is answered before the commit, and nothing is told to observers before it
+//! either.
 
 mod experiments;
 mod hot;
@@ -104,19 +105,21 @@ impl Writer {
         let mut notices = Vec::new();
         let mut answers = Vec::with_capacity(waiting.len());
         let generation = self.board.generation();
+        let alone = waiting.len() == 1;
         let mut broken = self.execute("BEGIN IMMEDIATE").err();
         for (work, answer) in waiting {
             let result = match &broken {
                 Some(error) => Err(again(error)),
-                None => self.apply_whole(work, &mut notices),
+                None => self.apply_whole(work, &mut notices, alone),
             };
             // A full disk or a failing one can make SQLite take back the whole transaction, not only the change.
-            if broken.is_none() && self.connection.is_autocommit() {
+            if broken.is_none() && !alone && self.connection.is_autocommit() {
                 broken = Some(result.as_ref().err().map_or(Error::Closed, again));
             }
             answers.push((answer, result));
         }
-        if broken.is_none() {
+        // A change that was alone and failed has ended the transaction.
+        if broken.is_none() && !self.connection.is_autocommit() {
             broken = self.execute("COMMIT").err();
         }
         if let Some(error) = &broken {
@@ -154,9 +157,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Applies one change, or none of it.
-    fn apply_whole(&mut self, work: Work, notices: &mut Vec<Notice>) -> Result<Applied> {
-        self.execute("SAVEPOINT change")?;
+    /// Applies one change, or none of it. One that is alone in its transaction ends it when it fails.
+    fn apply_whole(&mut self, work: Work, notices: &mut Vec<Notice>, alone: bool) -> Result<Applied> {
+        if !alone {
+            self.execute("SAVEPOINT change")?;
+        }
         let told = notices.len();
         let result = match work {
             Work::Change(change) => {
@@ -172,15 +177,17 @@ impl Writer {
         let end = if result.is_ok() {
             self.names.keep();
             self.hot.keep();
-            "RELEASE change"
+            if alone { None } else { Some("RELEASE change") }
         } else {
             notices.truncate(told);
             self.names.forget();
             self.hot.forget();
-            "ROLLBACK TO change"
+            Some(if alone { "ROLLBACK" } else { "ROLLBACK TO change" })
         };
         // After a rollback of the whole transaction there is no savepoint left, and `result` says why.
-        if !self.connection.is_autocommit() {
+        if let Some(end) = end
+            && !self.connection.is_autocommit()
+        {
             self.execute(end)?;
         }
         result

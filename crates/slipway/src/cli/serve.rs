@@ -55,7 +55,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode> {
         readable: arguments.readable_artifacts.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(workers())
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the server could not be started: {error}")))?;
@@ -91,6 +91,12 @@ fn is_serving(arguments: &Arguments) -> Result<bool> {
         "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
         _ => Err(Failure::failed(format!("MLFLOW_SERVE_ARTIFACTS is {text:?}; say true or false"))),
     }
+}
+
+/// Threads that read requests. The writer is another one, and reads have theirs: half of the cores keep both busy, and
+/// fewer threads are woken for nothing.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 8)
 }
 
 async fn serve(
