@@ -304,7 +304,7 @@ pub struct LoggedModel {
     pub params: Vec<KeyValue>,
     /// Sorted by key.
     pub tags: Vec<KeyValue>,
-    /// Latest value of each metric and dataset.
+    /// Every value, by metric, dataset, run and step.
     pub metrics: Vec<ModelMetric>,
     /// Versions of registered models made from it, as (name, version).
     pub registrations: Vec<(String, i64)>,

@@ -482,7 +482,7 @@ fn logged_models_carry_metrics_by_dataset() {
     let model = fixture.store.read(|reader| reader.logged_model("m-1")).unwrap();
     assert_eq!(model.artifact_location, "mlflow-artifacts:/0/models/m-1/artifacts");
     let values: Vec<_> = model.metrics.iter().map(|m| (m.dataset_name.as_deref(), m.point.value)).collect();
-    assert_eq!(values, [(None, 0.7), (Some("test"), 0.9)]);
+    assert_eq!(values, [(None, 0.5), (None, 0.7), (Some("test"), 0.9)]);
     let search = |filter: &str, datasets: Vec<(String, Option<String>)>| {
         let search = LoggedModelSearch {
             experiment_ids: vec![0],

@@ -70,10 +70,8 @@ impl Reader<'_> {
         model.tags =
             self.pairs("SELECT key, value FROM logged_model_tags WHERE model = ?1 ORDER BY key", [id])?;
         let mut metrics = self.db.prepare_cached(
-            "SELECT key, dataset_name, dataset_digest, step, time_ms, bits, run_id FROM ( \
-             SELECT *, row_number() OVER (PARTITION BY key, dataset_name, dataset_digest, run_id \
-             ORDER BY time_ms DESC, step DESC, bits DESC) AS place FROM logged_model_metrics WHERE model = ?1) \
-             WHERE place = 1 ORDER BY key, dataset_name, dataset_digest, run_id",
+            "SELECT key, dataset_name, dataset_digest, step, time_ms, bits, run_id FROM logged_model_metrics \
+             WHERE model = ?1 ORDER BY key, dataset_name, dataset_digest, run_id, step, time_ms, bits",
         )?;
         let rows = metrics.query_map([id], |row| {
             let given = |text: String| (!text.is_empty()).then_some(text);
