@@ -5,13 +5,17 @@ use crate::path::ArtifactPath;
 use crate::root::{ArtifactRoot, blocking, fresh_name, not_plain};
 use bytes::Bytes;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Write;
+use std::num::NonZeroU64;
 
 /// Bytes gathered before they are handed to the disk: few calls, and memory that does not grow.
 const GATHER_BYTES: usize = 1 << 20;
+
+/// Bytes after which the disk is asked to begin, so that it works while more comes in instead of after all of it.
+const HURRY_BYTES: u64 = 8 << 20;
 
 /// A file on its way in. Dropping it removes what was written.
 ///
@@ -25,6 +29,8 @@ pub struct Upload {
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     size_bytes: u64,
+    /// Up to where the disk was asked to begin.
+    hurried_bytes: u64,
 }
 
 /// The unfinished file of an upload.
@@ -58,6 +64,7 @@ impl Upload {
             gathered: Vec::new(),
             gathered_bytes: 0,
             size_bytes: 0,
+            hurried_bytes: 0,
         }
     }
 
@@ -130,6 +137,11 @@ impl Upload {
         self.gathered_bytes = 0;
         let open = std::mem::replace(&mut self.file, Temp::Busy);
         let (root, path, temp_name) = (self.root.clone(), self.path.clone(), self.temp_name.clone());
+        let waiting = self.hurried_bytes..self.size_bytes;
+        let hurry = waiting.end - waiting.start >= HURRY_BYTES;
+        if hurry {
+            self.hurried_bytes = self.size_bytes;
+        }
         let written = blocking("writing", self.path.clone(), move || {
             let mut file = match open {
                 Temp::Open(file) => file,
@@ -141,6 +153,11 @@ impl Upload {
                 Temp::Busy | Temp::Placed => return Err(broken(&path)),
             };
             put(&mut file, gathered, &path)?;
+            if hurry {
+                // Of pages that are not written yet, this only begins the writing. It is a hint; the end is synced.
+                let length = NonZeroU64::new(waiting.end - waiting.start);
+                let _ = rustix::fs::fadvise(&file, waiting.start, length, Advice::DontNeed);
+            }
             Ok(file)
         });
         self.file = Temp::Open(written.await?);
