@@ -7,6 +7,37 @@
 //!
 //! **Invariants.** Only this crate knows SQL. It knows no HTTP, no job, no window and no protocol. Times and ids
 //! are passed in. What a write has answered is on disk. A reader never blocks the writer.
+//!
+//! ```
+//! use slipway_store::{Change, LogBatch, LoggedMetric, NewRun, Point, RunStatus, Search, Store};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let store = Store::open(folder.path(), Box::new(|_notices| {}))?;
+//! store.write_blocking(Change::CreateRun(Box::new(NewRun {
+//!     run_id: "r1".to_owned(),
+//!     experiment_id: 0,
+//!     name: "first".to_owned(),
+//!     user: String::new(),
+//!     status: RunStatus::Running,
+//!     start_ms: Some(1_700_000_000_000),
+//!     tags: Vec::new(),
+//! })))?;
+//! let point = Point { step: 0, time_ms: 1_700_000_000_100, value: 0.25 };
+//! let loss = LoggedMetric { key: "loss".to_owned(), point, model_id: None, dataset_name: None, dataset_digest: None };
+//! // Durable when it returns.
+//! store.write_blocking(Change::Log(Box::new(LogBatch {
+//!     run_id: "r1".to_owned(),
+//!     metrics: vec![loss],
+//!     ..LogBatch::default()
+//! })))?;
+//!
+//! let search = Search { filter: "metrics.loss < 0.5".to_owned(), limit: 10, ..Search::default() };
+//! let found = store.read(|reader| reader.search_runs(&[0], &search))?;
+//! assert_eq!(found.items[0].info.run_id, "r1");
+//! assert_eq!(store.read(|reader| reader.series("r1", "loss"))?, [point]);
+//! store.close();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod change;
 mod codes;

@@ -1,10 +1,10 @@
 //! Histories of metrics: how points lie in the database, and how they are put together again.
 //!
 //! A history is a *set* of points, each of a step, a time and the bits of a value; a point that is sent twice is
-//! there once. New points land in `tails`: one small [`block`] for each metric of a log call, as it came. In the
-//! background ([`compact`]) blocks become `chunks` of about 2,000 points, sorted by step, time and value and
+//! there once. New points land in `tails`: one small `block` for each metric of a log call, as it came. In the
+//! background (`compact`) blocks become `chunks` of about 2,000 points, sorted by step, time and value and
 //! compressed column by column ([`column`]). The chunks of a history do not overlap, so that a reader can tell from
-//! their heads which of them it needs. [`stored`] puts chunks and tail together.
+//! their heads which of them it needs. `stored` puts chunks and tail together.
 //!
 //! **Invariants.** Every float survives bit for bit. A point is in a chunk or in the tail, never in both: the move
 //! is one transaction. What does not decode exactly is an error that names the metric, never a panic and never a
