@@ -49,7 +49,7 @@ impl Reader<'_> {
             let mut key = parse_order(&order.field)?;
             key.ascending = order.ascending;
             let own = order.dataset_name.clone().map(|name| vec![(name, order.dataset_digest.clone())]);
-            LoggedModels { datasets: own.as_deref().unwrap_or(&search.datasets) }.order(&key, &mut query)?;
+            LoggedModels { datasets: own.as_deref().unwrap_or_default() }.order(&key, &mut query)?;
             query.push(", ");
         }
         query.push("l.created_ms DESC, l.model_id");
