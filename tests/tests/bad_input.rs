@@ -82,7 +82,7 @@ fn a_bad_filter_says_where() {
 #[test]
 fn a_metric_that_is_not_a_number() {
     let (_sandbox, mut server, run) = prepared();
-    for value in [json!("abc"), json!(""), json!(null), json!([1]), json!({ "a": 1 }), json!(true)] {
+    for value in [json!("abc"), json!(""), json!(null), json!([1]), json!({ "a": 1 })] {
         let metric = json!({ "run_id": run, "key": "m", "value": value, "timestamp": 1, "step": 0 });
         mlflow_error(&server.mlflow("runs/log-metric", &metric).unwrap(), 400);
         let batch = json!({
@@ -173,7 +173,8 @@ fn deeply_nested_json() {
                     .header("Content-Type", "application/json")
                     .body(body.clone());
                 let answer = server.send(&request).unwrap();
-                assert!([200, 400].contains(&answer.status), "{depth}: {}", answer.text());
+                // Beyond half a million values it is not read at all.
+                assert!([200, 400, 413].contains(&answer.status), "{depth}: {}", answer.text());
             }
             let table = format!(r#"{{"filter": "", "extra": {nested}}}"#);
             let request =
