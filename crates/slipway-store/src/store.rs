@@ -12,7 +12,11 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// How long the writer waits for readers, where it has to wait for them at all.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Told what a commit touched, on the writer's thread, in commit order. Must return quickly.
 pub type Observer = Box<dyn Fn(&[Notice]) + Send + Sync>;
@@ -59,9 +63,8 @@ impl Store {
         let path = dir.join("slipway.db");
         let connection = Connection::open(&path)?;
         connection.set_prepared_statement_cache_capacity(256);
-        connection.execute_batch(
-            "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
-        )?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")?;
         let stamp = connection
             .query_row("SELECT strftime('%Y%m%dT%H%M%fZ', 'now')", [], |row| row.get::<_, String>(0))?;
         // A write that changes nothing finds a read-only or damaged file before anyone relies on it.

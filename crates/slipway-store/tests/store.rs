@@ -571,3 +571,28 @@ fn changes_made_together_are_all_made_or_none() {
     let found = fixture.store.read(|reader| reader.experiment(id)).unwrap();
     assert_eq!((found.name.as_str(), found.tags.len()), ("second", 1));
 }
+
+/// The log of writes is kept while writes come, and does not take up the disk afterwards.
+#[test]
+fn after_a_silence_the_log_of_writes_is_empty() {
+    let fixture = Fixture::new();
+    fixture.run(0, "r", 1, &[]);
+    let log = fixture.store.path().with_extension("db-wal");
+    let long = "x".repeat(8000);
+    for number in 0..700 {
+        fixture.write(Change::Log(Box::new(LogBatch {
+            run_id: "r".into(),
+            tags: vec![KeyValue::new(format!("tag {number}"), long.clone())],
+            ..LogBatch::default()
+        })));
+    }
+    let size = || std::fs::metadata(&log).unwrap().len();
+    assert!(size() > 4 << 20, "{}", size());
+    let mut waited = 0;
+    while size() > 0 && waited < 300 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        waited += 1;
+    }
+    assert_eq!(size(), 0);
+    assert_eq!(fixture.store.read(|reader| reader.run("r")).unwrap().tags.len(), 701);
+}

@@ -19,19 +19,27 @@ mod tidy;
 use crate::change::{Applied, Change, Notice};
 use crate::columns::{Columns, Touched};
 use crate::error::{Error, Result};
-use crate::store::Observer;
+use crate::store::{BUSY_TIMEOUT, Observer};
 use crate::upkeep::Board;
 use hot::Hot;
 pub(crate) use hot::Tail;
 pub(crate) use log::{as_number, from_bits, read_summary};
 use names::Names;
 use rusqlite::Connection;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 pub(crate) use tidy::Tidy;
 use tokio::sync::oneshot;
 
 /// Most changes that one transaction takes: bounds how long the first caller waits for the last one's work.
 const BATCH: usize = 512;
+
+/// Silence after which the log of writes is put into the database file and its own file emptied.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// A log of this size is worth that: a smaller one is kept, since writing over what is there is quicker than growing.
+const LARGE_LOG_BYTES: u64 = 4 << 20;
 
 /// What the writer thread is asked to do.
 #[derive(Debug)]
@@ -57,7 +65,13 @@ pub(crate) fn run(
     let mut stopping = false;
     while !stopping {
         let mut waiting = Vec::new();
-        let mut next = requests.recv().ok();
+        let mut next = match requests.recv_timeout(SILENCE) {
+            Err(RecvTimeoutError::Timeout) => {
+                writer.empty_log();
+                requests.recv().ok()
+            }
+            request => request.ok(),
+        };
         while let Some(request) = next {
             match request {
                 Request::Write { change, answer } => waiting.push((Work::Change(change), answer)),
@@ -149,6 +163,23 @@ impl Writer {
             };
             // A caller that went away does not need its answer.
             let _ = answer.send(result);
+        }
+    }
+
+    /// Makes the file of the write-ahead log empty if it is large and no reader needs it.
+    fn empty_log(&self) {
+        let Some(path) = self.connection.path() else { return };
+        let large = std::fs::metadata(format!("{path}-wal")).is_ok_and(|log| log.len() >= LARGE_LOG_BYTES);
+        if !large {
+            return;
+        }
+        // Without waiting for readers: whoever writes next would wait with us.
+        let emptied = self
+            .connection
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);"));
+        if let Err(error) = emptied.and(self.connection.busy_timeout(BUSY_TIMEOUT)) {
+            tracing::warn!(%error, "the log of writes could not be emptied; the next silence makes up for it");
         }
     }
 
