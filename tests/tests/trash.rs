@@ -386,3 +386,30 @@ fn the_command_line_lists_restores_empties_and_collects_with_and_without_a_serve
     assert_eq!(gone["trash"]["bytes"], would["trash"]["bytes"]);
     assert!(!folder(&runs[3]).exists() && folder(&runs[0]).exists());
 }
+
+#[test]
+fn without_a_server_files_are_looked_for_where_the_last_one_kept_them() {
+    let sandbox = Sandbox::new().unwrap();
+    let elsewhere = sandbox.path().join("elsewhere");
+    let mut command = sandbox.slipway().unwrap();
+    command.env("MLFLOW_ARTIFACTS_DESTINATION", &elsewhere);
+    let mut server = Server::start(command, &sandbox.data_dir()).unwrap();
+    let id = server.create_experiment("e").unwrap();
+    let run = server.create_run(&id, "run").unwrap();
+    put(&server, &format!("{id}/{run}/artifacts/a"), 100_000);
+    mlflow(&server, "runs/delete", &json!({ "run_id": run }));
+    server.stop().unwrap();
+    let folder = elsewhere.join(&id).join(&run);
+    assert!(folder.exists());
+
+    let ended = sandbox.run(&["trash", "empty", "--yes", "--json"]).unwrap();
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let freed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert!(freed["bytes"].as_u64().unwrap() > 100_000, "{freed}");
+    assert!(!folder.exists());
+
+    // A disk that is not there must not look like one that is empty.
+    fs::remove_dir_all(&elsewhere).unwrap();
+    let ended = sandbox.run(&["runs", "ls"]).unwrap();
+    assert!(!ended.status.success() && ended.stderr.contains("--artifacts-destination"), "{}", ended.stderr);
+}

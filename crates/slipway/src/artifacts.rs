@@ -5,6 +5,7 @@ use rustix::fs::FlockOperation;
 use slipway_artifacts::ArtifactRoot;
 use slipway_server::{ArtifactPlaces, local_path, refused_root};
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Where artifacts are, besides the data folder.
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct ArtifactOptions {
     /// URI or path below which new experiments keep their files. Absent: clients send them to this server.
     pub default_root: Option<String>,
-    /// Folder, as a path or a `file` URI, in which this server keeps what clients send. Absent: in the data folder.
+    /// Folder, as a path or a `file` URI, in which this server keeps what clients send. It is remembered. Absent: where
+    /// it was the last time, at first in the data folder.
     pub destination: Option<String>,
     /// Whether clients may send files to this server and get them from it.
     pub is_serving: bool,
@@ -38,18 +40,29 @@ pub(crate) struct Chosen {
     pub(crate) places: ArtifactPlaces,
 }
 
+/// File in the data folder that says where artifacts are kept, unless that is beside it. Without it, a program that was
+/// not told would look for files, and for what to delete, in the wrong place.
+const REMEMBERED: &str = "artifacts-destination";
+
 /// Finds and makes the folders that the options name.
 pub(crate) fn choose(options: &ArtifactOptions, data_dir: &Path) -> Result<Chosen, StartError> {
     let data_dir = std::path::absolute(data_dir)
         .map_err(|source| StartError::Folder { folder: data_dir.to_owned(), source })?;
     let (destination, lock) = match &options.destination {
-        None => (data_dir.join("artifacts"), None),
+        None => match remembered(&data_dir)? {
+            None => (data_dir.join("artifacts"), None),
+            Some(folder) => {
+                let lock = hold(&folder)?;
+                (folder, Some(lock))
+            }
+        },
         Some(text) => {
             let folder = local(text)?.ok_or_else(|| {
                 refused(Path::new(text), "this build keeps artifacts in folders of this machine only")
             })?;
             let folder = prepared(&folder, &data_dir)?;
             let lock = hold(&folder)?;
+            remember(&data_dir, &folder)?;
             (folder, Some(lock))
         }
     };
@@ -76,6 +89,40 @@ pub(crate) fn choose(options: &ArtifactOptions, data_dir: &Path) -> Result<Chose
     }
     let places = ArtifactPlaces { default_root, is_serving: options.is_serving, readable };
     Ok(Chosen { destination, lock, places })
+}
+
+/// Where artifacts were kept the last time, if an option said so then. That folder is not made anew: when its disk is
+/// not there, an empty one in its place would look as if all files were gone.
+fn remembered(data_dir: &Path) -> Result<Option<PathBuf>, StartError> {
+    let file = data_dir.join(REMEMBERED);
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refused(&file, &error.to_string())),
+    };
+    let folder = PathBuf::from(text.trim_end_matches('\n'));
+    if let Some(reason) = refused_root(&folder, data_dir) {
+        return Err(refused(&folder, reason));
+    }
+    if !folder.is_dir() {
+        let reason = "artifacts were kept in it the last time, and it is not there now; bring it back, or say where they \
+                      are with `--artifacts-destination`";
+        return Err(refused(&folder, reason));
+    }
+    Ok(Some(folder))
+}
+
+/// Writes it down, whole or not at all.
+fn remember(data_dir: &Path, folder: &Path) -> Result<(), StartError> {
+    let file = data_dir.join(REMEMBERED);
+    let unfinished = data_dir.join(format!("{REMEMBERED}.new"));
+    let written = File::create(&unfinished)
+        .and_then(|mut new| {
+            writeln!(new, "{}", folder.display())?;
+            new.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&unfinished, &file));
+    written.map_err(|error| refused(&file, &error.to_string()))
 }
 
 /// The folder of this machine that an option names; none for a place elsewhere.
@@ -190,5 +237,28 @@ mod tests {
         assert!(refused.contains("another Slipway"), "{refused}");
         drop(first);
         choose(&options, data.path()).expect("after the first has ended");
+    }
+
+    #[test]
+    fn a_destination_is_remembered_and_not_made_anew() {
+        let (data, other) = (tempfile::tempdir().expect("data"), tempfile::tempdir().expect("other"));
+        let kept = other.path().join("kept");
+        let options =
+            ArtifactOptions { destination: Some(kept.display().to_string()), ..ArtifactOptions::default() };
+        drop(choose(&options, data.path()).expect("first"));
+        let later = choose(&ArtifactOptions::default(), data.path()).expect("later");
+        assert_eq!(later.destination, kept);
+        assert!(later.lock.is_some(), "it is held like one that is named");
+        drop(later);
+        std::fs::remove_dir(&kept).expect("the disk is gone");
+        let refused = choose(&ArtifactOptions::default(), data.path()).expect_err("gone").to_string();
+        assert!(refused.contains("not there now") && !kept.exists(), "{refused}");
+        let back = ArtifactOptions {
+            destination: Some(data.path().join("artifacts").display().to_string()),
+            ..options
+        };
+        drop(choose(&back, data.path()).expect("back to the data folder"));
+        let chosen = choose(&ArtifactOptions::default(), data.path()).expect("there");
+        assert_eq!(chosen.destination, data.path().join("artifacts"));
     }
 }

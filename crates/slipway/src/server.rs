@@ -173,6 +173,7 @@ pub struct InProcess {
     router: axum::Router,
     state: ServerState,
     _held: Held,
+    _artifacts: Option<File>,
 }
 
 impl InProcess {
@@ -187,8 +188,9 @@ impl InProcess {
         let held = Held::take(&data_dir)?;
         let exposure = Exposure::Loopback { port: 0, allowed_hosts: vec![Self::HOST.to_owned()] };
         let url = format!("http://{}", Self::HOST);
-        let (state, _) = open(&held, &ArtifactOptions::default(), url, fresh_token(), exposure)?;
-        Ok(Self { router: slipway_server::router(state.clone()), state, _held: held })
+        let (state, lock) = open(&held, &ArtifactOptions::default(), url, fresh_token(), exposure)?;
+        let router = slipway_server::router(state.clone());
+        Ok(Self { router, state, _held: held, _artifacts: lock })
     }
 
     /// Answers one request. `Host` and the token are added to it.

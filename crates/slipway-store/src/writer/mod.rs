@@ -132,9 +132,10 @@ impl Writer {
             }
             answers.push((answer, result));
         }
-        // A change that was alone and failed has ended the transaction.
+        // A change that was alone and failed has ended the transaction. If it could not, nothing of it may be kept.
         if broken.is_none() && !self.connection.is_autocommit() {
-            broken = self.execute("COMMIT").err();
+            let failed = answers.first().filter(|_| alone).and_then(|(_, result)| result.as_ref().err());
+            broken = failed.map(again).or_else(|| self.execute("COMMIT").err());
         }
         if let Some(error) = &broken {
             tracing::error!(%error, "a transaction was taken back");

@@ -20,7 +20,8 @@ pub(crate) struct Arguments {
     /// Where new experiments keep their files, as a URI or a path. Without it, clients send them to this server.
     #[arg(long, value_name = "URI", env = "MLFLOW_DEFAULT_ARTIFACT_ROOT", hide_env_values = true)]
     default_artifact_root: Option<String>,
-    /// Folder in which this server keeps the files that clients send; a path or a file:// URI.
+    /// Folder in which this server keeps the files that clients send; a path or a file:// URI. It is remembered for
+    /// later starts.
     #[arg(long, value_name = "PATH", env = "MLFLOW_ARTIFACTS_DESTINATION", hide_env_values = true)]
     artifacts_destination: Option<String>,
     /// Take files from clients and give them back; on unless MLFLOW_SERVE_ARTIFACTS says otherwise.
