@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parsePlace, printPlace } from '../src/app/place'
-import { DEFAULT_VIEW, parseView, printView, type RunsView } from '../src/areas/runs/view'
+import { DEFAULT_VIEW, parseView, printView, type RunsView } from '../src/runset/view'
 
 const full: RunsView = {
   experiments: ['1', '22'],
@@ -22,11 +22,40 @@ const full: RunsView = {
   hidden: ['abc', 'def'],
   shown: ['123'],
   spread: ['123', 'ab'],
-  x: 'relative',
+  pins: ['123'],
+  baseline: 'def',
+  deltas: true,
+  differing: true,
+  archived: true,
+  group: [
+    { kind: 'param', key: 'opt,im:er' },
+    { kind: 'attribute', key: 'experiment' },
+  ],
+  aggregate: 'median',
+  band: 'ci95',
+  members: true,
+  colour: { kind: 'metric', key: 'a/b', reduce: 'max' },
+  directions: { 'f,1': 'higher', loss: 'lower' },
+  x: { metric: 'epoch/x, y' },
   smoothing: 0.65,
+  smoothingKind: 'gaussian',
+  faint: false,
+  clip: true,
   logs: ['val/loss,1', 'b:c'],
   sync: false,
   chartFilter: '/^val/',
+  panels: [
+    {
+      id: 'p1',
+      kind: 'scatter',
+      title: 'ünï',
+      refs: [{ kind: 'param', key: 'l,r' }],
+      options: { log: true },
+    },
+  ],
+  settings: { 'metric:val/loss': { wide: 2, x: { metric: 'epoch' }, clip: true } },
+  order: ['metric:a,b', 'p1'],
+  closed: ['system', 'a,b'],
   layout: 3,
   split: 0.375,
 }
@@ -57,8 +86,19 @@ test('an address made by hand cannot break the view', () => {
     x: 'sideways',
     cols: 'z:what,m:%E0%A4%A,m:ok@99999',
     sort: ',,-',
+    panels: '[{"id":1},{"id":"a","kind":"pie","refs":[]},{"id":"b","kind":"bar","refs":[{"key":"x"}]},null]',
+    settings: '{"metric:a":7',
   })
-  expect(view).toMatchObject({ layout: 3, split: 0.5, smoothing: 0.999, first: 1, x: 'step', sort: [] })
+  expect(view).toMatchObject({
+    layout: 3,
+    split: 0.5,
+    smoothing: 0.999,
+    first: 1,
+    x: 'step',
+    sort: [],
+    panels: [],
+    settings: {},
+  })
   expect(view.columns).toEqual([
     { ref: { kind: 'metric', key: 'ok', reduce: 'last' }, width: 1200, pinned: false },
   ])

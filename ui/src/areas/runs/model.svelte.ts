@@ -11,9 +11,9 @@ import { toasts } from '../../app/toasts.svelte'
 import { ChartGroup } from '../../charts/group.svelte'
 import { MOST_LOOKS, spreadLooks } from '../../design/colors'
 import { formatBytes, plural, toNumber } from '../../design/format'
-import { automaticColumns, columnId, sameColumn } from './columns'
+import { automaticColumns, columnId, sameColumn } from '../../runset/columns'
 import { RunsTable } from './table.svelte'
-import { parseView, printView, type Column, type RunsView } from './view'
+import { parseView, printView, type Column, type RunsView } from '../../runset/view'
 
 const ROWS_MS = 1000
 const COLUMNS_MS = 2000
@@ -111,7 +111,7 @@ export class RunsModel {
       if (JSON.stringify(runs) !== JSON.stringify(this.group.runs)) this.group.runs = runs
     })
     $effect(() => {
-      this.group.x = this.view.x
+      this.group.x = typeof this.view.x === 'string' ? this.view.x : 'step'
       this.group.range = null
     })
     $effect(() => {

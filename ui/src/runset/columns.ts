@@ -1,6 +1,6 @@
 // Names of columns, and which ones a table starts with.
 
-import type { ColumnInfo, ColumnRef } from '../../api/types'
+import type { ColumnInfo, ColumnRef } from '../api/types'
 import { defaultWidth, type Column } from './view'
 
 const ATTRIBUTES: Record<string, string> = {
