@@ -77,7 +77,7 @@ test('charts are grouped by the first part of the name', () => {
     })),
     '',
   )
-  expect(list.map((section) => [section.name, section.metrics.map((metric) => metric.title)])).toEqual([
+  expect(list.map((section) => [section.name, section.items.map((item) => item.title)])).toEqual([
     ['metrics', ['loss', 'auc']],
     ['train', ['acc', 'loss']],
     ['system', ['cpu']],
