@@ -60,6 +60,7 @@ struct Inner {
     events: EventBus,
     tickets: Tickets,
     trash: Work<Outcome>,
+    compared: crate::app::Remembered,
 }
 
 impl ServerState {
@@ -78,8 +79,17 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, trash) = (Tickets::default(), Work::default());
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash }) }
+        let inner = Inner {
+            config,
+            store,
+            artifacts,
+            places,
+            events,
+            tickets: Tickets::default(),
+            trash: Work::default(),
+            compared: crate::app::Remembered::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Facts about this start.
@@ -143,6 +153,11 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// The comparison that was asked for last.
+    pub(crate) fn compared(&self) -> &crate::app::Remembered {
+        &self.inner.compared
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

@@ -6,6 +6,11 @@ import type {
   ArtifactList,
   Changed,
   ColumnList,
+  CompareExport,
+  CompareRequest,
+  CompareTextRequest,
+  Comparison,
+  CurvesExport,
   ErrorCode,
   ExperimentList,
   GcReport,
@@ -14,9 +19,11 @@ import type {
   PurgeReport,
   RunDetail,
   RunEdit,
+  RunsExport,
   SeriesRequest,
   Span,
   Table,
+  TextDiff,
   TableRequest,
   TrashIds,
   TrashList,
@@ -103,6 +110,15 @@ async function json<T>(path: string, method = 'GET', body?: unknown, signal?: Ab
   return (await response.json()) as T
 }
 
+async function file(path: string, body: unknown): Promise<Blob> {
+  const response = await send(path, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'Content-Type': 'application/json' },
+  })
+  return response.blob()
+}
+
 const runPath = (runId: string) => `/runs/${encodeURIComponent(runId)}`
 
 export const api = {
@@ -116,6 +132,16 @@ export const api = {
     json<ColumnList>(
       `/columns?experiment_ids=${experimentIds.map(encodeURIComponent).join(',')}&view=${view}`,
     ),
+
+  compare: (request: CompareRequest, signal?: AbortSignal) =>
+    json<Comparison>('/runs/compare', 'POST', request, signal),
+
+  /** A file, written by the server: every row, at full resolution. */
+  exportRuns: (request: RunsExport) => file('/export/runs', request),
+  exportCurves: (request: CurvesExport) => file('/export/curves', request),
+  exportCompare: (request: CompareExport) => file('/export/compare', request),
+
+  compareText: (request: CompareTextRequest) => json<TextDiff>('/runs/compare/text', 'POST', request),
 
   run: (runId: string) => json<RunDetail>(runPath(runId)),
 

@@ -93,6 +93,57 @@ export interface paths {
         patch: operations["edit_experiment"];
         trace?: never;
     };
+    "/export/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A comparison, every row and column of it. */
+        post: operations["export_compare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/curves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Histories of a run set's metrics at full resolution, one point a row. */
+        post: operations["export_curves"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The runs of a run set as a table, all of them. */
+        post: operations["export_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/gc": {
         parameters: {
             query?: never;
@@ -264,6 +315,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A window of some runs side by side: rows are keys, columns are runs. */
+        post: operations["compare_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/compare/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How one value of two runs differs, line by line. */
+        post: operations["compare_text"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/delete": {
         parameters: {
             query?: never;
@@ -426,6 +511,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All saved views: Slipway's own, and those of the known project folders. */
+        get: operations["list_views"];
+        /** Saves a view under a name, new or changed. */
+        put: operations["save_view"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/views/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Deletes a saved view's file. */
+        post: operations["delete_view"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/views/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds a project folder to those whose views are shown, or takes it out. */
+        post: operations["set_view_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -517,6 +654,160 @@ export interface components {
             host?: string | null;
             working_dir?: string | null;
         };
+        CompareCell: {
+            /** @description Not what the baseline has. */
+            differs?: boolean;
+            /** @description The text is longer than what is here, or has several lines. */
+            long?: boolean;
+            /** Format: double */
+            max?: number | null;
+            /**
+             * Format: double
+             * @description For metrics, over finite points.
+             */
+            min?: number | null;
+            /** @description What is shown: the text's beginning, or the number asked for. */
+            text: string;
+        };
+        ComparedRun: {
+            experiment_id: string;
+            experiment_name: string;
+            name: string;
+            run_id: string;
+            /** Format: int64 */
+            start_ms?: number | null;
+            state: components["schemas"]["RunState"];
+        };
+        ComparedSection: {
+            /** Format: int64 */
+            differing: number;
+            /** Format: int64 */
+            keys: number;
+            section: components["schemas"]["CompareSection"];
+        };
+        /** @description Runs side by side, every row and column of the comparison. */
+        CompareExport: {
+            /**
+             * @description Which end of a metric is its best, `min` or `max`; others are exported with their last value. Counts only where
+             *     the best is asked for.
+             */
+            best?: {
+                [key: string]: components["schemas"]["Reduce"];
+            };
+            /** @description Its window does not count. */
+            compare: components["schemas"]["CompareRequest"];
+            /** @description Any but `parquet`. */
+            format: components["schemas"]["ExportFormat"];
+            spreadsheet_safe?: boolean;
+        };
+        /**
+         * @description Which number of a metric counts when runs are said to differ.
+         * @enum {string}
+         */
+        CompareReduce: "last" | "min" | "max" | "first" | "best";
+        /**
+         * @description Asks for a window of the comparison of some runs: rows are keys, columns are runs. The server lays the rows out, so
+         *     that a comparison of any size costs a page what the page shows.
+         */
+        CompareRequest: {
+            /** @description What the others are compared with. Absent: the first run. */
+            baseline?: string | null;
+            /** @description Paths of headings whose rows are left out. */
+            closed?: string[];
+            /** @description Only keys in which the runs differ. */
+            differing?: boolean;
+            /**
+             * Format: int64
+             * @description Rows, at most 1000. Default 200.
+             */
+            limit?: number | null;
+            /** Format: int64 */
+            offset?: number;
+            reduce?: components["schemas"]["CompareReduce"];
+            /** @description In the order of the columns; at most 1000. They may belong to different experiments. */
+            run_ids: string[];
+            /**
+             * Format: int64
+             * @description Columns, at most 200. Default 50.
+             */
+            run_limit?: number | null;
+            /**
+             * Format: int64
+             * @description First column of the window.
+             */
+            run_offset?: number;
+            /** @description Text that a key must contain, in any case. */
+            search?: string;
+            /** @description Empty: all. */
+            sections?: components["schemas"]["CompareSection"][];
+        };
+        /** @description A row of the comparison, or a heading above some. */
+        CompareRow: {
+            base?: components["schemas"]["CompareCell"] | null;
+            /** @description One for each run of the window, null where it has no such value. */
+            cells: (components["schemas"]["CompareCell"] | null)[];
+            /**
+             * Format: int32
+             * @description Headings above this row.
+             */
+            depth: number;
+            /** @description Some run has another value than the others, or none. */
+            differs: boolean;
+            /** @description The whole key, or the part that the rows below a heading share. Empty: the heading of a section. */
+            key: string;
+            /**
+             * Format: int64
+             * @description Keys below a heading; absent for a row with cells.
+             */
+            keys?: number | null;
+            /** @description The part of the key that the headings above do not say. */
+            label: string;
+            /** @description The name of a heading in `closed`. */
+            path?: string | null;
+            section: components["schemas"]["CompareSection"];
+        };
+        /** @enum {string} */
+        CompareSection: "params" | "metrics" | "tags" | "environment" | "code" | "data";
+        /** @description Asks how one value of two runs differs. */
+        CompareTextRequest: {
+            key: string;
+            new_run_id: string;
+            old_run_id: string;
+            section: components["schemas"]["CompareSection"];
+        };
+        Comparison: {
+            baseline?: components["schemas"]["ComparedRun"] | null;
+            /** @description Ids among the asked ones that no run has. */
+            missing: string[];
+            rows: components["schemas"]["CompareRow"][];
+            /**
+             * Format: int64
+             * @description All columns.
+             */
+            run_count: number;
+            /** @description Columns of the window. */
+            runs: components["schemas"]["ComparedRun"][];
+            sections: components["schemas"]["ComparedSection"][];
+            /**
+             * Format: int64
+             * @description Rows over all pages, headings included.
+             */
+            total: number;
+        };
+        /**
+         * @description Histories of metrics of all runs of a run set, every point of them, one a row:
+         *     `run_id,run_name,metric,step,wall_time,value`; `wall_time` is in milliseconds since 1970.
+         */
+        CurvesExport: {
+            /** @description `csv`, `tsv` or `parquet`. */
+            format: components["schemas"]["ExportFormat"];
+            /** @description Names of metrics. Empty: every metric of each run. */
+            metrics?: string[];
+            query?: components["schemas"]["TableRequest"];
+            /** @description As for the table of runs. */
+            run_ids?: string[];
+            spreadsheet_safe?: boolean;
+        };
         DatasetUse: {
             context?: string | null;
             digest: string;
@@ -527,6 +818,20 @@ export interface components {
             schema: string;
             source: string;
             source_type: string;
+        };
+        DiffLine: {
+            change: components["schemas"]["LineChange"];
+            /**
+             * Format: int64
+             * @description Its number in the new text.
+             */
+            new?: number | null;
+            /**
+             * Format: int64
+             * @description Its number in the old text.
+             */
+            old?: number | null;
+            text: string;
         };
         /** @enum {string} */
         ErrorCode: "invalid_input" | "unauthenticated" | "forbidden" | "not_found" | "already_exists" | "too_large" | "disk_full" | "read_only" | "unavailable" | "internal";
@@ -597,6 +902,8 @@ export interface components {
         ExperimentList: {
             experiments: components["schemas"]["Experiment"][];
         };
+        /** @enum {string} */
+        ExportFormat: "csv" | "tsv" | "parquet" | "json" | "md" | "latex";
         /** @description Files that nothing refers to: no run, no logged model, no version. */
         GcReport: {
             /** Format: int64 */
@@ -699,6 +1006,8 @@ export interface components {
          * @enum {string}
          */
         Lifecycle: "active" | "deleted";
+        /** @enum {string} */
+        LineChange: "same" | "removed" | "added";
         /** @description Points of one metric of one run at full resolution, by step and then by time. */
         MetricHistory: {
             /** @description What to send as `after` to get the points that follow; absent at the end. */
@@ -829,11 +1138,39 @@ export interface components {
             run_id: string;
             state: components["schemas"]["RunState"];
         };
+        /** @description All runs of a run set as a table, in its order and with its columns. Its window and shape do not count. */
+        RunsExport: {
+            format: components["schemas"]["ExportFormat"];
+            query?: components["schemas"]["TableRequest"];
+            /** @description Only these runs, in this order, whatever the filter; at most 10,000. Empty: all that match. */
+            run_ids?: string[];
+            /**
+             * @description In CSV and TSV, texts that a spreadsheet would take for a formula get a `'` in front. Otherwise every text is
+             *     exactly what was logged.
+             */
+            spreadsheet_safe?: boolean;
+        };
         /**
          * @description State of a run, in the one vocabulary for everything that executes.
          * @enum {string}
          */
         RunState: "queued" | "running" | "succeeded" | "failed" | "canceled";
+        /** @description A view that was saved under a name. */
+        SavedView: {
+            /** @description What the view says; absent when the file cannot be understood. */
+            document?: Record<string, never> | null;
+            /** @description Where its file is. */
+            file: string;
+            name: string;
+            /** @description Why the file cannot be understood, with the line. It is left as it is. */
+            problem?: string | null;
+            /** @description The project folder that keeps it. Absent: Slipway's own data folder. */
+            project?: string | null;
+            /** @description Changes whenever the file does. */
+            revision: string;
+            /** Format: int64 */
+            updated_ms: number;
+        };
         SeriesRef: {
             metric: string;
             run_id: string;
@@ -960,6 +1297,16 @@ export interface components {
             kind: "children";
             parent_run_id: string;
         };
+        /** @description Two texts line by line. JSON is laid out first, so that its parts can be told apart. */
+        TextDiff: {
+            /** Format: int64 */
+            added: number;
+            /** @description The texts are longer than what was compared. */
+            cut: boolean;
+            lines: components["schemas"]["DiffLine"][];
+            /** Format: int64 */
+            removed: number;
+        };
         /** @description Things to take out of the trash. */
         TrashIds: {
             experiment_ids?: string[];
@@ -1072,6 +1419,37 @@ export interface components {
          * @enum {string}
          */
         View: "active" | "deleted" | "all";
+        /** @description All saved views, and the project folders that keep some. */
+        ViewList: {
+            /** @description Project folders that were named once; their views lie in `.slipway/views` below. */
+            projects: string[];
+            /** @description By name. */
+            views: components["schemas"]["SavedView"][];
+        };
+        /** @description Names a saved view. */
+        ViewName: {
+            name: string;
+            project?: string | null;
+        };
+        /** @description Adds a project folder to those whose views are shown, or takes it out. No file of it is touched. */
+        ViewProject: {
+            forget?: boolean;
+            /** @description Absolute path of a folder on the server's machine. */
+            path: string;
+        };
+        /** @description Saves a view under a name. */
+        ViewSave: {
+            /** @description What the view says. Fields that Slipway does not know are kept. */
+            document: Record<string, never>;
+            name: string;
+            /** @description One of the known project folders. Absent: Slipway's own data folder. */
+            project?: string | null;
+            /**
+             * @description The revision that it was made from. When the file has another one, nothing is saved. Absent: the name must be
+             *     new.
+             */
+            revision?: string | null;
+        };
         /** @enum {string} */
         WorkState: "running" | "done" | "failed";
         /** @enum {string} */
@@ -1262,6 +1640,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    export_compare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompareExport"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    export_curves: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CurvesExport"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    export_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunsExport"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
                 };
             };
             default: {
@@ -1634,6 +2105,68 @@ export interface operations {
             };
         };
     };
+    compare_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompareRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    compare_text: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompareTextRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextDiff"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     delete_runs: {
         parameters: {
             query?: never;
@@ -1903,6 +2436,126 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrashWork"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    save_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViewSave"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedView"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    delete_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViewName"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    set_view_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViewProject"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewList"];
                 };
             };
             default: {

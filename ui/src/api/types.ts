@@ -10,6 +10,13 @@ export type ArtifactEntry = Schemas['ArtifactEntry']
 export type ArtifactLink = Schemas['ArtifactLink']
 export type ArtifactList = Schemas['ArtifactList']
 export type CellValue = Schemas['CellValue']
+export type DiffLine = Schemas['DiffLine']
+export type TextDiff = Schemas['TextDiff']
+export type CompareTextRequest = Schemas['CompareTextRequest']
+export type ComparedRun = Schemas['ComparedRun']
+export type CompareSection = Schemas['CompareSection']
+export type CompareRequest = Schemas['CompareRequest']
+export type CompareCell = Schemas['CompareCell']
 export type Changed = Schemas['Changed']
 export type ColumnInfo = Schemas['ColumnInfo']
 export type ColumnKind = Schemas['ColumnKind']
@@ -17,6 +24,10 @@ export type ColumnList = Schemas['ColumnList']
 export type ColumnRef = Schemas['ColumnRef']
 export type ErrorCode = Schemas['ErrorCode']
 export type Event = Schemas['Event']
+export type CompareExport = Schemas['CompareExport']
+export type ExportFormat = Schemas['ExportFormat']
+export type RunsExport = Schemas['RunsExport']
+export type CurvesExport = Schemas['CurvesExport']
 export type Experiment = Schemas['Experiment']
 export type ExperimentList = Schemas['ExperimentList']
 export type Info = Schemas['Info']
@@ -45,3 +56,10 @@ export type XAxis = Schemas['XAxis']
 /** A cell is null where the run has no such value. */
 export type TableRow = Omit<Schemas['TableRow'], 'cells'> & { cells: (CellValue | null)[] }
 export type Table = Omit<Schemas['Table'], 'rows'> & { rows: TableRow[] }
+
+/** A cell is null where the run has no such value. */
+export type CompareRow = Omit<Schemas['CompareRow'], 'cells' | 'base'> & {
+  cells: (CompareCell | null)[]
+  base: CompareCell | null
+}
+export type Comparison = Omit<Schemas['Comparison'], 'rows'> & { rows: CompareRow[] }

@@ -23,6 +23,8 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
   switch (path) {
     case '/runs':
       return area(() => import('../areas/runs/RunsArea.svelte'), {}, 'runs')
+    case '/compare':
+      return area(() => import('../areas/compare/CompareArea.svelte'), {}, 'compare')
     case '/settings':
       return area(() => import('../areas/settings/SettingsArea.svelte'), {}, 'settings')
     case '/trash':

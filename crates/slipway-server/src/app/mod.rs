@@ -12,9 +12,11 @@ pub mod wire;
 
 mod artifacts;
 mod columns;
+mod compare;
 mod convert;
 mod events;
 mod experiments;
+mod export;
 mod info;
 mod inspect;
 mod metrics;
@@ -24,7 +26,9 @@ mod run_detail;
 mod runs_table;
 mod series;
 mod trash;
+mod views;
 
+pub(crate) use compare::Remembered;
 pub use openapi::openapi;
 pub use run_detail::command_tags;
 pub use trash::continue_purges;
@@ -58,6 +62,11 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(experiments::edit_experiment))
         .routes(routes!(runs_table::query_runs))
         .routes(routes!(columns::list_columns))
+        .routes(routes!(compare::compare_runs))
+        .routes(routes!(compare::text::compare_text))
+        .routes(routes!(export::export_runs))
+        .routes(routes!(export::export_curves))
+        .routes(routes!(export::export_compare))
         .routes(routes!(run_detail::get_run, run_detail::edit_run))
         .routes(routes!(run_detail::delete_runs))
         .routes(routes!(run_detail::restore_runs))
@@ -75,6 +84,9 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(trash::get_trash_work))
         .routes(routes!(trash::preview_gc))
         .routes(routes!(trash::collect_garbage))
+        .routes(routes!(views::list_views, views::save_view))
+        .routes(routes!(views::delete_view))
+        .routes(routes!(views::set_view_project))
         .routes(routes!(events::stream_events))
         .routes(routes!(openapi::get_openapi))
 }

@@ -20,6 +20,14 @@ pub(super) async fn query_runs(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<TableRequest>,
 ) -> ApiResult<Json<Table>> {
+    let query = table_query(request)?;
+    let filter = query.filter.clone();
+    let table = read(&state, move |reader| reader.run_table(&query)).await?;
+    Ok(Json(convert::table(table.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+}
+
+/// What the store is asked for a window of the table.
+pub(super) fn table_query(request: TableRequest) -> ApiResult<TableQuery> {
     if request.columns.len() > MAX_COLUMNS {
         return Err(ApiFailure::invalid(format!(
             "at most {MAX_COLUMNS} columns can be asked for at once, not {}",
@@ -34,7 +42,7 @@ pub(super) async fn query_runs(
         return Err(ApiFailure::invalid(format!("`limit` is at most {MAX_ROWS}, not {limit}"))
             .hint("Ask for further rows with `offset`."));
     }
-    let query = TableQuery {
+    Ok(TableQuery {
         experiment_ids: request
             .experiment_ids
             .iter()
@@ -56,8 +64,5 @@ pub(super) async fn query_runs(
         },
         offset: request.offset,
         limit,
-    };
-    let filter = query.filter.clone();
-    let table = read(&state, move |reader| reader.run_table(&query)).await?;
-    Ok(Json(convert::table(table.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+    })
 }

@@ -4,9 +4,15 @@
 //! generated from them, and the UI's TypeScript types from that document, so a change here is a change of
 //! the API. Times are epoch milliseconds; ids are strings; sizes are bytes.
 
+mod compare;
+mod export;
 mod trash;
+mod views;
 
+pub use compare::*;
+pub use export::*;
 pub use trash::*;
+pub use views::*;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

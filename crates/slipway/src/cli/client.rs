@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use slipway::{InProcess, RunningServer, StartError};
 use slipway_server::app::wire::ApiError;
 use std::fmt::Write as _;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -98,6 +98,42 @@ impl Api {
         parsed(self.call(Method::POST, target, Some(serde_json::to_vec(body)?))?, Some(filter))
     }
 
+    /// POST whose answer is written as it comes, so that its length costs no memory; gives the number of bytes.
+    pub(crate) fn post_to(
+        &self,
+        target: &str,
+        body: &impl Serialize,
+        filter: &str,
+        out: &mut dyn Write,
+    ) -> Result<u64> {
+        let body = serde_json::to_vec(body)?;
+        let target = format!("{OWN_API}{target}");
+        match self {
+            Self::Socket(socket) => socket.post_to(&target, body, filter, out),
+            Self::InProcess { server, runtime } => {
+                let request = json_request(&target, body)?.map(Body::from);
+                runtime.block_on(async {
+                    let answer = server.call(request).await;
+                    let status = answer.status().as_u16();
+                    let mut body = answer.into_body();
+                    let (mut refusal, mut written) = (Vec::new(), 0);
+                    while let Some(frame) = body.frame().await {
+                        let frame = frame.map_err(|error| broke_off(&error))?;
+                        let Some(bytes) = frame.data_ref() else { continue };
+                        if (200..300).contains(&status) {
+                            out.write_all(bytes)?;
+                            written += bytes.len() as u64;
+                        } else {
+                            refusal.extend_from_slice(bytes);
+                        }
+                    }
+                    succeeded(Answer { status, body: refusal }, Some(filter))?;
+                    Ok(written)
+                })
+            }
+        }
+    }
+
     /// GET of bytes.
     pub(crate) fn get_bytes(&self, target: &str) -> Result<Vec<u8>> {
         Ok(succeeded(self.call(Method::GET, target, None)?, None)?.body)
@@ -179,6 +215,23 @@ impl Socket {
         self.read(answer)
     }
 
+    fn post_to(&self, target: &str, body: Vec<u8>, filter: &str, out: &mut dyn Write) -> Result<u64> {
+        let mut request = json_request(&format!("{}{target}", self.address), body)?;
+        self.authorize(request.headers_mut())?;
+        let answer = self.agent.run(request);
+        match answer {
+            Ok(mut answer) if (200..300).contains(&answer.status().as_u16()) => {
+                // No limit on the length: it goes on as it comes.
+                let mut body = answer.body_mut().with_config().limit(u64::MAX).reader();
+                std::io::copy(&mut body, out).map_err(|error| broke_off(&error))
+            }
+            other => match succeeded(self.read(other)?, Some(filter)) {
+                Err(failure) => Err(failure),
+                Ok(_) => Err(Failure::failed("the server refused without a reason")),
+            },
+        }
+    }
+
     /// PUT of a file, streamed.
     pub(crate) fn put(&self, target: &str, mut bytes: impl Read + 'static) -> Result<Answer> {
         let answer = self
@@ -206,6 +259,17 @@ impl Socket {
         let body = answer.body_mut().with_config().limit(ANSWER_LIMIT_BYTES).read_to_vec().map_err(broken)?;
         Ok(Answer { status: answer.status().as_u16(), body })
     }
+}
+
+fn json_request(target: &str, body: Vec<u8>) -> Result<Request<Vec<u8>>> {
+    Request::post(target)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body)
+        .map_err(|error| Failure::failed(format!("`{target}` cannot be asked for: {error}")))
+}
+
+fn broke_off(error: &dyn std::fmt::Display) -> Failure {
+    Failure::failed(format!("the answer broke off: {error}")).hint("What was written so far is incomplete.")
 }
 
 fn succeeded(answer: Answer, filter: Option<&str>) -> Result<Answer> {

@@ -3,6 +3,7 @@
 mod client;
 mod completions;
 mod doctor;
+mod export;
 mod failure;
 mod find;
 mod metrics;
@@ -73,6 +74,9 @@ enum Command {
     Runs(runs::Command),
     /// Print every point of one metric of a run.
     Metrics(metrics::Arguments),
+    /// Write runs, histories or comparisons to files: CSV, TSV, Parquet, JSON, Markdown, LaTeX.
+    #[command(subcommand)]
+    Export(export::Command),
     /// Draw a metric of some runs as SVG or PNG.
     Plot(plot::Arguments),
     /// List what is in the trash; restore it, or delete it for ever.
@@ -154,6 +158,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Run(arguments)) => run::run(global, arguments),
         Some(Command::Runs(command)) => runs::run(global, command),
         Some(Command::Metrics(arguments)) => metrics::run(global, &arguments),
+        Some(Command::Export(command)) => export::run(global, &command),
         Some(Command::Plot(arguments)) => plot::run(global, &arguments),
         Some(Command::Trash(arguments)) => trash::run(global, arguments),
         Some(Command::Gc(arguments)) => trash::gc::run(global, arguments),

@@ -1,12 +1,14 @@
 //! `slipway runs`: what has been tracked, listed, shown and compared.
 
 use super::client::{Api, encoded};
+use super::export::{self, Format};
 use super::table::TextTable;
 use super::{Failure, Global, Result, find, output};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use slipway_server::app::wire::{
-    CellValue, ColumnInfo, ColumnKind, ColumnRef, RunDetail, SortKey, Table, TableRequest, TableRow,
+    CellValue, ColumnInfo, ColumnKind, ColumnRef, RunDetail, RunsExport, SortKey, Table, TableRequest,
+    TableRow,
 };
 use std::collections::BTreeSet;
 use std::io::{BufWriter, IsTerminal, Write};
@@ -43,6 +45,9 @@ pub(crate) struct List {
     limit: u64,
     #[command(flatten)]
     form: Form,
+    /// As a file of another kind, with the columns that `--csv` has.
+    #[arg(long, value_enum, conflicts_with_all = ["json", "csv", "md"])]
+    format: Option<Format>,
 }
 
 #[derive(Args)]
@@ -103,7 +108,7 @@ pub(crate) fn run(global: &Global, command: Command) -> Result<ExitCode> {
 fn list(global: &Global, api: &Api, arguments: &List) -> Result<()> {
     let experiment_ids = find::scope(api, arguments.experiment.as_deref())?;
     let known = find::columns(api, &experiment_ids)?;
-    let for_programs = arguments.form.json || arguments.form.csv;
+    let for_programs = arguments.form.json || arguments.form.csv || arguments.format.is_some();
     let columns: Vec<ColumnRef> = if arguments.columns.is_empty() {
         usual_columns(&known, for_programs)
     } else {
@@ -116,6 +121,9 @@ fn list(global: &Global, api: &Api, arguments: &List) -> Result<()> {
     let sort: Vec<SortKey> =
         arguments.sort.iter().map(|text| find::sort_key(&known, text)).collect::<Result<_>>()?;
 
+    if let (Some(format), 0) = (arguments.format, arguments.limit) {
+        return exported(api, arguments, format, (experiment_ids, sort, columns), Vec::new());
+    }
     let mut rows: Vec<TableRow> = Vec::new();
     let total = loop {
         let left = if arguments.limit == 0 { PAGE } else { arguments.limit - rows.len() as u64 };
@@ -137,6 +145,14 @@ fn list(global: &Global, api: &Api, arguments: &List) -> Result<()> {
         }
     };
 
+    if let Some(format) = arguments.format {
+        let run_ids: Vec<String> = rows.into_iter().map(|row| row.run_id).collect();
+        if run_ids.is_empty() {
+            global.say("No run matches.");
+            return Ok(());
+        }
+        return exported(api, arguments, format, (experiment_ids, sort, columns), run_ids);
+    }
     let to_terminal = std::io::stdout().is_terminal();
     let mut left_out = 0;
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -185,8 +201,24 @@ fn list(global: &Global, api: &Api, arguments: &List) -> Result<()> {
     Ok(())
 }
 
+/// The listed runs as a file on stdout; no ids are all that match.
+fn exported(
+    api: &Api,
+    arguments: &List,
+    format: Format,
+    (experiment_ids, order_by, columns): (Vec<String>, Vec<SortKey>, Vec<ColumnRef>),
+    run_ids: Vec<String>,
+) -> Result<()> {
+    format.check_stdout()?;
+    let filter = arguments.filter.clone();
+    let query = TableRequest { experiment_ids, filter, order_by, columns, ..TableRequest::default() };
+    let request = RunsExport { query, run_ids, format: format.wire(), spreadsheet_safe: false };
+    export::to_output(api, "/export/runs", &request, &arguments.filter, None)?;
+    Ok(())
+}
+
 /// For people: what fits on a screen. For programs: everything that is a column.
-fn usual_columns(known: &[ColumnInfo], everything: bool) -> Vec<ColumnRef> {
+pub(crate) fn usual_columns(known: &[ColumnInfo], everything: bool) -> Vec<ColumnRef> {
     let attributes: &[&str] = if everything {
         &["name", "state", "start_ms", "end_ms", "duration_ms", "experiment", "user"]
     } else {
