@@ -75,7 +75,7 @@ export class RunsTable {
   /** Blocks of columns in view, as ranges of which both ends belong to them. */
   private blocks: [number, number][] = [[0, 0]]
   private waiting: (() => void)[] = []
-  private places = new Map<string, number>()
+  private places = $state.raw(new Map<string, number>())
 
   ready = $state(false)
   busy = $state(false)
@@ -136,7 +136,6 @@ export class RunsTable {
 
   /** Where the cells of a column are in the rows that are here; -1 when they were not asked for. */
   place(id: string): number {
-    void this.version
     return this.places.get(id) ?? -1
   }
 
@@ -247,7 +246,8 @@ export class RunsTable {
             ? ({ kind: 'children', runId: line.id } as const)
             : ({ kind: 'members', key: line.key } as const)
         const child = newLevel(source, line.id, level.depth + 1)
-        for (const [from, to] of this.blocks) putPage(child, 0, await this.fetchPage(child, 0, from, to, signal))
+        for (const [from, to] of this.blocks)
+          putPage(child, 0, await this.fetchPage(child, 0, from, to, signal))
         this.expanded.add(line.id)
         setChild(level, line.id, child)
         await this.openChildren(child, signal)
