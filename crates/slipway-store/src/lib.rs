@@ -59,7 +59,10 @@ mod upgrade_tests;
 mod upkeep;
 mod writer;
 
-pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice};
+pub use change::{
+    Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice, RunBefore,
+    RunsEdit, Was,
+};
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery};
 pub use model::{
@@ -68,9 +71,9 @@ pub use model::{
     RegisteredModel, Run, RunInfo, RunStatus, Stage, View,
 };
 pub use reader::{
-    ColumnInfo, ColumnKind, ColumnRef, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey, Groups,
-    GroupsQuery, LoggedModelOrder, LoggedModelSearch, Reader, Reduce, Search, SortKey, Table, TableCell,
-    TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
+    Groups, GroupsQuery, LoggedModelOrder, LoggedModelSearch, Reader, Reduce, Search, SortKey, Table,
+    TableCell, TableQuery, TableRow, TableShape,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

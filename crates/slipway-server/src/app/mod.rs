@@ -11,6 +11,7 @@
 pub mod wire;
 
 mod artifacts;
+mod bulk;
 mod columns;
 mod convert;
 mod events;
@@ -57,6 +58,10 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(experiments::list_experiments, experiments::create_experiment))
         .routes(routes!(experiments::edit_experiment))
         .routes(routes!(runs_table::query_runs))
+        .routes(routes!(runs_table::query_groups))
+        .routes(routes!(runs_table::list_differing))
+        .routes(routes!(bulk::edit_runs))
+        .routes(routes!(bulk::undo_edit))
         .routes(routes!(columns::list_columns))
         .routes(routes!(run_detail::get_run, run_detail::edit_run))
         .routes(routes!(run_detail::delete_runs))

@@ -161,9 +161,7 @@ impl Grouping {
                 let mut summary = Summary::new(column);
                 groups.map(|group| summary.rank(members.of(group), aggregate, ascending)).collect()
             }
-            GroupSort::RunCount => {
-                groups.map(|group| number(Some(members.of(group).len() as f64))).collect()
-            }
+            GroupSort::RunCount => groups.map(|group| number(Some(members.of(group).len() as f64))).collect(),
             GroupSort::NewestStart => {
                 let start = |slot: &u32| matches.snapshot.base.starts[*slot as usize];
                 let newest = |group| members.of(group).iter().filter_map(start).max();

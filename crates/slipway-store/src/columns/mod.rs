@@ -29,9 +29,9 @@ pub(crate) use base::Base;
 pub(crate) use changes::Touched;
 pub(crate) use column::{Column, Key};
 pub(crate) use groups::{Aggregate, GroupSort, Grouping};
-pub(crate) use steps::value as value_at_step;
 pub(crate) use query::{Hit, Matches, Query, Rule, Shape, Sort};
 pub(crate) use quick::Quick;
+pub(crate) use steps::value as value_at_step;
 
 use crate::error::Result;
 use changes::Changes;

@@ -1,8 +1,8 @@
 //! A search over columns: which slots match, and in which order they come.
 
-use super::answers::Rank;
+use super::answers::{Rank, number_key};
 use super::base::{Base, State};
-use super::column::Key;
+use super::column::{Column, Key};
 use super::quick::Quick;
 use super::{Columns, View as Snapshot, steps, tree};
 use crate::error::Result;
@@ -10,6 +10,7 @@ use crate::model::View;
 use crate::reader::{Reduce, TableCell};
 use crate::search::{Expr, RunAttribute, RunField, Runs, SearchError, Test};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 
 /// What to look for. Built condition by condition, then answered by [`Query::run`].
 #[derive(Debug)]
@@ -120,6 +121,33 @@ impl Matches {
         let matching = base.order.iter().map(|slot| *slot as usize).filter(|slot| self.matched[*slot]);
         matching.map(|slot| &*base.run_ids[slot])
     }
+
+    /// Numbers of the rows of the runs that match, smallest first.
+    pub(crate) fn rows(&self) -> Vec<i64> {
+        let rows = self.snapshot.base.ids.iter().zip(&self.matched);
+        rows.filter(|(_, matched)| **matched).map(|(row, _)| *row).collect()
+    }
+
+    /// The experiments of the runs that match, in order.
+    pub(crate) fn experiments(&self) -> Vec<i64> {
+        let experiments = self.snapshot.base.experiments.iter().zip(&self.matched);
+        let found: BTreeSet<i64> =
+            experiments.filter(|(_, matched)| **matched).map(|(experiment, _)| *experiment).collect();
+        found.into_iter().collect()
+    }
+
+    /// True when the runs that match do not all have the same value in a column, or none.
+    pub(crate) fn differ(&self, column: usize) -> bool {
+        fn any_two<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
+            let first = values.next();
+            values.any(|value| Some(&value) != first.as_ref())
+        }
+        let matching = (0..self.matched.len()).filter(|slot| self.matched[*slot]);
+        match &*self.snapshot.columns[column] {
+            Column::Numbers(numbers) => any_two(matching.map(|slot| numbers[slot].get().map(number_key))),
+            Column::Texts(texts) => any_two(matching.map(|slot| texts.codes[slot])),
+        }
+    }
 }
 
 impl Query {
@@ -153,6 +181,11 @@ impl Query {
     pub(crate) fn equals(&mut self, key: Key, value: TableCell) {
         let column = self.column(key);
         self.conditions.push(Condition::Equals(column, value));
+    }
+
+    /// Adds a column whose values are wanted, and gives its place.
+    pub(crate) fn add_column(&mut self, key: Key) -> usize {
+        self.column(key)
     }
 
     /// Adds a sort key, after those that were added before.

@@ -11,8 +11,8 @@ mod table;
 mod trash;
 
 pub use table::{
-    ColumnInfo, ColumnKind, ColumnRef, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey, Groups,
-    GroupsQuery, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
+    Groups, GroupsQuery, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 
 pub(crate) use key_texts::KeyTexts;

@@ -12,7 +12,11 @@ use rusqlite::{OptionalExtension, params};
 
 impl Reader<'_> {
     /// The search that finds the runs a query is about, without order and shape.
-    pub(in crate::reader) fn matching_query(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Query> {
+    pub(in crate::reader) fn matching_query(
+        &self,
+        query: &TableQuery,
+        filter: Option<&Expr>,
+    ) -> Result<Query> {
         let active;
         let experiments = if query.experiment_ids.is_empty() {
             let mut statement = self.db.prepare_cached("SELECT id FROM experiments WHERE lifecycle = 0")?;

@@ -3,9 +3,11 @@
 
 mod cells;
 mod columns;
+mod differing;
 mod groups;
 mod types;
 
+pub use differing::Differing;
 pub use types::{
     ColumnInfo, ColumnKind, ColumnRef, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey, Groups,
     GroupsQuery, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
