@@ -1,6 +1,6 @@
 //! One change to many runs: in slices, so that training goes on meanwhile, and so that it can be taken back.
 
-use super::runs_table::table_query;
+use super::runs_table;
 use super::wire::{ApiError, BulkAction, BulkDone, BulkRequest, BulkTarget, BulkUndo, Changed};
 use super::{experiment_id, read, run_detail};
 use crate::ServerState;
@@ -105,7 +105,7 @@ async fn targets(state: &ServerState, target: BulkTarget) -> ApiResult<Vec<Strin
             Ok(found.await??)
         }
         BulkTarget::Query(request) => {
-            let query = table_query(*request)?;
+            let query = runs_table::query(*request, u64::MAX, u64::MAX)?;
             let filter = query.filter.clone();
             let found = read(state, move |reader| reader.matching_runs(&query)).await?;
             found.map_err(|error| ApiFailure::from_search(error, &filter))

@@ -16,8 +16,10 @@ mod columns;
 mod convert;
 mod events;
 mod experiments;
+mod importance;
 mod info;
 mod inspect;
+mod matrix;
 mod metrics;
 mod openapi;
 mod plot;
@@ -62,6 +64,8 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(runs_table::list_differing))
         .routes(routes!(bulk::edit_runs))
         .routes(routes!(bulk::undo_edit))
+        .routes(routes!(matrix::query_matrix))
+        .routes(routes!(importance::query_importance))
         .routes(routes!(columns::list_columns))
         .routes(routes!(run_detail::get_run, run_detail::edit_run))
         .routes(routes!(run_detail::delete_runs))

@@ -27,7 +27,7 @@ pub(super) async fn query_runs(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<TableRequest>,
 ) -> ApiResult<Json<Table>> {
-    let query = table_query(request)?;
+    let query = query(request, MAX_ROWS, DEFAULT_ROWS)?;
     let filter = query.filter.clone();
     let table = read(&state, move |reader| reader.run_table(&query)).await?;
     Ok(Json(convert::table(table.map_err(|error| ApiFailure::from_search(error, &filter))?)))
@@ -44,7 +44,7 @@ pub(super) async fn query_groups(
     check_count("sort keys", request.order_by.len(), MAX_SORT_KEYS)?;
     let by = convert::columns(request.by)?;
     let order_by = request.order_by.into_iter().map(group_sort_key).collect::<ApiResult<_>>()?;
-    let runs = table_query(TableRequest {
+    let request = TableRequest {
         experiment_ids: request.experiment_ids,
         filter: request.filter,
         search: request.search,
@@ -54,8 +54,8 @@ pub(super) async fn query_groups(
         offset: request.offset,
         limit: request.limit,
         ..TableRequest::default()
-    })?;
-    let query = GroupsQuery { runs, by, order_by };
+    };
+    let query = GroupsQuery { runs: query(request, MAX_ROWS, DEFAULT_ROWS)?, by, order_by };
     let filter = query.runs.filter.clone();
     let groups = read(&state, move |reader| reader.run_groups(&query)).await?;
     Ok(Json(convert::groups(groups.map_err(|error| ApiFailure::from_search(error, &filter))?)))
@@ -69,7 +69,7 @@ pub(super) async fn list_differing(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<TableRequest>,
 ) -> ApiResult<Json<Differing>> {
-    let query = table_query(request)?;
+    let query = query(request, MAX_ROWS, DEFAULT_ROWS)?;
     let filter = query.filter.clone();
     let found = read(&state, move |reader| reader.differing_columns(&query, DIFFERING_TIME)).await?;
     let found = found.map_err(|error| ApiFailure::from_search(error, &filter))?;
@@ -90,14 +90,14 @@ fn check_count(what: &str, found: usize, most: usize) -> ApiResult<()> {
     Ok(())
 }
 
-/// What the store is asked for a window of the table.
-pub(super) fn table_query(request: TableRequest) -> ApiResult<TableQuery> {
+/// The store's words for a request for at most `most` rows; without a limit, it is for `otherwise`.
+pub(super) fn query(request: TableRequest, most: u64, otherwise: u64) -> ApiResult<TableQuery> {
     check_count("columns", request.columns.len(), MAX_COLUMNS)?;
     check_count("sort keys", request.order_by.len(), MAX_SORT_KEYS)?;
     check_count("pins", request.pins.len(), MAX_PINS)?;
-    let limit = request.limit.unwrap_or(DEFAULT_ROWS);
-    if limit > MAX_ROWS {
-        return Err(ApiFailure::invalid(format!("`limit` is at most {MAX_ROWS}, not {limit}"))
+    let limit = request.limit.unwrap_or(otherwise);
+    if limit > most {
+        return Err(ApiFailure::invalid(format!("`limit` is at most {most}, not {limit}"))
             .hint("Ask for further rows with `offset`."));
     }
     Ok(TableQuery {

@@ -6,11 +6,13 @@
 
 mod bulk;
 mod groups;
+mod plots;
 mod suggest;
 mod trash;
 
 pub use bulk::*;
 pub use groups::*;
+pub use plots::*;
 pub use suggest::*;
 pub use trash::*;
 

@@ -11,6 +11,7 @@ use crate::reader::{Reduce, TableCell};
 use crate::search::{Expr, RunAttribute, RunField, Runs, SearchError, Test};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// What to look for. Built condition by condition, then answered by [`Query::run`].
 #[derive(Debug)]
@@ -81,7 +82,7 @@ pub(crate) enum Shape {
 /// What matches, in a snapshot.
 #[derive(Debug)]
 pub(crate) struct Matches {
-    pub(super) snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     /// For every slot, whether the experiments, the view and the archive let it be seen.
     pub(super) in_scope: Vec<bool>,
     /// For every slot, whether it is in scope and fulfils every condition.
@@ -269,14 +270,19 @@ impl Query {
         db: &Connection,
         committed: u64,
         shape: &Shape,
-        window: std::ops::Range<u64>,
+        window: Range<u64>,
     ) -> Result<Found> {
-        let Matches { snapshot, in_scope, matched } = self.find(columns, db, committed)?;
+        Ok(self.page(&self.find(columns, db, committed)?, shape, window))
+    }
+
+    /// A page of what was found to match.
+    pub(crate) fn page(&self, matches: &Matches, shape: &Shape, window: Range<u64>) -> Found {
+        let Matches { snapshot, in_scope, matched } = matches;
         let base = &snapshot.base;
-        let nesting = tree::nesting(base, &in_scope);
+        let nesting = tree::nesting(base, in_scope);
         // Where nothing is nested, the roots are all runs.
         let flat = *shape == Shape::Flat || *shape == Shape::Roots && nesting == 0;
-        let shown = if flat { Vec::new() } else { tree::with_ancestors(base, &in_scope, &matched) };
+        let shown = if flat { Vec::new() } else { tree::with_ancestors(base, in_scope, matched) };
         let asked = match shape {
             Shape::Children(id) => base.slot(*id).map(|slot| slot as usize),
             Shape::Flat | Shape::Roots | Shape::ChildrenOfUnknown(_) => None,
@@ -291,7 +297,7 @@ impl Query {
         };
         let listed: Vec<u32> = base.order.iter().copied().filter(|slot| is_listed(*slot as usize)).collect();
         let place = |place: u64| usize::try_from(place).map_or(listed.len(), |place| place.min(listed.len()));
-        let page = self.page(&snapshot, &listed, place(window.start)..place(window.end));
+        let page = self.sorted(snapshot, &listed, place(window.start)..place(window.end));
         let child_counts = if flat { Vec::new() } else { tree::child_counts(base, &shown) };
         let hit = |slot: &u32| Hit {
             id: base.ids[*slot as usize],
@@ -299,13 +305,13 @@ impl Query {
             matches: matched[*slot as usize],
         };
         let count = |slots: &[bool]| slots.iter().filter(|is| **is).count();
-        Ok(Found {
+        Found {
             page: page.iter().map(hit).collect(),
-            in_scope: count(&in_scope),
-            matching: count(&matched),
+            in_scope: count(in_scope),
+            matching: count(matched),
             total: listed.len(),
             nesting,
-        })
+        }
     }
 
     fn is_in_scope(&self, base: &Base, slot: u32) -> bool {
@@ -324,7 +330,7 @@ impl Query {
     }
 
     /// The slots at some places of the order. `matching` is in the order that breaks ties.
-    fn page(&self, snapshot: &Snapshot, matching: &[u32], places: std::ops::Range<usize>) -> Vec<u32> {
+    fn sorted(&self, snapshot: &Snapshot, matching: &[u32], places: Range<usize>) -> Vec<u32> {
         let Some(((source, sort), rest)) = self.sorts.split_first().filter(|_| !places.is_empty()) else {
             return matching[places].to_vec();
         };

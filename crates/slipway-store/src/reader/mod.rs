@@ -12,7 +12,8 @@ mod trash;
 
 pub use table::{
     ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
-    Groups, GroupsQuery, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    Groups, GroupsQuery, Matrix, MatrixColumn, Reduce, SortKey, Table, TableCell, TableQuery, TableRow,
+    TableShape,
 };
 
 pub(crate) use key_texts::KeyTexts;

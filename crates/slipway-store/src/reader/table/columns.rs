@@ -61,13 +61,19 @@ impl Reader<'_> {
         Ok(matches.run_ids().map(str::to_owned).collect())
     }
 
-    /// The window found in columns.
-    pub(super) fn rows_from_columns(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Table> {
+    /// The search for the runs of a query in its order.
+    pub(super) fn column_search(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Query> {
         let mut search = self.matching_query(query, filter)?;
         for key in &query.order_by {
             let (column, rule) = key_of(&key.column)?;
             search.sort(column, Sort { ascending: !key.descending, rule });
         }
+        Ok(search)
+    }
+
+    /// The window found in columns.
+    pub(super) fn rows_from_columns(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Table> {
+        let search = self.column_search(query, filter)?;
         let shape = match &query.shape {
             TableShape::Flat => Shape::Flat,
             TableShape::Roots => Shape::Roots,

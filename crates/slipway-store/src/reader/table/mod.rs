@@ -5,9 +5,11 @@ mod cells;
 mod columns;
 mod differing;
 mod groups;
+mod matrix;
 mod types;
 
 pub use differing::Differing;
+pub use matrix::{Matrix, MatrixColumn};
 pub use types::{
     ColumnInfo, ColumnKind, ColumnRef, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey, Groups,
     GroupsQuery, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
