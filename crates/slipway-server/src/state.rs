@@ -4,6 +4,7 @@ use crate::events::EventBus;
 use crate::files::Tickets;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
+use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
 use slipway_store::{Change, KeyValue, Store};
 use std::path::PathBuf;
@@ -61,6 +62,7 @@ struct Inner {
     tickets: Tickets,
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
+    undos: Undos,
 }
 
 impl ServerState {
@@ -87,6 +89,7 @@ impl ServerState {
             events,
             tickets: Tickets::default(),
             trash: Work::default(),
+            undos: Undos::default(),
             compared: crate::app::Remembered::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -158,6 +161,10 @@ impl ServerState {
     /// The comparison that was asked for last.
     pub(crate) fn compared(&self) -> &crate::app::Remembered {
         &self.inner.compared
+    }
+
+    pub(crate) fn undos(&self) -> &Undos {
+        &self.inner.undos
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

@@ -4,6 +4,8 @@ import type {
   ApiError,
   ArtifactLink,
   ArtifactList,
+  BulkDone,
+  BulkRequest,
   Changed,
   ColumnList,
   CompareExport,
@@ -11,9 +13,14 @@ import type {
   CompareTextRequest,
   Comparison,
   CurvesExport,
+  Differing,
   ErrorCode,
   ExperimentList,
   GcReport,
+  Importance,
+  ImportanceRequest,
+  Groups,
+  GroupsRequest,
   Info,
   InspectReport,
   PurgeReport,
@@ -29,8 +36,14 @@ import type {
   TrashList,
   TrashSelection,
   TrashWork,
+  SavedView,
   View,
+  ViewList,
+  ViewName,
+  ViewProject,
+  ViewSave,
 } from './types'
+import { decodeMatrix, type Matrix } from './matrix'
 import { decodeSeries, type SeriesEntry } from './series'
 import { session } from './session.svelte'
 
@@ -127,6 +140,12 @@ export const api = {
   experiments: (view: View = 'active') => json<ExperimentList>(`/experiments?view=${view}`),
 
   table: (request: TableRequest, signal?: AbortSignal) => json<Table>('/runs/table', 'POST', request, signal),
+  groups: (request: GroupsRequest, signal?: AbortSignal) =>
+    json<Groups>('/runs/groups', 'POST', request, signal),
+  differing: (request: TableRequest, signal?: AbortSignal) =>
+    json<Differing>('/runs/differing', 'POST', request, signal),
+  bulk: (request: BulkRequest) => json<BulkDone>('/runs/bulk', 'POST', request),
+  undoBulk: (undo: string) => json<Changed>('/runs/bulk/undo', 'POST', { undo }),
 
   columns: (experimentIds: string[], view: View) =>
     json<ColumnList>(
@@ -135,6 +154,11 @@ export const api = {
 
   compare: (request: CompareRequest, signal?: AbortSignal) =>
     json<Comparison>('/runs/compare', 'POST', request, signal),
+
+  views: () => json<ViewList>('/views'),
+  saveView: (request: ViewSave) => json<SavedView>('/views', 'PUT', request),
+  deleteView: (request: ViewName) => json<ViewList>('/views/delete', 'POST', request),
+  viewProject: (request: ViewProject) => json<ViewList>('/views/projects', 'POST', request),
 
   /** A file, written by the server: every row, at full resolution. */
   exportRuns: (request: RunsExport) => file('/export/runs', request),
@@ -150,6 +174,20 @@ export const api = {
   deleteRuns: (runIds: string[]) => json<Changed>('/runs/delete', 'POST', { run_ids: runIds }),
 
   restoreRuns: (runIds: string[]) => json<Changed>('/runs/restore', 'POST', { run_ids: runIds }),
+
+  /** Values of columns for many runs at once. */
+  async matrix(request: TableRequest, signal?: AbortSignal): Promise<Matrix> {
+    const response = await send('/runs/matrix', {
+      method: 'POST',
+      body: JSON.stringify(request),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    })
+    return decodeMatrix(await response.arrayBuffer())
+  },
+
+  importance: (request: ImportanceRequest, signal?: AbortSignal) =>
+    json<Importance>('/runs/importance', 'POST', request, signal),
 
   async series(request: SeriesRequest, signal?: AbortSignal): Promise<SeriesEntry[]> {
     const response = await send('/series', {

@@ -9,6 +9,9 @@ export type ApiError = Schemas['ApiError']
 export type ArtifactEntry = Schemas['ArtifactEntry']
 export type ArtifactLink = Schemas['ArtifactLink']
 export type ArtifactList = Schemas['ArtifactList']
+export type BulkAction = Schemas['BulkAction']
+export type BulkRequest = Schemas['BulkRequest']
+export type BulkDone = Schemas['BulkDone']
 export type CellValue = Schemas['CellValue']
 export type DiffLine = Schemas['DiffLine']
 export type TextDiff = Schemas['TextDiff']
@@ -22,6 +25,7 @@ export type ColumnInfo = Schemas['ColumnInfo']
 export type ColumnKind = Schemas['ColumnKind']
 export type ColumnList = Schemas['ColumnList']
 export type ColumnRef = Schemas['ColumnRef']
+export type Differing = Schemas['Differing']
 export type ErrorCode = Schemas['ErrorCode']
 export type Event = Schemas['Event']
 export type CompareExport = Schemas['CompareExport']
@@ -30,12 +34,23 @@ export type RunsExport = Schemas['RunsExport']
 export type CurvesExport = Schemas['CurvesExport']
 export type Experiment = Schemas['Experiment']
 export type ExperimentList = Schemas['ExperimentList']
+export type ColumnImportance = Schemas['ColumnImportance']
+export type Importance = Schemas['Importance']
+export type ImportanceRequest = Schemas['ImportanceRequest']
 export type Info = Schemas['Info']
 export type GcReport = Schemas['GcReport']
+export type GroupAggregate = Schemas['GroupAggregate']
+export type Group = Schemas['Group']
+export type GroupCell = Schemas['GroupCell']
+export type GroupKey = Schemas['GroupKey']
+export type Groups = Schemas['Groups']
+export type GroupSortKey = Schemas['GroupSortKey']
+export type GroupsRequest = Schemas['GroupsRequest']
 export type InspectItem = Schemas['InspectItem']
 export type InspectKind = Schemas['InspectKind']
 export type InspectReport = Schemas['InspectReport']
 export type KeyValue = Schemas['KeyValue']
+export type MetricSummary = Schemas['MetricSummary']
 export type PurgeReport = Schemas['PurgeReport']
 export type Reduce = Schemas['Reduce']
 export type RunDetail = Schemas['RunDetail']
@@ -50,12 +65,16 @@ export type TrashItem = Schemas['TrashItem']
 export type TrashList = Schemas['TrashList']
 export type TrashSelection = Schemas['TrashSelection']
 export type TrashWork = Schemas['TrashWork']
+export type SavedView = Omit<Schemas['SavedView'], 'document'> & { document?: Record<string, unknown> | null }
+export type ViewList = Omit<Schemas['ViewList'], 'views'> & { views: SavedView[] }
+export type ViewSave = Omit<Schemas['ViewSave'], 'document'> & { document: Record<string, unknown> }
+export type ViewName = Schemas['ViewName']
+export type ViewProject = Schemas['ViewProject']
 export type View = Schemas['View']
 export type XAxis = Schemas['XAxis']
 
 /** A cell is null where the run has no such value. */
 export type TableRow = Omit<Schemas['TableRow'], 'cells'> & { cells: (CellValue | null)[] }
-export type Table = Omit<Schemas['Table'], 'rows'> & { rows: TableRow[] }
 
 /** A cell is null where the run has no such value. */
 export type CompareRow = Omit<Schemas['CompareRow'], 'cells' | 'base'> & {
@@ -63,3 +82,4 @@ export type CompareRow = Omit<Schemas['CompareRow'], 'cells' | 'base'> & {
   base: CompareCell | null
 }
 export type Comparison = Omit<Schemas['Comparison'], 'rows'> & { rows: CompareRow[] }
+export type Table = Omit<Schemas['Table'], 'rows' | 'pinned'> & { rows: TableRow[]; pinned: TableRow[] }

@@ -16,10 +16,24 @@ const area = (load: () => Promise<unknown>, props: Record<string, unknown> = {},
   key,
 })
 
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 /** Null: nothing is there. An empty store starts with how to fill it. */
 export function areaAt(path: string, params: Record<string, string>, empty: boolean): Area | null {
   const run = /^\/run\/([^/]+)$/.exec(path)?.[1]
   if (run) return area(() => import('../areas/run/RunArea.svelte'), { runId: run }, `run ${run}`)
+  const view = /^\/view\/(.+)$/.exec(path)?.[1]
+  if (view) {
+    // A link of the form project/name names the view last.
+    const name = decoded(view.split('/').at(-1) ?? view)
+    return area(() => import('../areas/views/ViewLink.svelte'), { name }, `view ${view}`)
+  }
   switch (path) {
     case '/runs':
       return area(() => import('../areas/runs/RunsArea.svelte'), {}, 'runs')

@@ -156,7 +156,8 @@ export function delta(
   if (typeof value !== 'number' || typeof base !== 'number') return null
   const by = value - base
   if (by === 0) return { text: '= 0', words: 'the same as the baseline', verdict: 'same' }
-  const size = formatNumber(Math.abs(by))
+  // Three digits are enough to tell how far apart two values are.
+  const size = formatNumber(Number(Math.abs(by).toPrecision(3)))
   const words = `${size} ${by > 0 ? 'higher' : 'lower'} than the baseline`
   const text = `${by > 0 ? '▲' : '▼'} ${size}`
   if (direction === null) return { text, words, verdict: 'other' }

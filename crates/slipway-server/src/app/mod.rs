@@ -11,14 +11,17 @@
 pub mod wire;
 
 mod artifacts;
+mod bulk;
 mod columns;
 mod compare;
 mod convert;
 mod events;
 mod experiments;
 mod export;
+mod importance;
 mod info;
 mod inspect;
+mod matrix;
 mod metrics;
 mod openapi;
 mod plot;
@@ -61,6 +64,12 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(experiments::list_experiments, experiments::create_experiment))
         .routes(routes!(experiments::edit_experiment))
         .routes(routes!(runs_table::query_runs))
+        .routes(routes!(runs_table::query_groups))
+        .routes(routes!(runs_table::list_differing))
+        .routes(routes!(bulk::edit_runs))
+        .routes(routes!(bulk::undo_edit))
+        .routes(routes!(matrix::query_matrix))
+        .routes(routes!(importance::query_importance))
         .routes(routes!(columns::list_columns))
         .routes(routes!(compare::compare_runs))
         .routes(routes!(compare::text::compare_text))

@@ -226,7 +226,12 @@ pub(crate) fn usual_columns(known: &[ColumnInfo], everything: bool) -> Vec<Colum
     };
     let mut columns: Vec<ColumnRef> = attributes
         .iter()
-        .map(|key| ColumnRef { kind: ColumnKind::Attribute, key: (*key).to_owned(), reduce: None })
+        .map(|key| ColumnRef {
+            kind: ColumnKind::Attribute,
+            key: (*key).to_owned(),
+            reduce: None,
+            step: None,
+        })
         .collect();
     let mut add = |kind: ColumnKind, limit: usize, keep: &dyn Fn(&ColumnInfo) -> bool| {
         let mut infos: Vec<&ColumnInfo> =
@@ -237,6 +242,7 @@ pub(crate) fn usual_columns(known: &[ColumnInfo], everything: bool) -> Vec<Colum
             kind,
             key: info.key.clone(),
             reduce: None,
+            step: None,
         }));
     };
     if everything {

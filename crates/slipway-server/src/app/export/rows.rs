@@ -34,7 +34,7 @@ impl RunSet {
             return Err(ApiFailure::invalid(format!("{id:?} cannot be the id of a run")));
         }
         let request = TableRequest { shape: TableShape::Flat, offset: 0, limit: Some(PAGE), ..request };
-        Ok(Self { query: runs_table::table_query(request)?, run_ids })
+        Ok(Self { query: runs_table::query(request, PAGE, PAGE)?, run_ids })
     }
 
     /// What the cells of each row are.
