@@ -2,6 +2,7 @@
 
 use crate::events::EventBus;
 use crate::files::Tickets;
+use crate::look::Known;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use slipway_artifacts::ArtifactRoot;
@@ -59,6 +60,7 @@ struct Inner {
     places: ArtifactPlaces,
     events: EventBus,
     tickets: Tickets,
+    known: Known,
     trash: Work<Outcome>,
 }
 
@@ -78,8 +80,8 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, trash) = (Tickets::default(), Work::default());
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash }) }
+        let (tickets, known, trash) = (Tickets::default(), Known::default(), Work::default());
+        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, known, trash }) }
     }
 
     /// Facts about this start.
@@ -143,6 +145,11 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// Indexes of files that were looked at lately.
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

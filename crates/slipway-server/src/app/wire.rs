@@ -4,8 +4,12 @@
 //! generated from them, and the UI's TypeScript types from that document, so a change here is a change of
 //! the API. Times are epoch milliseconds; ids are strings; sizes are bytes.
 
+mod logs;
+mod preview;
 mod trash;
 
+pub use logs::*;
+pub use preview::*;
 pub use trash::*;
 
 use serde::{Deserialize, Serialize};
@@ -458,8 +462,10 @@ pub enum XAxis {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactList {
     pub root_uri: String,
-    /// Folders first, then by name.
+    /// Folders first, then by name; those of the page that was asked for.
     pub entries: Vec<ArtifactEntry>,
+    /// How many there are in the folder.
+    pub total: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -485,11 +491,23 @@ pub enum Preview {
     Audio,
     Video,
     Pdf,
+    Parquet,
+    Notebook,
+    Markdown,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactLinkRequest {
     pub run_id: String,
+    pub path: String,
+}
+
+/// Asks for an address of all files below a folder, as one archive.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ArchiveLinkRequest {
+    pub run_id: String,
+    /// Empty: all of the run's files.
+    #[serde(default)]
     pub path: String,
 }
 
