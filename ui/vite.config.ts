@@ -1,11 +1,24 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
+import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+
+/** The library for stored figures, beside the page of the frame that uses it (public/frames). */
+const plotlyForFrames: Plugin = {
+  name: 'plotly-for-frames',
+  apply: 'build',
+  generateBundle() {
+    const found = createRequire(import.meta.url).resolve('plotly.js-cartesian-dist-min')
+    this.emitFile({ type: 'asset', fileName: 'frames/plotly.js', source: readFileSync(found, 'utf8') })
+  },
+}
 
 // `npm run dev` talks to a server that already runs; the page itself always asks its own origin.
 const backend = process.env.SLIPWAY_URL ?? 'http://127.0.0.1:5757'
 
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte()],
+  plugins: [svelte(), plotlyForFrames],
   resolve: mode === 'test' ? { conditions: ['browser'] } : {},
   build: {
     target: 'safari16',
@@ -17,7 +30,7 @@ export default defineConfig(({ mode }) => ({
   server: {
     host: '127.0.0.1',
     proxy: Object.fromEntries(
-      ['/api', '/ajax-api', '/files', '/health', '/version'].map((path) => [
+      ['/api', '/ajax-api', '/files', '/frames', '/health', '/version'].map((path) => [
         path,
         {
           target: backend,

@@ -22,6 +22,7 @@ import type {
   PurgeReport,
   RunDetail,
   RunEdit,
+  RunLineage,
   RunProblems,
   SeriesRequest,
   Span,
@@ -170,6 +171,8 @@ export const api = {
     json<ArtifactLink>('/artifacts/archive', 'POST', { run_id: runId, path }),
 
   problems: (runId: string) => json<RunProblems>(`${runPath(runId)}/problems`),
+
+  lineage: (runId: string) => json<RunLineage>(`${runPath(runId)}/lineage`),
 
   logs: (runId: string) => json<LogList>(`${runPath(runId)}/logs`),
 

@@ -281,6 +281,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/{run_id}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of registered models that come from a run. */
+        get: operations["get_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/{run_id}/log": {
         parameters: {
             query?: never;
@@ -394,6 +411,46 @@ export interface paths {
         put?: never;
         /** Moves runs to the trash. */
         post: operations["delete_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/importance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which columns decide a number: importance in a random forest, and correlation. */
+        post: operations["query_importance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Values of columns for many runs as binary arrays; see the description for the layout.
+         * @description Takes what `runs/table` takes, with a `limit` of up to 100,000 (the default) and up to 50 columns; every run that
+         *     matches is a row, nested or not. Little-endian. `"SLM1", u32 head_bytes, u32 id_bytes, u32 0`, then JSON
+         *     (`MatrixHead`) padded with spaces to a multiple of 8 bytes, then per column `f64 value[run_count]` (NaN: no value;
+         *     texts: places in the head's list), then the ids of the runs separated by line feeds.
+         */
+        post: operations["query_matrix"];
         delete?: never;
         options?: never;
         head?: never;
@@ -624,6 +681,24 @@ export interface components {
              */
             changed: number;
         };
+        ColumnImportance: {
+            column: components["schemas"]["ColumnRef"];
+            /**
+             * Format: double
+             * @description Pearson's correlation with the target, -1 to 1, for numbers; the correlation ratio, 0 to 1, for texts. Absent
+             *     where there is none.
+             */
+            correlation?: number | null;
+            /**
+             * Format: double
+             * @description Mean decrease in impurity of a random forest, as a part of all columns' together.
+             */
+            importance: number;
+            /** @description The values are texts, so the correlation has no sign. */
+            is_text: boolean;
+            /** @description Runs that have a value. */
+            run_count: number;
+        };
         ColumnInfo: {
             /** @description For metrics: some history has more than one point, so it is a line; otherwise it is a bar. */
             is_curve: boolean;
@@ -781,6 +856,34 @@ export interface components {
              */
             older_than_ms?: number | null;
         };
+        Importance: {
+            /** @description Most important first. Empty when nothing can be said. */
+            columns: components["schemas"]["ColumnImportance"][];
+            /**
+             * Format: double
+             * @description The part of the target's variance that the forest explains in runs that a tree has not seen; below 0 it is worse
+             *     than the mean. Absent when there is none.
+             */
+            explained?: number | null;
+            /**
+             * Format: int64
+             * @description Runs that match, with the target or not.
+             */
+            matching: number;
+            /** @description Why there is no answer, or what was left out, in words. */
+            notes: string[];
+            /** @description Runs that have the target and were looked at. */
+            run_count: number;
+        };
+        /** @description Asks which params, and metrics on demand, decide a number. */
+        ImportanceRequest: {
+            /** @description Other metrics count as well as params. */
+            metrics?: boolean;
+            /** @description Which runs; its columns, shape and page do not count. */
+            query?: components["schemas"]["TableRequest"];
+            /** @description The number to explain, most often a metric. */
+            target: components["schemas"]["ColumnRef"];
+        };
         /** @description What this server is and how code reaches it. */
         Info: {
             /** @description Changes with every start of the server. Event ids of an earlier boot cannot be resumed. */
@@ -845,6 +948,15 @@ export interface components {
          * @enum {string}
          */
         Lifecycle: "active" | "deleted";
+        LineageVersion: {
+            aliases: string[];
+            /** @description Logged model it was made of. */
+            model_id?: string | null;
+            name: string;
+            source: string;
+            /** Format: int64 */
+            version: number;
+        };
         LogFile: {
             /** Format: int64 */
             modified_ms: number;
@@ -1129,6 +1241,13 @@ export interface components {
         /** @description A set of runs to act on. At most 10,000. */
         RunIds: {
             run_ids: string[];
+        };
+        /** @description What came out of a run and is registered. */
+        RunLineage: {
+            /** @description There are more versions. */
+            truncated: boolean;
+            /** @description Versions of registered models that say they come from this run, newest first; at most 200. */
+            versions: components["schemas"]["LineageVersion"][];
         };
         RunLink: {
             name: string;
@@ -1983,6 +2102,35 @@ export interface operations {
             };
         };
     };
+    get_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunLineage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     read_log: {
         parameters: {
             query?: never;
@@ -2195,6 +2343,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_importance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportanceRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Importance"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_matrix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
                 };
             };
             default: {

@@ -15,9 +15,12 @@ mod columns;
 mod convert;
 mod events;
 mod experiments;
+mod importance;
 mod info;
 mod inspect;
+mod lineage;
 mod logs;
+mod matrix;
 mod metrics;
 mod openapi;
 mod plot;
@@ -60,6 +63,8 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(experiments::list_experiments, experiments::create_experiment))
         .routes(routes!(experiments::edit_experiment))
         .routes(routes!(runs_table::query_runs))
+        .routes(routes!(matrix::query_matrix))
+        .routes(routes!(importance::query_importance))
         .routes(routes!(columns::list_columns))
         .routes(routes!(run_detail::get_run, run_detail::edit_run))
         .routes(routes!(run_detail::delete_runs))
@@ -72,6 +77,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(preview::look_at_artifact))
         .routes(routes!(preview::preview_table))
         .routes(routes!(problems::get_problems))
+        .routes(routes!(lineage::get_lineage))
         .routes(routes!(logs::list_logs))
         .routes(routes!(logs::read_log))
         .routes(routes!(logs::search_log))

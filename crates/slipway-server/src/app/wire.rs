@@ -5,10 +5,12 @@
 //! the API. Times are epoch milliseconds; ids are strings; sizes are bytes.
 
 mod logs;
+mod plots;
 mod preview;
 mod trash;
 
 pub use logs::*;
+pub use plots::*;
 pub use preview::*;
 pub use trash::*;
 

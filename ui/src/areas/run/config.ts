@@ -49,7 +49,8 @@ function nested(nodes: ConfigNode[]): Nested {
   const out: Nested = Object.create(null) as Nested
   for (const node of nodes) {
     if (node.children.length === 0) out[node.name] = node.value ?? ''
-    else out[node.name] = { ...(node.value === undefined ? {} : { '': node.value }), ...nested(node.children) }
+    else
+      out[node.name] = { ...(node.value === undefined ? {} : { '': node.value }), ...nested(node.children) }
   }
   return out
 }
@@ -66,7 +67,10 @@ function scalar(text: string): string | number | boolean | null {
 
 function typed(tree: Nested): unknown {
   return Object.fromEntries(
-    Object.entries(tree).map(([key, value]) => [key, typeof value === 'string' ? scalar(value) : typed(value)]),
+    Object.entries(tree).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? scalar(value) : typed(value),
+    ]),
   )
 }
 
@@ -101,6 +105,7 @@ export function asYaml(params: KeyValue[]): string {
 
 /** `--key=value` words that a POSIX shell reads as they are. */
 export function asArguments(params: KeyValue[]): string {
-  const shell = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)
+  const shell = (text: string) =>
+    /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
   return params.map(({ key, value }) => shell(`--${key}=${value}`)).join(' ')
 }

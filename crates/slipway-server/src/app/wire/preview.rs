@@ -88,3 +88,22 @@ pub struct LogProblem {
     pub line: u64,
     pub lines: Vec<String>,
 }
+
+/// What came out of a run and is registered.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunLineage {
+    /// Versions of registered models that say they come from this run, newest first; at most 200.
+    pub versions: Vec<LineageVersion>,
+    /// There are more versions.
+    pub truncated: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LineageVersion {
+    pub name: String,
+    pub version: i64,
+    pub aliases: Vec<String>,
+    /// Logged model it was made of.
+    pub model_id: Option<String>,
+    pub source: String,
+}
