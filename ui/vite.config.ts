@@ -1,16 +1,24 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
-/** The library for stored figures, beside the page of the frame that uses it (public/frames). */
-const plotlyForFrames: Plugin = {
-  name: 'plotly-for-frames',
+/** The page of the frame in which stored figures are drawn. It loads nothing: its one script is in it. */
+const figureFrame: Plugin = {
+  name: 'figure-frame',
   apply: 'build',
   generateBundle() {
-    const found = createRequire(import.meta.url).resolve('plotly.js-cartesian-dist-min')
-    this.emitFile({ type: 'asset', fileName: 'frames/plotly.js', source: readFileSync(found, 'utf8') })
+    const library = createRequire(import.meta.url).resolve('plotly.js-cartesian-dist-min')
+    const read = (path: string | URL) => readFileSync(path, 'utf8')
+    const frame = (name: string) => read(new URL(`./frames/${name}`, import.meta.url))
+    const script = `${read(library)}\n${frame('plot.js')}`.replaceAll('</script', '<\\/script')
+    const hash = createHash('sha256').update(script).digest('base64')
+    const page = frame('plot.html')
+      .replace('SCRIPT-HASH', () => `'sha256-${hash}'`)
+      .replace('<script></script>', () => `<script>${script}</script>`)
+    this.emitFile({ type: 'asset', fileName: 'frames/plot.html', source: page })
   },
 }
 
@@ -18,7 +26,7 @@ const plotlyForFrames: Plugin = {
 const backend = process.env.SLIPWAY_URL ?? 'http://127.0.0.1:5757'
 
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte(), plotlyForFrames],
+  plugins: [svelte(), figureFrame],
   resolve: mode === 'test' ? { conditions: ['browser'] } : {},
   build: {
     target: 'safari16',

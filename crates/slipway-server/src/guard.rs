@@ -197,9 +197,7 @@ fn check_site(headers: &HeaderMap, method: &Method, path: &str) -> Result<(), Re
     // A stored page is shown without an origin, so its own images count as from elsewhere. The ticket in the path
     // is what opens these.
     let is_file = reads && path.starts_with("/files/");
-    // The frame in which figures are drawn has no origin either; its script is nobody's secret.
-    let is_frame = reads && path.starts_with(assets::FRAMES);
-    if is_navigation || is_file || is_frame {
+    if is_navigation || is_file {
         return Ok(());
     }
     Err(Refusal::forbidden(

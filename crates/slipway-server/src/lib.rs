@@ -19,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod testing;
 mod trash;
+mod undo;
 
 pub use app::continue_purges;
 pub use events::{EventBus, RunEnded};

@@ -5,6 +5,7 @@ use crate::files::Tickets;
 use crate::look::Known;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
+use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
 use slipway_store::{Change, KeyValue, Store};
 use std::path::PathBuf;
@@ -62,6 +63,7 @@ struct Inner {
     tickets: Tickets,
     known: Known,
     trash: Work<Outcome>,
+    undos: Undos,
 }
 
 impl ServerState {
@@ -80,8 +82,10 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, known, trash) = (Tickets::default(), Known::default(), Work::default());
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, known, trash }) }
+        let (tickets, known) = (Tickets::default(), Known::default());
+        let (trash, undos) = (Work::default(), Undos::default());
+        let inner = Inner { config, store, artifacts, places, events, tickets, known, trash, undos };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Facts about this start.
@@ -150,6 +154,10 @@ impl ServerState {
     /// Indexes of files that were looked at lately.
     pub(crate) fn known(&self) -> &Known {
         &self.inner.known
+    }
+
+    pub(crate) fn undos(&self) -> &Undos {
+        &self.inner.undos
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

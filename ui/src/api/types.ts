@@ -10,18 +10,29 @@ export type ArtifactEntry = Schemas['ArtifactEntry']
 export type ArtifactLink = Schemas['ArtifactLink']
 export type ArtifactLook = Schemas['ArtifactLook']
 export type ArtifactList = Schemas['ArtifactList']
+export type BulkAction = Schemas['BulkAction']
+export type BulkRequest = Schemas['BulkRequest']
+export type BulkDone = Schemas['BulkDone']
 export type CellValue = Schemas['CellValue']
 export type Changed = Schemas['Changed']
 export type ColumnInfo = Schemas['ColumnInfo']
 export type ColumnKind = Schemas['ColumnKind']
 export type ColumnList = Schemas['ColumnList']
 export type ColumnRef = Schemas['ColumnRef']
+export type Differing = Schemas['Differing']
 export type ErrorCode = Schemas['ErrorCode']
 export type Event = Schemas['Event']
 export type Experiment = Schemas['Experiment']
 export type ExperimentList = Schemas['ExperimentList']
 export type Info = Schemas['Info']
 export type GcReport = Schemas['GcReport']
+export type GroupAggregate = Schemas['GroupAggregate']
+export type Group = Schemas['Group']
+export type GroupCell = Schemas['GroupCell']
+export type GroupKey = Schemas['GroupKey']
+export type Groups = Schemas['Groups']
+export type GroupSortKey = Schemas['GroupSortKey']
+export type GroupsRequest = Schemas['GroupsRequest']
 export type InspectItem = Schemas['InspectItem']
 export type InspectKind = Schemas['InspectKind']
 export type InspectReport = Schemas['InspectReport']
@@ -58,7 +69,7 @@ export type XAxis = Schemas['XAxis']
 
 /** A cell is null where the run has no such value. */
 export type TableRow = Omit<Schemas['TableRow'], 'cells'> & { cells: (CellValue | null)[] }
-export type Table = Omit<Schemas['Table'], 'rows'> & { rows: TableRow[] }
+export type Table = Omit<Schemas['Table'], 'rows' | 'pinned'> & { rows: TableRow[]; pinned: TableRow[] }
 
 /** A cell is null where there is no value. */
 export type PreviewPage = Omit<Schemas['PreviewPage'], 'rows'> & { rows: (string | null)[][] }

@@ -150,9 +150,9 @@ pub(super) fn preview_by_name(name: &str) -> Preview {
         "wav" | "mp3" | "ogg" | "flac" | "m4a" => Preview::Audio,
         "mp4" | "webm" | "mov" | "ogv" => Preview::Video,
         "pdf" => Preview::Pdf,
-        "txt" | "log" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "conf" | "py" | "r" | "jl"
-        | "sh" | "js" | "ts" | "css" | "sql" | "xml" | "tex" | "rst" | "rs" | "c" | "h" | "cpp" | "java"
-        | "go" | "jsonl" | "diff" | "patch" | "env" | "lock" | "out" | "err" => Preview::Text,
+        "txt" | "log" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "conf" | "py" | "r" | "jl" | "sh"
+        | "js" | "ts" | "css" | "sql" | "xml" | "tex" | "rst" | "rs" | "c" | "h" | "cpp" | "java" | "go"
+        | "jsonl" | "diff" | "patch" | "env" | "lock" | "out" | "err" => Preview::Text,
         _ if matches!(name, "MLmodel" | "MLproject" | "Dockerfile" | "Makefile" | "README" | "LICENSE") => {
             Preview::Text
         }

@@ -2,9 +2,7 @@
 
 use super::artifacts::root_of;
 use super::blocking;
-use super::wire::{
-    ApiError, LogFile, LogFind, LogLine, LogList, LogMatches, LogPage, LogRequest, LogSearch,
-};
+use super::wire::{ApiError, LogFile, LogFind, LogLine, LogList, LogMatches, LogPage, LogRequest, LogSearch};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiPath, ApiResult};
 use crate::look::find::{self, ERRORS, Pattern};
@@ -156,13 +154,18 @@ pub(super) async fn logs_below(root: &Place) -> ApiResult<LogList> {
         };
         let is_logs = folder.split('/').any(|part| part.eq_ignore_ascii_case("logs"));
         for entry in entries {
-            let path = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+            let path =
+                if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
             if entry.is_dir {
                 if depth < MOST_DEPTH {
                     waiting.push((path, depth + 1));
                 }
             } else if is_log(&entry.name) || (is_logs && is_textual(&entry.name)) {
-                list.files.push(LogFile { path, size_bytes: entry.size_bytes, modified_ms: entry.modified_ms });
+                list.files.push(LogFile {
+                    path,
+                    size_bytes: entry.size_bytes,
+                    modified_ms: entry.modified_ms,
+                });
             }
         }
     }
@@ -191,5 +194,77 @@ fn rank(path: &str) -> u8 {
         "logs/stderr.txt" => 1,
         _ if path.ends_with("output.log") => 2,
         _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::TestServer;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn logs_are_found_read_and_searched() {
+        let server = TestServer::new();
+        server.run("a").await;
+        let root = "0/a/artifacts";
+        assert_eq!(server.get("/runs/a/logs").await.json()["files"], json!([]));
+        let long: &'static [u8] =
+            Vec::leak((0..3_000).flat_map(|n| format!("line {n}\n").into_bytes()).collect());
+        server.put(&format!("{root}/logs/stdout.txt"), long).await;
+        server.put(&format!("{root}/logs/stderr.txt"), b"ValueError: x\n").await;
+        server.put(&format!("{root}/deep/output.log"), b"one\n").await;
+        server.put(&format!("{root}/logs/model.bin"), b"x").await;
+        server.put(&format!("{root}/notes.txt"), b"x").await;
+        let list = server.get("/runs/a/logs").await.json();
+        let paths: Vec<&str> = list["files"]
+            .as_array()
+            .expect("list")
+            .iter()
+            .map(|file| file["path"].as_str().expect("path"))
+            .collect();
+        assert_eq!(paths, ["logs/stdout.txt", "logs/stderr.txt", "deep/output.log"]);
+
+        let read = |body| {
+            let server = &server;
+            async move { server.send_json("POST", "/runs/a/log", &body).await }
+        };
+        let tail = read(json!({ "path": "logs/stdout.txt", "count": 2 })).await.json();
+        assert_eq!((&tail["first_line"], &tail["line_count"]), (&json!(2_998), &json!(3_000)));
+        assert_eq!(tail["lines"], json!([{ "text": "line 2998" }, { "text": "line 2999" }]));
+        let middle = read(json!({ "path": "logs/stdout.txt", "first_line": 7, "count": 1 })).await.json();
+        assert_eq!(middle["lines"], json!([{ "text": "line 7" }]));
+        let beyond = read(json!({ "path": "logs/stdout.txt", "first_line": u64::MAX, "count": 1 })).await;
+        assert_eq!((beyond.status.as_u16(), &beyond.json()["lines"]), (200, &json!([])));
+        for bad in ["../x", "/etc/passwd", "", "logs"] {
+            assert_eq!(read(json!({ "path": bad, "count": 1 })).await.status, 400, "{bad:?}");
+        }
+        assert_eq!(read(json!({ "path": "none.log", "count": 1 })).await.status, 404);
+
+        let search = |body| {
+            let server = &server;
+            async move { server.send_json("POST", "/runs/a/log/search", &body).await }
+        };
+        let find = json!({ "kind": "regex", "pattern": "line [0-9]99$" });
+        let found = search(json!({ "path": "logs/stdout.txt", "find": find, "limit": 3 })).await.json();
+        assert_eq!((&found["lines"], &found["next_line"]), (&json!([199, 299, 399]), &json!(499)));
+        let errors = search(json!({ "path": "logs/stderr.txt", "limit": 9 })).await.json();
+        assert_eq!(errors["lines"], json!([0]));
+        let find = json!({ "kind": "regex", "pattern": "(" });
+        assert_eq!(search(json!({ "path": "logs/stdout.txt", "find": find, "limit": 3 })).await.status, 400);
+    }
+
+    #[tokio::test]
+    async fn problems_come_from_metrics_the_exit_code_and_the_log() {
+        let server = TestServer::new();
+        server.run("a").await;
+        server.put("0/a/artifacts/logs/stderr.txt", b"fine\nValueError: bad shape\n").await;
+        let none = server.get("/runs/a/problems").await.json();
+        assert_eq!(none, json!({ "non_finite": null, "exit_code": null, "log": null }));
+        let edit = json!({ "set_tags": { "slipway.exitCode": "3" } });
+        assert_eq!(server.send_json("PATCH", "/runs/a", &edit).await.status, 200);
+        let found = server.get("/runs/a/problems").await.json();
+        assert_eq!((&found["exit_code"], &found["log"]["line"]), (&json!(3), &json!(1)));
+        assert_eq!(found["log"]["lines"], json!(["ValueError: bad shape"]));
+        assert_eq!(server.get("/runs/none/problems").await.status, 404);
     }
 }

@@ -40,8 +40,7 @@ pub(super) async fn get_problems(
         others: odd.len() as u64 - 1,
     });
     let exit_code = exit_code(&run.tags).filter(|code| *code != 0);
-    let ended_badly =
-        exit_code.is_some() || matches!(run.info.status, RunStatus::Failed | RunStatus::Killed);
+    let ended_badly = exit_code.is_some() || matches!(run.info.status, RunStatus::Failed | RunStatus::Killed);
     let log = match root_of(&state, run_id).await {
         Ok((_, root)) if ended_badly => last_words(&root).await?,
         // Files that are kept elsewhere tell nothing here.
@@ -59,11 +58,7 @@ async fn last_words(root: &Place) -> ApiResult<Option<LogProblem>> {
         let opened = download.into_file();
         let words = blocking(move || traceback::last_words_of(&opened, Instant::now() + READING)).await?;
         if let Ok(Some(words)) = words {
-            return Ok(Some(LogProblem {
-                file: LogFile { ..file },
-                line: words.line,
-                lines: words.lines,
-            }));
+            return Ok(Some(LogProblem { file: LogFile { ..file }, line: words.line, lines: words.lines }));
         }
     }
     Ok(None)

@@ -52,7 +52,8 @@ fn separator(head: &[u8]) -> u8 {
 
 fn parse(row: &[u8], separator: u8) -> Vec<String> {
     let row = row.strip_suffix(b"\r").unwrap_or(row);
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(row);
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(row);
     let mut record = csv::ByteRecord::new();
     match reader.read_byte_record(&mut record) {
         Ok(true) => record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect(),

@@ -12,8 +12,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 const PATTERN_BYTES: usize = 1 << 20;
 
 /// What logs say when something went wrong.
-pub(crate) const ERRORS: &str =
-    r"\b(?:[A-Za-z_.]*(?:Error|Exception)|ERROR|FATAL|CRITICAL|Traceback|[Pp]anic(?:ked)?|[Ss]egmentation fault|[Oo]ut of memory|OOM|[Kk]illed)\b|(?i:\b(?:error|fatal|exception):)";
+pub(crate) const ERRORS: &str = r"\b(?:[A-Za-z_.]*(?:Error|Exception)|ERROR|FATAL|CRITICAL|Traceback|[Pp]anic(?:ked)?|[Ss]egmentation fault|[Oo]ut of memory|OOM|[Kk]illed)\b|(?i:\b(?:error|fatal|exception):)";
 
 /// What is looked for.
 #[derive(Debug, Clone)]

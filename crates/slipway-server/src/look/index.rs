@@ -68,7 +68,12 @@ impl Index {
 
     /// Goes on to the size given, or until the time is up. Says whether it got there.
     pub(crate) fn extend(&mut self, file: &File, size_bytes: u64, until: Instant) -> io::Result<bool> {
-        let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(size_bytes - self.scanned.min(size_bytes)).unwrap_or(BLOCK_BYTES))];
+        let mut block = vec![
+            0;
+            BLOCK_BYTES.min(
+                usize::try_from(size_bytes - self.scanned.min(size_bytes)).unwrap_or(BLOCK_BYTES)
+            )
+        ];
         while self.scanned < size_bytes {
             let room = usize::try_from(size_bytes - self.scanned).unwrap_or(BLOCK_BYTES).min(block.len());
             let count = read_at(file, block.get_mut(..room).unwrap_or_default(), self.scanned)?;
@@ -86,7 +91,9 @@ impl Index {
     fn take(&mut self, block: &[u8]) {
         let base = self.scanned;
         match self.rows {
-            Rows::Lines => memchr::memchr_iter(b'\n', block).for_each(|at| self.end_row(base + at as u64 + 1)),
+            Rows::Lines => {
+                memchr::memchr_iter(b'\n', block).for_each(|at| self.end_row(base + at as u64 + 1))
+            }
             Rows::Quoted => {
                 for at in memchr::memchr2_iter(b'\n', b'"', block) {
                     if block.get(at) == Some(&b'"') {

@@ -35,7 +35,9 @@ pub(crate) fn page(file: &File, offset: u64, limit: u64) -> Result<TablePage, Lo
 /// Whether a file that starts like this may be such a table.
 pub(crate) fn starts_like_one(head: &[u8]) -> bool {
     let head: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(40).collect();
-    [b"{\"columns\":[".as_slice(), b"{\"index\":[", b"{\"data\":[["].iter().any(|start| head.starts_with(start))
+    [b"{\"columns\":[".as_slice(), b"{\"index\":[", b"{\"data\":[["]
+        .iter()
+        .any(|start| head.starts_with(start))
 }
 
 struct Found {
@@ -134,12 +136,16 @@ mod tests {
 
     #[test]
     fn a_page_of_a_table() {
-        let rows: Vec<String> = (0..5_000).map(|n| format!("[{n}, \"t{n}\", null, {{\"a\": [1]}}]")).collect();
+        let rows: Vec<String> =
+            (0..5_000).map(|n| format!("[{n}, \"t{n}\", null, {{\"a\": [1]}}]")).collect();
         let json = format!("{{\"columns\": [\"id\", \"text\", 3, \"x\"], \"data\": [{}]}}", rows.join(","));
         assert!(starts_like_one(json.as_bytes()));
         let page = page(&file_of(json.as_bytes()), 4_999, 10).unwrap();
         assert_eq!(page.total_rows, Some(5_000));
-        assert_eq!(page.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["id", "text", "3", "x"]);
+        assert_eq!(
+            page.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(),
+            ["id", "text", "3", "x"]
+        );
         let row: Vec<_> = page.rows[0].iter().map(Option::as_deref).collect();
         assert_eq!(row, [Some("4999"), Some("t4999"), None, Some("{\"a\":[1]}")]);
     }
@@ -147,7 +153,15 @@ mod tests {
     #[test]
     fn what_is_no_table_says_so() {
         let deep = format!("{{\"columns\": [], \"data\": {}", "[".repeat(100_000));
-        for bad in ["", "[]", "{}", "{\"columns\": [\"a\"]}", "{\"data\": [1], \"columns\": []}", "{\"columns\": [\"a\"], \"data\": [[1]", &deep] {
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            "{\"columns\": [\"a\"]}",
+            "{\"data\": [1], \"columns\": []}",
+            "{\"columns\": [\"a\"], \"data\": [[1]",
+            &deep,
+        ] {
             let found = page(&file_of(bad.as_bytes()), 0, 10);
             assert!(matches!(found, Err(LookError::Broken { .. })), "{bad:.60}");
         }

@@ -67,7 +67,9 @@ fn read(file: File, offset: u64, limit: u64) -> Result<TablePage, LookError> {
             continue;
         }
         if before > MOST_SKIPPED_ROWS {
-            return Err(broken(format!("row {offset} is too far inside of a group of {rows} rows to be reached")));
+            return Err(broken(format!(
+                "row {offset} is too far inside of a group of {rows} rows to be reached"
+            )));
         }
         let skipped = usize::try_from(before).unwrap_or(usize::MAX);
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX) - page.rows.len();
@@ -97,7 +99,9 @@ fn kind(field: &TypePtr) -> String {
         return "nested".to_owned();
     }
     match field.get_basic_info().logical_type_ref() {
-        Some(logical) => format!("{logical:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_lowercase(),
+        Some(logical) => {
+            format!("{logical:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_lowercase()
+        }
         None => format!("{:?}", field.get_physical_type()).to_lowercase(),
     }
 }
@@ -111,5 +115,88 @@ fn text(field: &Field) -> Option<String> {
             Err(_) => format!("{} bytes", bytes.len()),
         }),
         other => Some(cell(&other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index::tests::file_of;
+    use super::*;
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use proptest::prelude::*;
+
+    /// A file of several row groups.
+    fn sample(groups: i64, rows: i64) -> Vec<u8> {
+        let schema = "message m { required int64 id; optional binary name (utf8); }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut bytes = Vec::new();
+        let mut writer =
+            SerializedFileWriter::new(&mut bytes, schema, Arc::new(WriterProperties::default())).unwrap();
+        for group in 0..groups {
+            let mut out = writer.next_row_group().unwrap();
+            let ids: Vec<i64> = (group * rows..(group + 1) * rows).collect();
+            let mut column = out.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&ids, None, None).unwrap();
+            column.close().unwrap();
+            // Every other name is absent.
+            let levels: Vec<i16> = ids.iter().map(|id| i16::from(id % 2 == 0)).collect();
+            let names: Vec<ByteArray> = ids
+                .iter()
+                .filter(|id| *id % 2 == 0)
+                .map(|id| ByteArray::from(format!("n{id}").into_bytes()))
+                .collect();
+            let mut column = out.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&names, Some(&levels), None).unwrap();
+            column.close().unwrap();
+            out.close().unwrap();
+        }
+        writer.close().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn pages_reach_across_row_groups() {
+        let file = file_of(&sample(3, 100));
+        let found = page(&file, 199, 3).unwrap();
+        let rows: Vec<Vec<&str>> = found
+            .rows
+            .iter()
+            .map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect())
+            .collect();
+        assert_eq!(rows, [["199", "-"], ["200", "n200"], ["201", "-"]]);
+        assert_eq!(found.total_rows, Some(300));
+        let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["id", "name"]);
+        assert!(page(&file, 300, 3).unwrap().rows.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_parquet_file_says_so() {
+        let good = sample(1, 10);
+        let mut footer = good.clone();
+        let at = footer.len() - 8;
+        footer[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        let cut = good[..good.len() / 2].to_vec();
+        for bad in [b"".to_vec(), b"PAR1".to_vec(), b"PAR1PAR1".to_vec(), b"text".repeat(9), footer, cut] {
+            assert!(
+                matches!(page(&file_of(&bad), 0, 10), Err(LookError::Broken { .. })),
+                "{} bytes",
+                bad.len()
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn a_damaged_file_ends_nothing_but_its_page(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = sample(2, 20);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = page(&file_of(&bytes), 0, 100);
+        }
     }
 }

@@ -43,7 +43,13 @@ pub(crate) fn sniff(claimed: Preview, head: &[u8]) -> Sniffed {
     let found = known(head);
     let is_text = found.is_none() && looks_like_text(head);
     let is = found.map(|(_, words)| words);
-    let what = is.unwrap_or(if head.is_empty() { "empty" } else if is_text { "text" } else { "other data" });
+    let what = is.unwrap_or(if head.is_empty() {
+        "empty"
+    } else if is_text {
+        "text"
+    } else {
+        "other data"
+    });
     let fits = |preview, mismatch: &str| Sniffed {
         preview,
         mismatch: (!mismatch.is_empty()).then(|| format!("Its name says {mismatch}, but it is {what}.")),
@@ -71,12 +77,22 @@ pub(crate) fn sniff(claimed: Preview, head: &[u8]) -> Sniffed {
         }
         Preview::Audio => fits(real, "sound"),
         Preview::Video => fits(real, "video"),
-        Preview::Text | Preview::Csv | Preview::Json | Preview::Html | Preview::Notebook | Preview::Markdown
+        Preview::Text
+        | Preview::Csv
+        | Preview::Json
+        | Preview::Html
+        | Preview::Notebook
+        | Preview::Markdown
             if is_text || head.is_empty() =>
         {
             fits(claimed, "")
         }
-        Preview::Csv | Preview::Json | Preview::Html | Preview::Notebook | Preview::Markdown | Preview::Text => {
+        Preview::Csv
+        | Preview::Json
+        | Preview::Html
+        | Preview::Notebook
+        | Preview::Markdown
+        | Preview::Text => {
             // Text in another encoding is still shown as text, with what cannot be read replaced.
             let shown = if found.is_none() && !head.contains(&0) { Preview::Text } else { real };
             fits(shown, "text")
@@ -150,7 +166,11 @@ mod tests {
             (Preview::Video, b"text", Preview::Text, true),
         ] {
             let found = sniff(claimed, head);
-            assert_eq!((found.preview, found.mismatch.is_some()), (preview, mismatch), "{claimed:?} {head:?}");
+            assert_eq!(
+                (found.preview, found.mismatch.is_some()),
+                (preview, mismatch),
+                "{claimed:?} {head:?}"
+            );
         }
         // Cut off within a character.
         assert_eq!(sniff(Preview::None, &"é".as_bytes()[..1]).preview, Preview::Text);

@@ -23,19 +23,20 @@ pub(crate) struct LastWords {
 /// the last lines. None for a log without text.
 pub(crate) fn last_words(index: &Index, file: &File) -> io::Result<Option<LastWords>> {
     let first = index.row_count().saturating_sub(LINES);
-    let lines: Vec<String> = lines::range(index, file, first, LINES)?.into_iter().map(|line: Line| plain(&line.text)).collect();
+    let lines: Vec<String> =
+        lines::range(index, file, first, LINES)?.into_iter().map(|line: Line| plain(&line.text)).collect();
     let chosen = traceback(&lines).or_else(|| error_line(&lines)).or_else(|| last_lines(&lines));
     Ok(chosen.map(|(at, shown)| LastWords { line: first + at as u64, lines: shown }))
 }
 
 fn traceback(lines: &[String]) -> Option<(usize, Vec<String>)> {
-    let head = lines.iter().rposition(|line| line.trim_start().starts_with("Traceback (most recent call last)"))?;
+    let head =
+        lines.iter().rposition(|line| line.trim_start().starts_with("Traceback (most recent call last)"))?;
     let indent = |line: &str| line.len() - line.trim_start().len();
     let depth = indent(lines.get(head)?);
     // The exception is the first line after the frames, which are indented.
-    let end = (head + 1..lines.len()).find(|at| {
-        lines.get(*at).is_some_and(|line| !line.trim().is_empty() && indent(line) <= depth)
-    })?;
+    let end = (head + 1..lines.len())
+        .find(|at| lines.get(*at).is_some_and(|line| !line.trim().is_empty() && indent(line) <= depth))?;
     let frame = (head + 1..end)
         .rev()
         .find(|at| lines.get(*at).is_some_and(|line| line.trim_start().starts_with("File \"")))
@@ -111,6 +112,9 @@ mod tests {
         assert_eq!(words("a\nb\nc\nd\n\n"), Some((1, "b\nc\nd".to_owned())));
         assert_eq!(words("\n\n"), None);
         assert_eq!(words(""), None);
-        assert_eq!(words("Traceback (most recent call last):\n  File \"a.py\"\n").map(|(line, _)| line), Some(0));
+        assert_eq!(
+            words("Traceback (most recent call last):\n  File \"a.py\"\n").map(|(line, _)| line),
+            Some(0)
+        );
     }
 }
