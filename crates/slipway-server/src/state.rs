@@ -5,7 +5,7 @@ use crate::files::Tickets;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use slipway_artifacts::ArtifactRoot;
-use slipway_store::{Change, KeyValue, Store};
+use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -60,6 +60,7 @@ struct Inner {
     events: EventBus,
     tickets: Tickets,
     trash: Work<Outcome>,
+    run_messages: Renditions,
 }
 
 impl ServerState {
@@ -78,8 +79,9 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, trash) = (Tickets::default(), Work::default());
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash }) }
+        let (tickets, trash, run_messages) = (Tickets::default(), Work::default(), Renditions::default());
+        let inner = Inner { config, store, artifacts, places, events, tickets, trash, run_messages };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Facts about this start.
@@ -143,6 +145,11 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// Runs as MLflow's searches gave them lately.
+    pub(crate) fn run_messages(&self) -> &Renditions {
+        &self.inner.run_messages
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

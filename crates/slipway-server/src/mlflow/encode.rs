@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use slipway_store as store;
-use slipway_store::{KeyValue, Lifecycle, ModelStatus, Point};
+use slipway_store::{KeyValue, LentInfo, LentPoints, LentRun, LentTexts, Lifecycle, ModelStatus, Point};
 
 /// A finished JSON body.
 #[derive(Debug)]
@@ -19,9 +19,7 @@ pub(super) struct Answer(Vec<u8>);
 impl Answer {
     /// Writes a message.
     pub(super) fn of(message: &impl Serialize) -> Result<Self> {
-        serde_json::to_vec(message).map(Self).map_err(|error| {
-            MlflowError::new(Code::InternalError, format!("The answer could not be written: {error}"))
-        })
+        serde_json::to_vec(message).map(Self).map_err(unwritten)
     }
 
     /// A body that was written by hand.
@@ -50,6 +48,11 @@ impl Answer {
         Self(b"{}".to_vec())
     }
 
+    /// Adds a message to a body.
+    pub(super) fn add(body: &mut Vec<u8>, message: &impl Serialize) -> Result<()> {
+        serde_json::to_writer(body, message).map_err(unwritten)
+    }
+
     /// A message with one field.
     pub(super) fn one(name: &'static str, value: &impl Serialize) -> Result<Self> {
         Self::of(&OneField { name, value })
@@ -65,9 +68,47 @@ impl Answer {
     }
 }
 
+fn unwritten(error: serde_json::Error) -> MlflowError {
+    MlflowError::new(Code::InternalError, format!("The answer could not be written: {error}"))
+}
+
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         (Self::HEADERS, self.0).into_response()
+    }
+}
+
+/// As [`Answer::page`], for items that are written down already.
+pub(super) struct PageWriter {
+    name: &'static str,
+    body: Vec<u8>,
+}
+
+impl PageWriter {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, body: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, item: &[u8]) {
+        if self.body.is_empty() {
+            self.body.extend_from_slice(b"{\"");
+            self.body.extend_from_slice(self.name.as_bytes());
+            self.body.extend_from_slice(b"\":[");
+        } else {
+            self.body.push(b',');
+        }
+        self.body.extend_from_slice(item);
+    }
+
+    pub(super) fn end(mut self, next_page_token: Option<String>) -> Answer {
+        self.body.extend_from_slice(if self.body.is_empty() { b"{" } else { b"]" });
+        if let Some(token) = next_page_token {
+            let comma = if self.body.len() > 1 { "," } else { "" };
+            // A token is letters, digits and signs that need no escapes.
+            self.body.extend_from_slice(format!("{comma}\"next_page_token\":\"{token}\"").as_bytes());
+        }
+        self.body.push(b'}');
+        Answer(self.body)
     }
 }
 
@@ -138,6 +179,12 @@ impl Serialize for Double {
     }
 }
 
+#[derive(Serialize)]
+struct Pair<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
 /// Keys with their values: params or tags.
 struct Pairs<'a>(&'a [KeyValue]);
 
@@ -149,11 +196,6 @@ impl Pairs<'_> {
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Pair<'a> {
-            key: &'a str,
-            value: &'a str,
-        }
         serializer.collect_seq(self.0.iter().map(|pair| Pair { key: &pair.key, value: &pair.value }))
     }
 }
@@ -210,20 +252,20 @@ pub(super) struct RunInfo<'a> {
     run_id: &'a str,
 }
 
-impl<'a> From<&'a store::RunInfo> for RunInfo<'a> {
-    fn from(info: &'a store::RunInfo) -> Self {
+impl<'a> From<LentInfo<'a>> for RunInfo<'a> {
+    fn from(info: LentInfo<'a>) -> Self {
         Self {
-            run_uuid: &info.run_id,
+            run_uuid: info.run_id,
             experiment_id: Text(info.experiment_id),
-            run_name: &info.name,
-            user_id: &info.user,
+            run_name: info.name,
+            user_id: info.user,
             status: info.status.as_str(),
             // MLflow knows no run without a start.
             start_time: info.start_ms.unwrap_or(0),
             end_time: info.end_ms,
-            artifact_uri: &info.artifact_uri,
+            artifact_uri: info.artifact_uri,
             lifecycle_stage: stage(info.lifecycle),
-            run_id: &info.run_id,
+            run_id: info.run_id,
         }
     }
 }
@@ -275,15 +317,11 @@ pub(super) struct Run<'a> {
     outputs: RunOutputs<'a>,
 }
 
-impl<'a> From<&'a store::Run> for Run<'a> {
-    fn from(run: &'a store::Run) -> Self {
+impl<'a> From<&LentRun<'a>> for Run<'a> {
+    fn from(run: &LentRun<'a>) -> Self {
         Self {
-            info: (&run.info).into(),
-            data: RunData {
-                metrics: Metrics(&run.metrics),
-                params: Pairs(&run.params),
-                tags: Pairs(&run.tags),
-            },
+            info: run.info.into(),
+            data: RunData { metrics: run.metrics, params: run.params, tags: run.tags },
             inputs: RunInputs {
                 dataset_inputs: run.datasets.iter().map(Into::into).collect(),
                 model_inputs: run.model_inputs.iter().map(|model_id| ModelInput { model_id }).collect(),
@@ -307,8 +345,8 @@ pub(super) struct NewRunMessage<'a> {
     inputs: RunInputs<'a>,
 }
 
-impl<'a> From<&'a store::Run> for NewRunMessage<'a> {
-    fn from(run: &'a store::Run) -> Self {
+impl<'a> From<&LentRun<'a>> for NewRunMessage<'a> {
+    fn from(run: &LentRun<'a>) -> Self {
         let Run { info, data, inputs, .. } = run.into();
         Self { info, data, inputs }
     }
@@ -316,27 +354,21 @@ impl<'a> From<&'a store::Run> for NewRunMessage<'a> {
 
 #[derive(Serialize)]
 struct RunData<'a> {
-    #[serde(skip_serializing_if = "Metrics::is_empty")]
-    metrics: Metrics<'a>,
-    #[serde(skip_serializing_if = "Pairs::is_empty")]
-    params: Pairs<'a>,
-    #[serde(skip_serializing_if = "Pairs::is_empty")]
-    tags: Pairs<'a>,
+    #[serde(skip_serializing_if = "LentPoints::is_empty", serialize_with = "latest_points")]
+    metrics: LentPoints<'a>,
+    #[serde(skip_serializing_if = "LentTexts::is_empty", serialize_with = "pairs")]
+    params: LentTexts<'a>,
+    #[serde(skip_serializing_if = "LentTexts::is_empty", serialize_with = "pairs")]
+    tags: LentTexts<'a>,
 }
 
 /// The latest point of each metric.
-struct Metrics<'a>(&'a [store::MetricSummary]);
-
-impl Metrics<'_> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+fn latest_points<S: Serializer>(points: &LentPoints<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(points.iter().map(|(key, point)| Metric::new(key, point)))
 }
 
-impl Serialize for Metrics<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|metric| Metric::new(&metric.key, &metric.last)))
-    }
+fn pairs<S: Serializer>(texts: &LentTexts<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.iter().map(|(key, value)| Pair { key, value }))
 }
 
 #[derive(Serialize)]
@@ -624,26 +656,26 @@ mod tests {
 
     #[test]
     fn a_run_carries_both_ids_and_leaves_out_what_is_not_set() {
-        let info = store::RunInfo {
-            run_id: "ab".to_owned(),
+        let info = LentInfo {
+            run_id: "ab",
             experiment_id: 123_456_789_012_345_678,
-            name: "n".to_owned(),
+            name: "n",
             status: RunStatus::Running,
             start_ms: Some(5),
             end_ms: None,
-            user: String::new(),
-            artifact_uri: "mlflow-artifacts:/1/ab/artifacts".to_owned(),
+            user: "",
+            artifact_uri: "mlflow-artifacts:/1/ab/artifacts",
             lifecycle: Lifecycle::Active,
-            parent_run_id: None,
         };
-        let run = store::Run {
+        let outputs = [store::ModelOutput { model_id: "m-1".to_owned(), step: 0 }];
+        let run = LentRun {
             info,
-            params: vec![],
-            tags: vec![KeyValue::new("t", "")],
-            metrics: vec![],
-            datasets: vec![],
-            model_inputs: vec![],
-            model_outputs: vec![store::ModelOutput { model_id: "m-1".to_owned(), step: 0 }],
+            params: LentTexts::default(),
+            tags: LentTexts::default(),
+            metrics: LentPoints::default(),
+            datasets: &[],
+            model_inputs: &[],
+            model_outputs: &outputs,
         };
         assert_eq!(
             text(Answer::one("run", &Run::from(&run))),
@@ -651,10 +683,20 @@ mod tests {
                 r#"{"run":{"info":{"run_uuid":"ab","experiment_id":"123456789012345678","run_name":"n","#,
                 r#""user_id":"","status":"RUNNING","start_time":5,"#,
                 r#""artifact_uri":"mlflow-artifacts:/1/ab/artifacts","lifecycle_stage":"active","run_id":"ab"},"#,
-                r#""data":{"tags":[{"key":"t","value":""}]},"inputs":{},"#,
-                r#""outputs":{"model_outputs":[{"model_id":"m-1","step":0}]}}}"#
+                r#""data":{},"inputs":{},"outputs":{"model_outputs":[{"model_id":"m-1","step":0}]}}}"#
             )
         );
+    }
+
+    #[test]
+    fn a_page_of_written_items_is_the_page_of_the_items() {
+        for items in [&[][..], &[1], &[1, 22]] {
+            for token in [None, Some("abc=".to_owned())] {
+                let mut page = PageWriter::new("x");
+                items.iter().for_each(|item: &i32| page.add(item.to_string().as_bytes()));
+                assert_eq!(page.end(token.clone()).into_text(), text(Answer::page("x", items.iter(), token)));
+            }
+        }
     }
 
     #[test]
