@@ -105,9 +105,9 @@ impl Upload {
 
     /// Moves the file into a hidden folder, in place of what was there, without making it durable. Blocks its thread.
     pub(crate) fn place_as(mut self, folder: &OwnedFd, name: &str) -> Result<()> {
-        self.take_temp()?.rename(folder, name).map_err(|errno| {
-            Error::from_errno(errno, "storing a part of", self.path.as_str())
-        })
+        self.take_temp()?
+            .rename(folder, name)
+            .map_err(|errno| Error::from_errno(errno, "storing a part of", self.path.as_str()))
     }
 
     /// Bytes taken so far.
@@ -236,7 +236,7 @@ impl TempFile {
     }
 
     /// Makes the file durable and gives it its path.
-    fn place(mut self: Box<Self>) -> Result<()> {
+    fn place(&mut self) -> Result<()> {
         let (root, path) = (self.root.clone(), self.path.clone());
         let failed = |errno| Error::from_errno(errno, "storing", path.as_str());
         let mut known = check_target(&root, &path)?;

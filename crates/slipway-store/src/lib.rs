@@ -68,8 +68,9 @@ pub use model::{
     RegisteredModel, Run, RunInfo, RunStatus, Stage, View,
 };
 pub use reader::{
-    ColumnInfo, ColumnKind, ColumnRef, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder, LoggedModelSearch,
-    Reader, Reduce, Renditions, Search, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder,
+    LoggedModelSearch, Matrix, MatrixColumn, Reader, Reduce, Renditions, Search, SortKey, Table, TableCell,
+    TableQuery, TableRow, TableShape,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

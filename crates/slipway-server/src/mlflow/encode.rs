@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use slipway_store as store;
-use slipway_store::{KeyValue, LentInfo, LentPoints, LentRun, LentTexts, Lifecycle, ModelStatus, Point};
+use slipway_store::{KeyValue, Lifecycle, ModelStatus, Point};
 
 /// A finished JSON body.
 #[derive(Debug)]
@@ -48,14 +48,17 @@ impl Answer {
         Self(b"{}".to_vec())
     }
 
-    /// Adds a message to a body.
-    pub(super) fn add(body: &mut Vec<u8>, message: &impl Serialize) -> Result<()> {
-        serde_json::to_writer(body, message).map_err(unwritten)
-    }
-
     /// A message with one field.
     pub(super) fn one(name: &'static str, value: &impl Serialize) -> Result<Self> {
         Self::of(&OneField { name, value })
+    }
+
+    /// A message with one field, whose value `write` adds to the body.
+    pub(super) fn one_written(name: &str, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Self> {
+        let mut body = format!("{{\"{name}\":").into_bytes();
+        write(&mut body)?;
+        body.push(b'}');
+        Ok(Self(body))
     }
 
     /// A message with a list and, if more follows, the token of the next page.
@@ -66,6 +69,11 @@ impl Answer {
     ) -> Result<Self> {
         Self::of(&PageOf { name, items, next_page_token })
     }
+}
+
+/// Adds a value to a body.
+pub(super) fn put<T: Serialize + ?Sized>(body: &mut Vec<u8>, value: &T) -> Result<()> {
+    serde_json::to_writer(body, value).map_err(unwritten)
 }
 
 fn unwritten(error: serde_json::Error) -> MlflowError {
@@ -158,7 +166,7 @@ impl<T: Serialize, I: Iterator<Item = T> + Clone> Serialize for List<I> {
 }
 
 /// A number as text.
-struct Text<T>(T);
+pub(super) struct Text<T>(pub(super) T);
 
 impl<T: std::fmt::Display> Serialize for Text<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -167,7 +175,7 @@ impl<T: std::fmt::Display> Serialize for Text<T> {
 }
 
 /// A float as MLflow gives it: NaN as text, an infinity as the largest float of its sign.
-struct Double(f64);
+pub(super) struct Double(pub(super) f64);
 
 impl Serialize for Double {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -179,28 +187,27 @@ impl Serialize for Double {
     }
 }
 
-#[derive(Serialize)]
-struct Pair<'a> {
-    key: &'a str,
-    value: &'a str,
-}
-
 /// Keys with their values: params or tags.
-struct Pairs<'a>(&'a [KeyValue]);
+pub(super) struct Pairs<'a>(pub(super) &'a [KeyValue]);
 
 impl Pairs<'_> {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Pair<'a> {
+            key: &'a str,
+            value: &'a str,
+        }
         serializer.collect_seq(self.0.iter().map(|pair| Pair { key: &pair.key, value: &pair.value }))
     }
 }
 
-fn stage(lifecycle: Lifecycle) -> &'static str {
+pub(super) fn stage(lifecycle: Lifecycle) -> &'static str {
     match lifecycle {
         Lifecycle::Active => "active",
         Lifecycle::Deleted => "deleted",
@@ -232,40 +239,6 @@ impl<'a> From<&'a store::Experiment> for Experiment<'a> {
             creation_time: experiment.created_ms,
             tags: Pairs(&experiment.tags),
             workspace: "default",
-        }
-    }
-}
-
-/// The fixed fields of a run.
-#[derive(Serialize)]
-pub(super) struct RunInfo<'a> {
-    run_uuid: &'a str,
-    experiment_id: Text<i64>,
-    run_name: &'a str,
-    user_id: &'a str,
-    status: &'static str,
-    start_time: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end_time: Option<i64>,
-    artifact_uri: &'a str,
-    lifecycle_stage: &'static str,
-    run_id: &'a str,
-}
-
-impl<'a> From<LentInfo<'a>> for RunInfo<'a> {
-    fn from(info: LentInfo<'a>) -> Self {
-        Self {
-            run_uuid: info.run_id,
-            experiment_id: Text(info.experiment_id),
-            run_name: info.name,
-            user_id: info.user,
-            status: info.status.as_str(),
-            // MLflow knows no run without a start.
-            start_time: info.start_ms.unwrap_or(0),
-            end_time: info.end_ms,
-            artifact_uri: info.artifact_uri,
-            lifecycle_stage: stage(info.lifecycle),
-            run_id: info.run_id,
         }
     }
 }
@@ -305,130 +278,6 @@ impl<'a> Metric<'a> {
     /// A point that says which run it is of.
     fn of_run(key: &'a str, point: &Point, run_id: &'a str) -> Self {
         Self { run_id: Some(run_id), ..Self::new(key, point) }
-    }
-}
-
-/// A run with everything but its histories.
-#[derive(Serialize)]
-pub(super) struct Run<'a> {
-    info: RunInfo<'a>,
-    data: RunData<'a>,
-    inputs: RunInputs<'a>,
-    outputs: RunOutputs<'a>,
-}
-
-impl<'a> From<&LentRun<'a>> for Run<'a> {
-    fn from(run: &LentRun<'a>) -> Self {
-        Self {
-            info: run.info.into(),
-            data: RunData { metrics: run.metrics, params: run.params, tags: run.tags },
-            inputs: RunInputs {
-                dataset_inputs: run.datasets.iter().map(Into::into).collect(),
-                model_inputs: run.model_inputs.iter().map(|model_id| ModelInput { model_id }).collect(),
-            },
-            outputs: RunOutputs {
-                model_outputs: run
-                    .model_outputs
-                    .iter()
-                    .map(|output| ModelOutput { model_id: &output.model_id, step: output.step })
-                    .collect(),
-            },
-        }
-    }
-}
-
-/// A run that was just made: as MLflow gives it, without a word about outputs.
-#[derive(Serialize)]
-pub(super) struct NewRunMessage<'a> {
-    info: RunInfo<'a>,
-    data: RunData<'a>,
-    inputs: RunInputs<'a>,
-}
-
-impl<'a> From<&LentRun<'a>> for NewRunMessage<'a> {
-    fn from(run: &LentRun<'a>) -> Self {
-        let Run { info, data, inputs, .. } = run.into();
-        Self { info, data, inputs }
-    }
-}
-
-#[derive(Serialize)]
-struct RunData<'a> {
-    #[serde(skip_serializing_if = "LentPoints::is_empty", serialize_with = "latest_points")]
-    metrics: LentPoints<'a>,
-    #[serde(skip_serializing_if = "LentTexts::is_empty", serialize_with = "pairs")]
-    params: LentTexts<'a>,
-    #[serde(skip_serializing_if = "LentTexts::is_empty", serialize_with = "pairs")]
-    tags: LentTexts<'a>,
-}
-
-/// The latest point of each metric.
-fn latest_points<S: Serializer>(points: &LentPoints<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(points.iter().map(|(key, point)| Metric::new(key, point)))
-}
-
-fn pairs<S: Serializer>(texts: &LentTexts<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(texts.iter().map(|(key, value)| Pair { key, value }))
-}
-
-#[derive(Serialize)]
-struct RunInputs<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    dataset_inputs: Vec<DatasetInput<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    model_inputs: Vec<ModelInput<'a>>,
-}
-
-#[derive(Serialize)]
-struct RunOutputs<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    model_outputs: Vec<ModelOutput<'a>>,
-}
-
-#[derive(Serialize)]
-struct ModelInput<'a> {
-    model_id: &'a str,
-}
-
-#[derive(Serialize)]
-struct ModelOutput<'a> {
-    model_id: &'a str,
-    step: i64,
-}
-
-#[derive(Serialize)]
-struct DatasetInput<'a> {
-    #[serde(skip_serializing_if = "Pairs::is_empty")]
-    tags: Pairs<'a>,
-    dataset: Dataset<'a>,
-}
-
-#[derive(Serialize)]
-struct Dataset<'a> {
-    name: &'a str,
-    digest: &'a str,
-    source_type: &'a str,
-    source: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    profile: Option<&'a str>,
-}
-
-impl<'a> From<&'a store::DatasetInput> for DatasetInput<'a> {
-    fn from(input: &'a store::DatasetInput) -> Self {
-        let dataset = &input.dataset;
-        Self {
-            tags: Pairs(&input.tags),
-            dataset: Dataset {
-                name: &dataset.name,
-                digest: &dataset.digest,
-                source_type: &dataset.source_type,
-                source: &dataset.source,
-                schema: dataset.schema.as_deref(),
-                profile: dataset.profile.as_deref(),
-            },
-        }
     }
 }
 
@@ -623,7 +472,6 @@ pub(super) struct FileInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slipway_store::RunStatus;
 
     fn text(answer: Result<Answer>) -> String {
         String::from_utf8(answer.unwrap().0).unwrap()
@@ -651,40 +499,6 @@ mod tests {
         assert_eq!(
             text(Answer::page("x", [1, 2].iter(), Some("t".to_owned()))),
             r#"{"x":[1,2],"next_page_token":"t"}"#
-        );
-    }
-
-    #[test]
-    fn a_run_carries_both_ids_and_leaves_out_what_is_not_set() {
-        let info = LentInfo {
-            run_id: "ab",
-            experiment_id: 123_456_789_012_345_678,
-            name: "n",
-            status: RunStatus::Running,
-            start_ms: Some(5),
-            end_ms: None,
-            user: "",
-            artifact_uri: "mlflow-artifacts:/1/ab/artifacts",
-            lifecycle: Lifecycle::Active,
-        };
-        let outputs = [store::ModelOutput { model_id: "m-1".to_owned(), step: 0 }];
-        let run = LentRun {
-            info,
-            params: LentTexts::default(),
-            tags: LentTexts::default(),
-            metrics: LentPoints::default(),
-            datasets: &[],
-            model_inputs: &[],
-            model_outputs: &outputs,
-        };
-        assert_eq!(
-            text(Answer::one("run", &Run::from(&run))),
-            concat!(
-                r#"{"run":{"info":{"run_uuid":"ab","experiment_id":"123456789012345678","run_name":"n","#,
-                r#""user_id":"","status":"RUNNING","start_time":5,"#,
-                r#""artifact_uri":"mlflow-artifacts:/1/ab/artifacts","lifecycle_stage":"active","run_id":"ab"},"#,
-                r#""data":{},"inputs":{},"outputs":{"model_outputs":[{"model_id":"m-1","step":0}]}}}"#
-            )
         );
     }
 

@@ -1,9 +1,10 @@
 //! Runs, and what is logged to them.
 
 use super::decode::{Fields, Params, Sent, cut, python_list, python_text};
-use super::encode::{Answer, NewRunMessage, PageWriter, Run, RunInfo};
+use super::encode::{Answer, PageWriter};
 use super::error::{MlflowError, Result};
 use super::experiments::{self, VIEWS};
+use super::run_message::{RunInfo, put_new_run, put_run};
 use super::{fast, look_up, names, now_ms, page, read, validate, write};
 use crate::ServerState;
 use axum::extract::State;
@@ -47,7 +48,9 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
     let run = new_run(&params.fields())?;
     let run_id = run.run_id.clone();
     write(&state, Change::CreateRun(Box::new(run))).await?;
-    look_up(&state, |reader| reader.lend_run(&run_id, |run| Answer::one("run", &NewRunMessage::from(run)))?)
+    look_up(&state, |reader| {
+        reader.lend_run(&run_id, |run| Answer::one_written("run", |body| put_new_run(body, run)))?
+    })
 }
 
 fn new_run(fields: &Fields<'_>) -> Result<NewRun> {
@@ -81,7 +84,10 @@ fn new_run(fields: &Fields<'_>) -> Result<NewRun> {
 
 pub(super) async fn get(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let run_id = run_id(&params.fields())?;
-    read(&state, move |reader| reader.lend_run(&run_id, |run| Answer::one("run", &Run::from(run)))?).await
+    read(&state, move |reader| {
+        reader.lend_run(&run_id, |run| Answer::one_written("run", |body| put_run(body, run)))?
+    })
+    .await
 }
 
 pub(super) async fn search(State(state): State<ServerState>, params: Params) -> Result<Answer> {
@@ -101,7 +107,7 @@ pub(super) async fn search(State(state): State<ServerState>, params: Params) -> 
             &experiment_ids,
             &search,
             shared.run_messages(),
-            |run, message| Answer::add(message, &Run::from(run)),
+            |run, message| put_run(message, run),
             |message| page.add(message),
         )?;
         Ok(page.end(page::next(more, search.offset, count)))
@@ -119,7 +125,9 @@ pub(super) async fn update(State(state): State<ServerState>, params: Params) -> 
         name: fields.filled_text("run_name")?.map(validate::run_name),
     };
     write(&state, change).await?;
-    look_up(&state, |reader| Answer::one("run_info", &RunInfo::from(LentInfo::from(&reader.run_info(&run_id)?))))
+    look_up(&state, |reader| {
+        Answer::one("run_info", &RunInfo::from(LentInfo::from(&reader.run_info(&run_id)?)))
+    })
 }
 
 pub(super) async fn delete(State(state): State<ServerState>, params: Params) -> Result<Answer> {

@@ -15,7 +15,8 @@ mod trash;
 pub use lent::{LentInfo, LentPoints, LentRun, LentTexts};
 pub use renditions::Renditions;
 pub use table::{
-    ColumnInfo, ColumnKind, ColumnRef, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, Matrix, MatrixColumn, Reduce, SortKey, Table, TableCell, TableQuery,
+    TableRow, TableShape,
 };
 
 pub(crate) use key_texts::KeyTexts;

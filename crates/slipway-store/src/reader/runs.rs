@@ -14,6 +14,9 @@ use std::sync::Arc;
 const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.name, r.user, r.status, r.start_ms, r.end_ms, \
      r.artifact_uri, r.lifecycle, r.parent";
 
+/// Renditions of runs at later places of a search are not kept: whoever goes through so many would push out all others.
+const KEPT_PLACES: u64 = 10_000;
+
 /// MLflow refuses to test metrics for NULL, and so do searches in its name.
 const RUNS: Runs = Runs { null_metrics: false };
 
@@ -104,7 +107,9 @@ impl Reader<'_> {
                 Ok::<_, E>(Arc::from(run.info.run_id))
             })??;
             each(&bytes);
-            made.add(*id, run_id, &bytes);
+            if search.offset < KEPT_PLACES {
+                made.add(*id, run_id, &bytes);
+            }
         }
         renditions.keep(made, self.committed);
         Ok((page.items.len(), page.more))

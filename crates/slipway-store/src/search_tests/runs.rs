@@ -4,9 +4,9 @@ use super::oracle::{Looked, SortValue, compare, matches};
 use super::random::{Dice, Kind, Known, NUMBERS, TEXTS, TIMES, field, filter};
 use crate::search::{Expr, Field};
 use crate::{
-    Applied, Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LentRun, LentTexts, Lifecycle, LogBatch,
-    LoggedMetric, ModelOutput, NewRun, PARENT_RUN_TAG, Page, Point, PurgeSelection, Reader, Reduce, Renditions, Run,
-    RunStatus, Search, SortKey, Store, TableQuery, TableShape, View,
+    Applied, Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LentRun, LentTexts, Lifecycle,
+    LogBatch, LoggedMetric, ModelOutput, NewRun, PARENT_RUN_TAG, Page, Point, PurgeSelection, Reader, Reduce,
+    Renditions, Run, RunStatus, Search, SortKey, Store, TableQuery, TableShape, View,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
