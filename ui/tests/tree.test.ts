@@ -25,6 +25,7 @@ const row = (run_id: string, name = run_id): TableRow => ({
 })
 const page = (ids: string[], total = ids.length): Table => ({
   rows: ids.map((id) => row(id)),
+  pinned: [],
   total,
   matching: total,
   in_scope: total,

@@ -4,6 +4,7 @@ use crate::events::EventBus;
 use crate::files::Tickets;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
+use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
 use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
@@ -60,6 +61,7 @@ struct Inner {
     events: EventBus,
     tickets: Tickets,
     trash: Work<Outcome>,
+    undos: Undos,
     run_messages: Renditions,
 }
 
@@ -79,8 +81,9 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, trash, run_messages) = (Tickets::default(), Work::default(), Renditions::default());
-        let inner = Inner { config, store, artifacts, places, events, tickets, trash, run_messages };
+        let (tickets, trash, undos) = (Tickets::default(), Work::default(), Undos::default());
+        let run_messages = Renditions::default();
+        let inner = Inner { config, store, artifacts, places, events, tickets, trash, undos, run_messages };
         Self { inner: Arc::new(inner) }
     }
 
@@ -150,6 +153,10 @@ impl ServerState {
     /// Runs as MLflow's searches gave them lately.
     pub(crate) fn run_messages(&self) -> &Renditions {
         &self.inner.run_messages
+    }
+
+    pub(crate) fn undos(&self) -> &Undos {
+        &self.inner.undos
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

@@ -29,9 +29,10 @@ impl<'a> Touched<'a> {
             // No column holds these two, but a run that is shown whole does.
             | Change::LogInputs { run_id, .. }
             | Change::LogOutputs { run_id, .. } => Self::Runs(vec![run_id]),
-            Change::DeleteRuns { run_ids, .. } | Change::RestoreRuns { run_ids } => {
-                Self::Runs(run_ids.iter().map(String::as_str).collect())
-            }
+            Change::DeleteRuns { run_ids, .. }
+            | Change::RestoreRuns { run_ids }
+            | Change::EditRuns { run_ids, .. } => Self::Runs(run_ids.iter().map(String::as_str).collect()),
+            Change::RevertRuns { runs } => Self::Runs(runs.iter().map(|run| run.run_id.as_str()).collect()),
             // Rows of runs may go, and their numbers come back with other runs.
             Change::DeleteExperiment { .. }
             | Change::RestoreExperiment { .. }
