@@ -7,7 +7,7 @@ use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
-use slipway_store::{Change, KeyValue, Store};
+use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -64,6 +64,7 @@ struct Inner {
     known: Known,
     trash: Work<Outcome>,
     undos: Undos,
+    run_messages: Renditions,
 }
 
 impl ServerState {
@@ -84,7 +85,9 @@ impl ServerState {
     ) -> Self {
         let (tickets, known) = (Tickets::default(), Known::default());
         let (trash, undos) = (Work::default(), Undos::default());
-        let inner = Inner { config, store, artifacts, places, events, tickets, known, trash, undos };
+        let run_messages = Renditions::default();
+        let inner =
+            Inner { config, store, artifacts, places, events, tickets, known, trash, undos, run_messages };
         Self { inner: Arc::new(inner) }
     }
 
@@ -154,6 +157,11 @@ impl ServerState {
     /// Indexes of files that were looked at lately.
     pub(crate) fn known(&self) -> &Known {
         &self.inner.known
+    }
+
+    /// Runs as MLflow's searches gave them lately.
+    pub(crate) fn run_messages(&self) -> &Renditions {
+        &self.inner.run_messages
     }
 
     pub(crate) fn undos(&self) -> &Undos {

@@ -254,9 +254,9 @@ test('files that are not what they claim say so', async ({ page }) => {
   await open(page, `/run/${run}?tab=artifacts&file=table.parquet`)
   await expect(page.getByText(/not a Parquet file that can be read/)).toBeVisible()
   await open(page, `/run/${run}?tab=artifacts&file=broken.json`)
-  await expect(page.getByText(/not valid JSON/)).toBeVisible()
+  await expect(page.getByText(/not valid JSON/).first()).toBeVisible()
   await open(page, `/run/${run}?tab=artifacts&file=broken.ipynb`)
-  await expect(page.getByText(/not valid JSON/)).toBeVisible()
+  await expect(page.getByText(/not valid JSON/).first()).toBeVisible()
   expect(await page.evaluate(() => 'ran' in window)).toBe(false)
 })
 
