@@ -109,7 +109,7 @@ struct Writer {
     connection: Connection,
     names: Names,
     hot: Hot,
-    /// Tails that the transaction under way made longer.
+    /// Tails that the transaction under way made longer, by run.
     tails: Vec<(i64, Tail)>,
     board: Arc<Board>,
 }
