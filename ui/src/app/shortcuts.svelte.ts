@@ -1,14 +1,22 @@
-// Keys of the whole window and of the screen that is open, and what that screen says in the frame around it.
+// Everything a person can do here, in one list: it feeds the keys, the sheet of keys and the palette, so that the three
+// cannot disagree. Each screen registers its own actions. Also what that screen says in the frame around it.
 
+import { untrack } from 'svelte'
 import { prefs } from './prefs.svelte'
 
 export interface Shortcut {
+  /** `Ctrl+K`, `?`, or two keys one after the other: `g r`. Empty: only in the palette. */
   keys: string[]
+  /** Empty: a key that only repeats what another one does. */
   label: string
   /** A single letter: it can be turned off, and does nothing while text is typed. */
   single?: boolean
+  /** While text is typed the key is the text field's own, e.g. Ctrl+Z. */
+  leaveText?: boolean
   /** Absent: handled elsewhere, listed here for the sheet. */
   run?: () => void
+  /** Heading in the palette. Default: the screen's name, or `Commands`. */
+  group?: string
 }
 
 export interface Crumb {
@@ -16,13 +24,19 @@ export interface Crumb {
   href?: string
 }
 
+/** How long the second of two keys may take. */
+const CHORD_MS = 2000
+
 class Shortcuts {
   /** Those of the open screen, with its name. */
   local = $state.raw<{ name: string; list: Shortcut[] }>({ name: '', list: [] })
+  /** Those of parts of the screen, e.g. of the chart that has the focus. */
+  parts = $state.raw<{ name: string; list: Shortcut[] }[]>([])
   global = $state.raw<Shortcut[]>([])
   crumb = $state.raw<Crumb[]>([])
   /** What the status bar says about the open screen. */
   counts = $state('')
+  private first = { key: '', at: 0 }
 
   screen(name: string, list: Shortcut[]): () => void {
     const mine = { name, list }
@@ -32,19 +46,45 @@ class Shortcuts {
     }
   }
 
+  /** Adds the actions of a part of the screen, for as long as it is there. */
+  part(name: string, list: Shortcut[]): () => void {
+    const mine = { name, list }
+    untrack(() => (this.parts = [...this.parts, mine]))
+    return () => (this.parts = this.parts.filter((part) => part !== mine))
+  }
+
+  /** All lists, the most particular first. */
+  get lists(): { name: string; list: Shortcut[] }[] {
+    return [...this.parts, this.local, { name: 'Everywhere', list: this.global }]
+  }
+
   /** Runs what the key stands for. True when there was something. */
   handle(event: KeyboardEvent): boolean {
+    if (event.defaultPrevented) return false
     const pressed = printKey(event)
-    const typing = isTyping(event.target)
-    for (const shortcut of [...this.local.list, ...this.global]) {
-      if (!shortcut.run || !shortcut.keys.includes(pressed)) continue
-      if (shortcut.single && (typing || !prefs.singleKeys)) continue
-      event.preventDefault()
-      shortcut.run()
-      return true
-    }
-    return false
+    const { key: first, at } = this.first
+    const both = first && event.timeStamp - at < CHORD_MS ? `${first} ${pressed}` : pressed
+    this.first = { key: pressed, at: event.timeStamp }
+    const usable = this.lists
+      .flatMap(({ list }) => list)
+      .filter((shortcut) => isUsable(shortcut, event.target))
+    // Two keys together mean more than the second alone.
+    const meant =
+      usable.find((shortcut) => shortcut.run && shortcut.keys.includes(both)) ??
+      usable.find((shortcut) => shortcut.run && shortcut.keys.includes(pressed))
+    if (!meant) return false
+    event.preventDefault()
+    meant.run?.()
+    return true
   }
+}
+
+function isUsable(shortcut: Shortcut, target: EventTarget | null): boolean {
+  const typing = isTyping(target)
+  if (shortcut.leaveText && typing) return false
+  if (!shortcut.single) return true
+  // A letter that is pressed in a dialog is not meant for the screen behind it.
+  return !typing && prefs.singleKeys && !(target instanceof Element && target.closest('[role="dialog"]'))
 }
 
 export const shortcuts = new Shortcuts()

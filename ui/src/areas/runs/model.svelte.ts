@@ -4,7 +4,7 @@ import { untrack } from 'svelte'
 import { SvelteSet } from 'svelte/reactivity'
 import { api, describe } from '../../api/client'
 import { live } from '../../api/live.svelte'
-import type { ColumnInfo, ColumnRef, Event, TableRow } from '../../api/types'
+import type { ColumnInfo, ColumnRef, Event, TableRequest, TableRow } from '../../api/types'
 import { router } from '../../app/router.svelte'
 import { throttle } from '../../app/throttle'
 import { toasts } from '../../app/toasts.svelte'
@@ -57,6 +57,8 @@ export class RunsModel {
       order_by: this.view.sort,
     }),
   )
+  /** The same for charts that ask for runs themselves. */
+  query = $derived(JSON.parse(this.question) as TableRequest)
   private cells = $derived(JSON.stringify(this.columns.map((column) => column.ref)))
 
   visibleRows = $derived.by(() => {
