@@ -74,6 +74,13 @@ pub(super) fn put_integer(bytes: &mut Vec<u8>, number: i64) {
 }
 
 pub(super) fn take_integer(bytes: &mut &[u8]) -> Result<i64, Damage> {
+    // Most are small.
+    if let [byte, rest @ ..] = *bytes
+        && *byte < 0x80
+    {
+        *bytes = rest;
+        return Ok(i64::from(byte >> 1) ^ -i64::from(byte & 1));
+    }
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let [byte] = take::<1>(bytes)?;

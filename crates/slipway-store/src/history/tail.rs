@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::model::Point;
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// How much there is of something.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,11 +120,8 @@ impl Listed<'_> {
     }
 }
 
-/// The blocks of a row. What comes after damage in the directory is not told of.
-pub(crate) fn blocks<'a>(
-    mut directory: &'a [u8],
-    mut data: &'a [u8],
-) -> impl Iterator<Item = Result<Listed<'a>, Damage>> {
+/// Series, points and bytes of each block that a directory lists. What comes after damage is not told of.
+fn entries(mut directory: &[u8]) -> impl Iterator<Item = Result<(i64, usize, usize), Damage>> {
     let mut series = 0_i64;
     std::iter::from_fn(move || {
         if directory.is_empty() {
@@ -133,9 +131,7 @@ pub(crate) fn blocks<'a>(
             series = series.wrapping_add(take_integer(&mut directory)?);
             let points = usize::try_from(take_integer(&mut directory)?).unwrap_or(usize::MAX);
             let bytes = usize::try_from(take_integer(&mut directory)?).unwrap_or(usize::MAX);
-            let (block, rest) = data.split_at(bytes.min(data.len()));
-            data = rest;
-            Ok(Listed { series, points, block })
+            Ok((series, points, bytes))
         };
         let listed = next();
         if listed.is_err() {
@@ -145,6 +141,58 @@ pub(crate) fn blocks<'a>(
     })
 }
 
+/// The blocks of a row.
+pub(crate) fn blocks<'a>(
+    directory: &'a [u8],
+    mut data: &'a [u8],
+) -> impl Iterator<Item = Result<Listed<'a>, Damage>> {
+    entries(directory).map(move |entry| {
+        let (series, points, bytes) = entry?;
+        let (block, rest) = data.split_at(bytes.min(data.len()));
+        data = rest;
+        Ok(Listed { series, points, block })
+    })
+}
+
+/// What directories say, remembered from row to row: calls that log the same metrics again and again make the same
+/// directory each time.
+struct Directories<T> {
+    latest: Vec<u8>,
+    /// What the reader wants of it, with points and place of the block.
+    wanted: Vec<(T, usize, Range<usize>)>,
+}
+
+impl<T> Directories<T> {
+    fn new() -> Self {
+        Self { latest: Vec::new(), wanted: Vec::new() }
+    }
+
+    /// Reads a directory, unless it is that of the row before. `want` says of a series what is wanted of its blocks.
+    fn read(&mut self, directory: &[u8], mut want: impl FnMut(i64) -> Option<T>) -> Result<(), Damage> {
+        if self.latest == directory {
+            return Ok(());
+        }
+        self.wanted.clear();
+        self.latest.clear();
+        let mut from = 0_usize;
+        for listed in entries(directory) {
+            let (series, points, bytes) = listed?;
+            let to = from.saturating_add(bytes);
+            if let Some(wanted) = want(series) {
+                self.wanted.push((wanted, points, from..to));
+            }
+            from = to;
+        }
+        self.latest.extend_from_slice(directory);
+        Ok(())
+    }
+}
+
+/// The bytes at a place, as far as they are there.
+fn cut<'a>(data: &'a [u8], place: &Range<usize>) -> &'a [u8] {
+    data.get(place.start.min(data.len())..place.end.min(data.len())).unwrap_or_default()
+}
+
 /// All points in the tail that belong to a series, as they came.
 pub(crate) fn of_series(db: &Connection, series: i64) -> Result<Vec<Point>> {
     let mut statement = db.prepare_cached(
@@ -152,18 +200,16 @@ pub(crate) fn of_series(db: &Connection, series: i64) -> Result<Vec<Point>> {
     )?;
     let mut rows = statement.query([series])?;
     let mut points = Vec::new();
+    let mut directories = Directories::new();
     while let Some(row) = rows.next()? {
-        for listed in blocks(
-            row.get_ref(0)?.as_blob().unwrap_or_default(),
-            row.get_ref(1)?.as_blob().unwrap_or_default(),
-        ) {
-            let read = match listed {
-                Ok(listed) if listed.series == series => listed.read(&mut points),
-                Ok(_) => Ok(()),
-                Err(damage) => Err(damage),
-            };
-            read.map_err(|damage| damaged(db, series, &damage))?;
-        }
+        let (directory, data) = (blob(row, 0)?, blob(row, 1)?);
+        let read = directories.read(directory, |of| (of == series).then_some(())).and_then(|()| {
+            directories
+                .wanted
+                .iter()
+                .try_for_each(|((), count, place)| block::decode(cut(data, place), *count, &mut points))
+        });
+        read.map_err(|damage| damaged(db, series, &damage))?;
     }
     Ok(points)
 }
@@ -173,19 +219,31 @@ pub(crate) fn of_run(db: &Connection, run: i64) -> Result<HashMap<i64, Vec<Point
     let mut statement =
         db.prepare_cached("SELECT directory, data FROM tails WHERE run = ?1 ORDER BY number")?;
     let mut rows = statement.query([run])?;
-    let mut found: HashMap<i64, Vec<Point>> = HashMap::new();
+    let mut found: Vec<(i64, Vec<Point>)> = Vec::new();
+    let mut numbers = HashMap::new();
+    let mut directories = Directories::new();
     while let Some(row) = rows.next()? {
-        let mut last = 0;
-        for listed in blocks(
-            row.get_ref(0)?.as_blob().unwrap_or_default(),
-            row.get_ref(1)?.as_blob().unwrap_or_default(),
-        ) {
-            let read = listed.and_then(|listed| {
-                last = listed.series;
-                listed.read(found.entry(last).or_default())
-            });
-            read.map_err(|damage| damaged(db, last, &damage))?;
+        let (directory, data) = (blob(row, 0)?, blob(row, 1)?);
+        let mut number = |series| {
+            *numbers.entry(series).or_insert_with(|| {
+                found.push((series, Vec::new()));
+                found.len() - 1
+            })
+        };
+        let damage = match directories.read(directory, |series| Some(number(series))) {
+            Err(damage) => Some((0, damage)),
+            Ok(()) => directories.wanted.iter().find_map(|(number, count, place)| {
+                let (series, points) = found.get_mut(*number)?;
+                block::decode(cut(data, place), *count, points).err().map(|damage| (*series, damage))
+            }),
+        };
+        if let Some((series, damage)) = damage {
+            return Err(damaged(db, series, &damage));
         }
     }
-    Ok(found)
+    Ok(found.into_iter().collect())
+}
+
+fn blob<'a>(row: &'a Row<'_>, at: usize) -> rusqlite::Result<&'a [u8]> {
+    Ok(row.get_ref(at)?.as_blob().unwrap_or_default())
 }

@@ -65,24 +65,34 @@ fn put_param(
     param: &KeyValue,
 ) -> Result<()> {
     let name = names.intern(db, &param.key)?;
-    let present: Option<String> = db
-        .prepare_cached("SELECT value FROM run_params WHERE run = ?1 AND name = ?2")?
-        .query_row([run.id, name], |row| row.get(0))
-        .optional()?;
-    match present {
-        Some(present) if present == param.value => Ok(()),
-        Some(present) => Err(Error::Invalid(format!(
-            "Changing param values is not allowed. Param with key='{}' was already logged with value='{present}' \
-             for run ID='{run_id}'. Attempted logging new value '{}'.",
-            param.key, param.value
-        ))),
-        None => {
-            db.prepare_cached("INSERT INTO run_params (run, name, value, number) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![run.id, name, param.value, as_number(&param.value)])?;
-            let is_number = as_number(&param.value).is_some();
-            keys::added(db, run.experiment, ColumnKind::Param, name, Some(&param.value), is_number)
-        }
+    let number = as_number(&param.value);
+    // Nearly always it is new.
+    let added = db
+        .prepare_cached(
+            "INSERT INTO run_params (run, name, value, number) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![run.id, name, param.value, number])?;
+    if added > 0 {
+        return keys::added(
+            db,
+            run.experiment,
+            ColumnKind::Param,
+            name,
+            Some(&param.value),
+            number.is_some(),
+        );
     }
+    let present: String = db
+        .prepare_cached("SELECT value FROM run_params WHERE run = ?1 AND name = ?2")?
+        .query_row([run.id, name], |row| row.get(0))?;
+    if present == param.value {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "Changing param values is not allowed. Param with key='{}' was already logged with value='{present}' \
+         for run ID='{run_id}'. Attempted logging new value '{}'.",
+        param.key, param.value
+    )))
 }
 
 /// The finite number that a param's text reads as.
