@@ -4,8 +4,9 @@ use crate::events::EventBus;
 use crate::files::Tickets;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
+use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
-use slipway_store::{Change, KeyValue, Store};
+use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -60,6 +61,8 @@ struct Inner {
     events: EventBus,
     tickets: Tickets,
     trash: Work<Outcome>,
+    undos: Undos,
+    run_messages: Renditions,
 }
 
 impl ServerState {
@@ -78,8 +81,10 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, trash) = (Tickets::default(), Work::default());
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash }) }
+        let (tickets, trash, undos) = (Tickets::default(), Work::default(), Undos::default());
+        let run_messages = Renditions::default();
+        let inner = Inner { config, store, artifacts, places, events, tickets, trash, undos, run_messages };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Facts about this start.
@@ -143,6 +148,15 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// Runs as MLflow's searches gave them lately.
+    pub(crate) fn run_messages(&self) -> &Renditions {
+        &self.inner.run_messages
+    }
+
+    pub(crate) fn undos(&self) -> &Undos {
+        &self.inner.undos
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

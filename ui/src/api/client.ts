@@ -4,11 +4,18 @@ import type {
   ApiError,
   ArtifactLink,
   ArtifactList,
+  BulkDone,
+  BulkRequest,
   Changed,
   ColumnList,
+  Differing,
   ErrorCode,
   ExperimentList,
   GcReport,
+  Importance,
+  ImportanceRequest,
+  Groups,
+  GroupsRequest,
   Info,
   InspectReport,
   PurgeReport,
@@ -24,6 +31,7 @@ import type {
   TrashWork,
   View,
 } from './types'
+import { decodeMatrix, type Matrix } from './matrix'
 import { decodeSeries, type SeriesEntry } from './series'
 import { session } from './session.svelte'
 
@@ -111,6 +119,12 @@ export const api = {
   experiments: (view: View = 'active') => json<ExperimentList>(`/experiments?view=${view}`),
 
   table: (request: TableRequest, signal?: AbortSignal) => json<Table>('/runs/table', 'POST', request, signal),
+  groups: (request: GroupsRequest, signal?: AbortSignal) =>
+    json<Groups>('/runs/groups', 'POST', request, signal),
+  differing: (request: TableRequest, signal?: AbortSignal) =>
+    json<Differing>('/runs/differing', 'POST', request, signal),
+  bulk: (request: BulkRequest) => json<BulkDone>('/runs/bulk', 'POST', request),
+  undoBulk: (undo: string) => json<Changed>('/runs/bulk/undo', 'POST', { undo }),
 
   columns: (experimentIds: string[], view: View) =>
     json<ColumnList>(
@@ -124,6 +138,20 @@ export const api = {
   deleteRuns: (runIds: string[]) => json<Changed>('/runs/delete', 'POST', { run_ids: runIds }),
 
   restoreRuns: (runIds: string[]) => json<Changed>('/runs/restore', 'POST', { run_ids: runIds }),
+
+  /** Values of columns for many runs at once. */
+  async matrix(request: TableRequest, signal?: AbortSignal): Promise<Matrix> {
+    const response = await send('/runs/matrix', {
+      method: 'POST',
+      body: JSON.stringify(request),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    })
+    return decodeMatrix(await response.arrayBuffer())
+  },
+
+  importance: (request: ImportanceRequest, signal?: AbortSignal) =>
+    json<Importance>('/runs/importance', 'POST', request, signal),
 
   async series(request: SeriesRequest, signal?: AbortSignal): Promise<SeriesEntry[]> {
     const response = await send('/series', {
