@@ -2,11 +2,12 @@
 
 use crate::events::EventBus;
 use crate::files::Tickets;
+use crate::look::Known;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
-use slipway_store::{Change, KeyValue, Store};
+use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -60,9 +61,11 @@ struct Inner {
     places: ArtifactPlaces,
     events: EventBus,
     tickets: Tickets,
+    known: Known,
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
     undos: Undos,
+    run_messages: Renditions,
 }
 
 impl ServerState {
@@ -81,16 +84,21 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
+        let (tickets, known) = (Tickets::default(), Known::default());
+        let (trash, undos) = (Work::default(), Undos::default());
+        let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
         let inner = Inner {
             config,
             store,
             artifacts,
             places,
             events,
-            tickets: Tickets::default(),
-            trash: Work::default(),
-            undos: Undos::default(),
-            compared: crate::app::Remembered::default(),
+            tickets,
+            known,
+            trash,
+            undos,
+            run_messages,
+            compared,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -161,6 +169,16 @@ impl ServerState {
     /// The comparison that was asked for last.
     pub(crate) fn compared(&self) -> &crate::app::Remembered {
         &self.inner.compared
+    }
+
+    /// Indexes of files that were looked at lately.
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
+    }
+
+    /// Runs as MLflow's searches gave them lately.
+    pub(crate) fn run_messages(&self) -> &Renditions {
+        &self.inner.run_messages
     }
 
     pub(crate) fn undos(&self) -> &Undos {

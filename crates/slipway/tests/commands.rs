@@ -560,6 +560,41 @@ fn what_is_not_there_is_3_and_what_is_unclear_is_2() {
 }
 
 #[test]
+fn exports_are_whole_with_and_without_a_server() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
+    let run = server.make_run("a, \"b\"", &[("lr", "0.1")], &[3.0, f64::NAN, 1.0]);
+    server.make_run("=1+1", &[("lr", "0.2")], &[2.0]);
+    let all = |sandbox: &Sandbox| {
+        let table =
+            sandbox.run(&["export", "runs", "--columns", "name,params.lr,loss.min", "--sort", "name"]);
+        let curves = sandbox.run(&["export", "curves", "--metrics", "loss", "--runs", &run]);
+        let json = sandbox.run(&["runs", "ls", "--format", "json", "--columns", "name", "--limit", "0"]);
+        let markdown = sandbox.run(&["runs", "ls", "--format", "md", "--columns", "name", "--limit", "1"]);
+        sandbox.run(&["export", "runs", "-o", "out.parquet"]).with(0);
+        (table.with(0).text(), curves.with(0).text(), json.with(0).json(), markdown.with(0).text())
+    };
+    let (table, curves, json, markdown) = all(&sandbox);
+    assert!(table.starts_with("run_id,name,params.lr,metrics.loss.min\r\n"), "{table}");
+    assert!(
+        table.contains(&format!("{run},\"a, \"\"b\"\"\",0.1,1\r\n")) && table.contains(",=1+1,0.2,2\r\n"),
+        "{table}"
+    );
+    assert_eq!(curves.lines().count(), 4, "{curves}");
+    assert!(curves.contains(",loss,1,2001,NaN\r\n"), "{curves}");
+    assert_eq!(json.as_array().unwrap().len(), 2);
+    assert_eq!(markdown.lines().count(), 3, "{markdown}");
+    let parquet = std::fs::read(sandbox.folder.path().join("work/out.parquet")).unwrap();
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    let safe = sandbox.run(&["export", "runs", "--columns", "name", "--spreadsheet-safe"]).with(0);
+    assert!(safe.text().contains(",'=1+1\r\n"));
+    drop(server);
+    assert_eq!(all(&sandbox), (table, curves, json, markdown), "without a server");
+    sandbox.run(&["export", "runs", "-o", "out.xls"]).with(2);
+    sandbox.run(&["export", "runs", "--filter", "metrics.loss <"]).with(2);
+}
+
+#[test]
 fn plot_writes_svg_and_png() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve();

@@ -24,7 +24,7 @@ test('the table and the curves leave as files, with odd names whole', async ({ p
   await logMetric(other, 'loss', 0.5, -3)
 
   await open(page, `/runs?experiments=${experiment}&cols=p:note,m:loss`)
-  await expect(page.getByRole('button', { name: 'Export' })).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Export', exact: true })).toBeVisible()
   await page.keyboard.press('Control+e')
   const dialog = page.getByRole('dialog')
   await expect(dialog).toContainText('2 rows')

@@ -6,7 +6,7 @@ mod files;
 use super::blocking;
 use super::wire::{ApiError, SavedView, ViewList, ViewName, ViewProject, ViewSave};
 use crate::ServerState;
-use crate::error::{ApiFailure, ApiJson, ApiResult};
+use crate::error::{ApiJson, ApiResult};
 use axum::Json;
 use axum::extract::State;
 use files::Folders;
@@ -50,18 +50,6 @@ pub(super) async fn set_view_project(
 ) -> ApiResult<Json<ViewList>> {
     let folders = folders(&state);
     Ok(Json(blocking(move || folders.set_project(&request).and_then(|()| folders.list())).await??))
-}
-
-/// The saved view of a name: a project's before Slipway's own.
-pub(super) async fn find_view(state: &ServerState, name: String) -> ApiResult<SavedView> {
-    let folders = folders(state);
-    let list = blocking(move || folders.list()).await??;
-    let mut found: Vec<SavedView> = list.views.into_iter().filter(|view| view.name == name).collect();
-    found.sort_by_key(|view| view.project.is_none());
-    found.into_iter().next().ok_or_else(|| {
-        ApiFailure::not_found(format!("no view is called {name:?}"))
-            .hint("Views are saved in the window; project folders are named there, too.")
-    })
 }
 
 fn folders(state: &ServerState) -> Folders {
