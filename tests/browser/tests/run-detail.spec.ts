@@ -324,6 +324,8 @@ test('runs with nothing, with one point, with only NaN, and with 10,000 metrics'
 
 for (const theme of ['light', 'dark'] as const) {
   test(`every tab can be used by everyone, ${theme}`, async ({ page }) => {
+    // Eight pages are looked through.
+    test.slow()
     await page.emulateMedia({ colorScheme: theme })
     for (const [place, content] of [
       ['', '[data-testid=last-words]'],
