@@ -73,7 +73,7 @@ pub use model::{
 pub use reader::{
     ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
     Groups, GroupsQuery, LoggedModelOrder, LoggedModelSearch, Matrix, MatrixColumn, Reader, Reduce, Search,
-    SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    SortKey, Suggestion, SuggestionKind, Suggestions, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

@@ -26,6 +26,7 @@ mod plot;
 mod run_detail;
 mod runs_table;
 mod series;
+mod suggest;
 mod trash;
 
 pub use openapi::openapi;
@@ -62,6 +63,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(runs_table::query_runs))
         .routes(routes!(runs_table::query_groups))
         .routes(routes!(runs_table::list_differing))
+        .routes(routes!(suggest::suggest))
         .routes(routes!(bulk::edit_runs))
         .routes(routes!(bulk::undo_edit))
         .routes(routes!(matrix::query_matrix))

@@ -7,9 +7,11 @@ mod key_texts;
 mod logged_models;
 mod registry;
 mod runs;
+mod suggest;
 mod table;
 mod trash;
 
+pub use suggest::{Suggestion, SuggestionKind, Suggestions};
 pub use table::{
     ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
     Groups, GroupsQuery, Matrix, MatrixColumn, Reduce, SortKey, Table, TableCell, TableQuery, TableRow,
