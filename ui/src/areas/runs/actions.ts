@@ -14,10 +14,10 @@ const MOST_COMPARED = 200
 const PATIENCE_MS = 800
 
 interface BulkWords {
-  /** `Archived`, before `3 runs`. */
-  done: string
-  /** `archive`, after "Undid: ". */
-  todo: string
+  /** `Archived`, before `3 runs`, and what comes after. */
+  done: [string, string?]
+  /** `archive`, after "Undid: ", and what comes after `3 runs`. */
+  todo: [string, string?]
   /** Disk space goes with it. */
   frees?: boolean
 }
@@ -51,7 +51,7 @@ export class RunActions {
     return { query: { ...query, filter: rest ? filter : query.filter } }
   }
 
-  /** Does the same to many runs; done and undone are words as in `Archived 3 runs`. */
+  /** Does the same to many runs. */
   async bulk(target: BulkTarget, action: BulkAction, words: BulkWords): Promise<boolean> {
     const act = async () => {
       const done = await api.bulk({ target, action })
@@ -63,15 +63,16 @@ export class RunActions {
       const done = await act()
       let token = done.undo
       this.model.selected.clear()
-      const runs = plural(done.changed, 'run')
+      const say = ([before, after = '']: [string, string?]) =>
+        `${before} ${plural(done.changed, 'run')}${after}`
       const space = words.frees && ids ? await whenEmptied(ids) : ''
       if (!token) {
         const why = done.changed > 0 ? ' That is too much to be taken back at once.' : ''
-        toasts.show(`${words.done} ${runs}${space}.${why}`)
+        toasts.show(`${say(words.done)}${space}.${why}`)
         return
       }
-      this.offerUndo(`${words.done} ${runs}${space}.`, {
-        label: `${words.todo} ${runs}`,
+      this.offerUndo(`${say(words.done)}${space}.`, {
+        label: say(words.todo),
         undo: async () => {
           if (token) await api.undoBulk(token)
           this.changed()
@@ -85,35 +86,45 @@ export class RunActions {
 
   /** Takes the ids, or what is selected when there are none. */
   archive(ids?: string[]): Promise<boolean> {
-    return this.bulk(targetOf(ids, this), { kind: 'archive' }, { done: 'Archived', todo: 'archive' })
+    return this.bulk(targetOf(ids, this), { kind: 'archive' }, { done: ['Archived'], todo: ['archive'] })
   }
 
   unarchive(ids?: string[]): Promise<boolean> {
-    const words = { done: 'Took out of the archive:', todo: 'take out of the archive:' }
+    const words = {
+      done: ['Took', ' out of the archive'],
+      todo: ['take', ' out of the archive'],
+    } satisfies BulkWords
     return this.bulk(targetOf(ids, this), { kind: 'unarchive' }, words)
   }
 
   remove(ids?: string[]): Promise<boolean> {
-    const words = { done: 'Moved to the trash:', todo: 'move to the trash:', frees: true }
+    const words = {
+      done: ['Moved', ' to the trash'],
+      todo: ['move', ' to the trash'],
+      frees: true,
+    } satisfies BulkWords
     return this.bulk(targetOf(ids, this), { kind: 'delete' }, words)
   }
 
   restore(ids?: string[]): Promise<boolean> {
-    return this.bulk(targetOf(ids, this), { kind: 'restore' }, { done: 'Restored', todo: 'restore' })
+    return this.bulk(targetOf(ids, this), { kind: 'restore' }, { done: ['Restored'], todo: ['restore'] })
   }
 
   move(experimentId: string, name: string): Promise<boolean> {
-    const words = { done: `Moved to ${name}:`, todo: `move to ${name}:` }
+    const words = { done: ['Moved', ` to ${name}`], todo: ['move', ` to ${name}`] } satisfies BulkWords
     return this.bulk(this.target(), { kind: 'move', experiment_id: experimentId }, words)
   }
 
   tag(key: string, value: string): Promise<boolean> {
-    const words = { done: `Set the tag ${key} of`, todo: `set the tag ${key} of` }
+    const words = { done: [`Set the tag ${key} of`], todo: [`set the tag ${key} of`] } satisfies BulkWords
     return this.bulk(this.target(), { kind: 'set_tags', tags: { [key]: value } }, words)
   }
 
   untag(key: string): Promise<boolean> {
-    const words = { done: `Removed the tag ${key} from`, todo: `remove the tag ${key} from` }
+    const words = {
+      done: [`Removed the tag ${key} from`],
+      todo: [`remove the tag ${key} from`],
+    } satisfies BulkWords
     return this.bulk(this.target(), { kind: 'remove_tags', keys: [key] }, words)
   }
 

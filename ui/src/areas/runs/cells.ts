@@ -60,8 +60,18 @@ export function runCell(
 }
 
 /** `0.198 ± 0.003`, or the text that all members share. */
-export function groupCell(value: GroupCell | null | undefined): CellText {
+export function groupCell(ref: ColumnRef, value: GroupCell | null | undefined, now: number): CellText {
   if (!value || value.n === 0) return NONE
+  if (ref.kind === 'attribute' && typeof value.min === 'number' && typeof value.max === 'number') {
+    if (ref.key === 'start_ms' || ref.key === 'end_ms') {
+      const title = `${formatDate(value.min)} … ${formatDate(value.max)}`
+      return { text: formatAgo(value.max, now), title, look: 'plain' }
+    }
+    if (ref.key === 'duration_ms') {
+      const title = `${formatDuration(value.min)} … ${formatDuration(value.max)}`
+      return { text: formatDuration(value.mean ?? value.max), title: `mean; ${title}`, look: 'plain' }
+    }
+  }
   if (typeof value.mean !== 'number') {
     const text = value.text ?? (value.different > 1 ? `${formatCount(value.different)} values` : '')
     const title = `${value.text ?? text} (n = ${formatCount(value.n)})`

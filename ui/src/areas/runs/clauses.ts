@@ -42,5 +42,7 @@ export function splitAnd(filter: string): string[] {
 /** Words without an operator look for names and notes, as does a regular expression between slashes. */
 export function isSearch(text: string): boolean {
   if (/^\/.*\/$/.test(text)) return true
-  return !/[=<>!~(]|\b(like|ilike|in|is|between|and|or|not|has)\b\s*\S|^\s*(metrics?|params?|tags?|attributes?)\./i.test(text)
+  return !/[=<>!~(]|\b(like|ilike|in|is|between|and|or|not|has)\b\s*\S|^\s*(metrics?|params?|tags?|attributes?)\./i.test(
+    text,
+  )
 }

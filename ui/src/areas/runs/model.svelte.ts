@@ -1,6 +1,7 @@
 // The Runs view: what the address says, the rows and columns that answer it, and the runs the charts show.
 // Whoever wants other runs, or the same ones otherwise, changes the view by `update` and nothing else.
 
+import { untrack } from 'svelte'
 import { api, describe } from '../../api/client'
 import { live } from '../../api/live.svelte'
 import type { ColumnInfo, ColumnRef, Event, TableRequest, TableRow } from '../../api/types'
@@ -151,7 +152,9 @@ export class RunsModel {
     $effect(() => {
       void this.question
       // What is selected by a question does not outlive it.
-      if (this.selected.all) this.selected.clear()
+      untrack(() => {
+        if (this.selected.all) this.selected.clear()
+      })
     })
     $effect(() => {
       const runs = this.charts.visible.map((row) => ({ runId: row.run_id, name: row.name }))
