@@ -12,6 +12,8 @@ import type {
   ErrorCode,
   ExperimentList,
   GcReport,
+  Importance,
+  ImportanceRequest,
   Groups,
   GroupsRequest,
   Info,
@@ -21,6 +23,8 @@ import type {
   RunEdit,
   SeriesRequest,
   Span,
+  Suggestions,
+  SuggestRequest,
   Table,
   TableRequest,
   TrashIds,
@@ -29,6 +33,7 @@ import type {
   TrashWork,
   View,
 } from './types'
+import { decodeMatrix, type Matrix } from './matrix'
 import { decodeSeries, type SeriesEntry } from './series'
 import { session } from './session.svelte'
 
@@ -120,6 +125,8 @@ export const api = {
     json<Groups>('/runs/groups', 'POST', request, signal),
   differing: (request: TableRequest, signal?: AbortSignal) =>
     json<Differing>('/runs/differing', 'POST', request, signal),
+  suggest: (request: SuggestRequest, signal?: AbortSignal) =>
+    json<Suggestions>('/runs/suggest', 'POST', request, signal),
   bulk: (request: BulkRequest) => json<BulkDone>('/runs/bulk', 'POST', request),
   undoBulk: (undo: string) => json<Changed>('/runs/bulk/undo', 'POST', { undo }),
 
@@ -135,6 +142,20 @@ export const api = {
   deleteRuns: (runIds: string[]) => json<Changed>('/runs/delete', 'POST', { run_ids: runIds }),
 
   restoreRuns: (runIds: string[]) => json<Changed>('/runs/restore', 'POST', { run_ids: runIds }),
+
+  /** Values of columns for many runs at once. */
+  async matrix(request: TableRequest, signal?: AbortSignal): Promise<Matrix> {
+    const response = await send('/runs/matrix', {
+      method: 'POST',
+      body: JSON.stringify(request),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    })
+    return decodeMatrix(await response.arrayBuffer())
+  },
+
+  importance: (request: ImportanceRequest, signal?: AbortSignal) =>
+    json<Importance>('/runs/importance', 'POST', request, signal),
 
   async series(request: SeriesRequest, signal?: AbortSignal): Promise<SeriesEntry[]> {
     const response = await send('/series', {

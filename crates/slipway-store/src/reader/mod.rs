@@ -4,13 +4,17 @@ mod datasets;
 mod experiments;
 mod histories;
 mod key_texts;
+mod lent;
 mod logged_models;
 mod registry;
+mod renditions;
 mod runs;
 mod suggest;
 mod table;
 mod trash;
 
+pub use lent::{LentInfo, LentPoints, LentRun, LentTexts};
+pub use renditions::Renditions;
 pub use suggest::{Suggestion, SuggestionKind, Suggestions};
 pub use table::{
     ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
