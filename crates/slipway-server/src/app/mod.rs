@@ -123,4 +123,6 @@ fn experiment_id(text: &str) -> ApiResult<i64> {
 }
 
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
