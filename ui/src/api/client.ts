@@ -133,9 +133,6 @@ export const api = {
   table: (request: TableRequest, signal?: AbortSignal) => json<Table>('/runs/table', 'POST', request, signal),
   groups: (request: GroupsRequest, signal?: AbortSignal) =>
     json<Groups>('/runs/groups', 'POST', request, signal),
-  /** What could come next in a filter. */
-  suggest: (request: SuggestRequest, signal?: AbortSignal) =>
-    json<Suggestions>('/runs/suggest', 'POST', request, signal),
   differing: (request: TableRequest, signal?: AbortSignal) =>
     json<Differing>('/runs/differing', 'POST', request, signal),
   suggest: (request: SuggestRequest, signal?: AbortSignal) =>
