@@ -61,6 +61,11 @@ impl ApiFailure {
         .hint("Split it up into several requests.")
     }
 
+    /// What was wrong, in words.
+    pub(crate) fn message(&self) -> &str {
+        &self.body.message
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.body.hint = Some(hint.into());

@@ -18,6 +18,8 @@ import type {
   GroupsRequest,
   Info,
   InspectReport,
+  MediaKind,
+  MediaList,
   PurgeReport,
   RunDetail,
   RunEdit,
@@ -149,6 +151,9 @@ export const api = {
     })
     return decodeMatrix(await response.arrayBuffer())
   },
+
+  media: (runIds: string[], kind: MediaKind, signal?: AbortSignal) =>
+    json<MediaList>('/runs/media', 'POST', { run_ids: runIds, kind }, signal),
 
   importance: (request: ImportanceRequest, signal?: AbortSignal) =>
     json<Importance>('/runs/importance', 'POST', request, signal),

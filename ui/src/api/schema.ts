@@ -395,6 +395,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Images, matrices, curves, histograms or tables that runs logged, found by the names and shapes of their artifacts. */
+        post: operations["list_media"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/restore": {
         parameters: {
             query?: never;
@@ -1046,6 +1063,64 @@ export interface components {
          * @enum {string}
          */
         Lifecycle: "active" | "deleted";
+        MediaContent: {
+            /** @enum {string} */
+            kind: "image";
+            /** Format: int64 */
+            size_bytes: number;
+            /** @description Artifact with a smaller copy. */
+            small?: string | null;
+        } | {
+            /** @enum {string} */
+            kind: "table";
+            /** Format: int64 */
+            size_bytes: number;
+        } | {
+            /** @enum {string} */
+            kind: "confusion";
+            labels: string[];
+            /** @description A row for each true class. */
+            matrix: number[][];
+        } | {
+            /**
+             * Format: double
+             * @description Area under the curve, or the average precision.
+             */
+            area?: number | null;
+            /** @description Precision over recall; otherwise the true over the false positive rate. */
+            is_precision_recall: boolean;
+            /** @enum {string} */
+            kind: "curve";
+            x: number[];
+            y: number[];
+        } | {
+            counts: number[];
+            /** @description One more than there are counts. */
+            edges: number[];
+            /** @enum {string} */
+            kind: "histogram";
+        };
+        MediaItem: {
+            content: components["schemas"]["MediaContent"];
+            /** @description What the same thing is called in other runs and at other steps. */
+            key: string;
+            /** @description Artifact that it is in. */
+            path: string;
+            /** Format: int64 */
+            step?: number | null;
+        };
+        /** @enum {string} */
+        MediaKind: "images" | "confusion" | "curves" | "histograms" | "tables";
+        MediaList: {
+            /** @description One for each run that is there, in the order of the request. */
+            runs: components["schemas"]["RunMedia"][];
+        };
+        /** @description Asks what runs logged besides numbers. */
+        MediaRequest: {
+            kind: components["schemas"]["MediaKind"];
+            /** @description At most 100. */
+            run_ids: string[];
+        };
         /** @description Points of one metric of one run at full resolution, by step and then by time. */
         MetricHistory: {
             /** @description What to send as `after` to get the points that follow; absent at the end. */
@@ -1175,6 +1250,12 @@ export interface components {
             name: string;
             run_id: string;
             state: components["schemas"]["RunState"];
+        };
+        RunMedia: {
+            items: components["schemas"]["MediaItem"][];
+            /** @description What was passed over, or why nothing could be read, in words. */
+            notes: string[];
+            run_id: string;
         };
         /**
          * @description State of a run, in the one vocabulary for everything that executes.
@@ -2199,6 +2280,37 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MediaRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaList"];
                 };
             };
             default: {

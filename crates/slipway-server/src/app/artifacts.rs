@@ -91,7 +91,7 @@ pub(super) async fn link_artifact(
 }
 
 /// Where a run's files are.
-async fn root_of(state: &ServerState, run_id: String) -> ApiResult<(String, Place)> {
+pub(super) async fn root_of(state: &ServerState, run_id: String) -> ApiResult<(String, Place)> {
     let info = read(state, move |reader| reader.run_info(&run_id)).await??;
     let root = Place::find(state, &info.artifact_uri).map_err(|error| {
         ApiFailure::invalid(error.to_string()).hint("Open them with the program that wrote them.")

@@ -20,6 +20,7 @@ mod importance;
 mod info;
 mod inspect;
 mod matrix;
+mod media;
 mod metrics;
 mod openapi;
 mod plot;
@@ -66,6 +67,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(bulk::undo_edit))
         .routes(routes!(matrix::query_matrix))
         .routes(routes!(importance::query_importance))
+        .routes(routes!(media::list_media))
         .routes(routes!(columns::list_columns))
         .routes(routes!(run_detail::get_run, run_detail::edit_run))
         .routes(routes!(run_detail::delete_runs))

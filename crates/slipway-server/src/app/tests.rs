@@ -586,3 +586,54 @@ async fn the_param_that_decides_a_metric_is_the_important_one() {
         assert!(found["notes"].to_string().contains(why), "{found}");
     }
 }
+
+#[tokio::test]
+async fn media_of_several_runs_are_found_by_their_names_and_shapes() {
+    let server = TestServer::new();
+    server.run("a").await;
+    server.run("b").await;
+    for (path, content) in [
+        ("a/artifacts/images/val~x+step+2+timestamp+5+u.png", &b"no image"[..]),
+        ("a/artifacts/images/val~x+step+2+timestamp+5+u+compressed.webp", b"x"),
+        ("a/artifacts/plots/confusion_matrix.png", b"x"),
+        ("a/artifacts/cm.json", br#"{"labels":["n","y"],"matrix":[[3,1],[0,4]]}"#),
+        ("a/artifacts/confusion_broken.json", b"{"),
+        ("a/artifacts/eval/roc.json", br#"{"fpr":[0,0.5,1],"tpr":[0,1,1]}"#),
+        ("a/artifacts/weights+step+7.json", br#"{"edges":[0,1,2],"counts":[5,6]}"#),
+        ("a/artifacts/predictions.json", br#"{"columns":["x"],"data":[[1]]}"#),
+        ("a/artifacts/model/MLmodel", b"flavors: {}"),
+        ("a/artifacts/model/input_example.json", br#"{"columns":["x"],"data":[[1]]}"#),
+        ("b/artifacts/cm.json", br#"{"labels":["n","y"],"matrix":[[2,2],[1,3]]}"#),
+    ] {
+        server.put(&format!("0/{path}"), content).await;
+    }
+    let ask = async |kind: &str| {
+        let request = json!({ "run_ids": ["a", "absent", "b"], "kind": kind });
+        let reply = server.send_json("POST", "/runs/media", &request).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()["runs"].clone()
+    };
+    let images = ask("images").await;
+    assert_eq!(images[0]["items"].as_array().map(Vec::len), Some(2), "{images}");
+    assert_eq!(
+        (images[0]["items"][0]["key"].as_str(), images[0]["items"][0]["step"].as_i64()),
+        (Some("val/x"), Some(2))
+    );
+    assert!(
+        images[0]["items"][0]["content"]["small"]
+            .as_str()
+            .is_some_and(|path| path.ends_with("compressed.webp"))
+    );
+    assert!(images[1]["notes"][0].as_str().is_some_and(|note| note.contains("absent")), "{images}");
+    let confusion = ask("confusion").await;
+    assert_eq!(confusion[0]["items"][0]["content"]["matrix"], json!([[3.0, 1.0], [0.0, 4.0]]));
+    assert_eq!(confusion[0]["items"][1]["content"]["kind"], "image", "a picture of one, too: {confusion}");
+    assert_eq!(confusion[0]["notes"], json!(["confusion_broken.json is not valid JSON."]));
+    assert_eq!(confusion[2]["items"][0]["key"], "cm");
+    assert_eq!(ask("curves").await[0]["items"][0]["content"]["area"], 0.75);
+    assert_eq!(ask("histograms").await[0]["items"][0]["step"], 7);
+    let tables = ask("tables").await;
+    assert_eq!(tables[0]["items"].as_array().map(Vec::len), Some(1), "not those of a model: {tables}");
+    let many = json!({ "run_ids": vec!["a"; 101], "kind": "images" });
+    assert_eq!(server.send_json("POST", "/runs/media", &many).await.status, 400);
+}
