@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod files;
 mod guard;
+mod look;
 mod media;
 mod mlflow;
 mod places;

@@ -210,6 +210,7 @@ test('charts of nothing say why', async ({ page }) => {
     [{ kind: 'curve' }, 'No visible run has stored a ROC curve'],
     [{ kind: 'histogram' }, 'No visible run has stored histograms'],
     [{ kind: 'images' }, 'No visible run has stored an image'],
+    [{ kind: 'rows' }, 'No visible run has stored a table'],
   ] as const) {
     const chart = await show(page, experiment, panel)
     await expect(chart.locator('.none')).toContainText(why)
@@ -280,6 +281,24 @@ test('matrices, curves, histograms and images of several runs stand side by side
   await expect(page.getByRole('dialog')).toContainText('val/sample of first')
   await page.keyboard.press('Escape')
   await expect(page.getByRole('dialog')).toHaveCount(0)
+})
+
+test('tables of several runs are joined by place and by a column', async ({ page }) => {
+  const experiment = await newExperiment('tables')
+  for (const [name, data] of [
+    ['first', [['1', 'cat'], ['2', 'dog']]],
+    ['second', [['2', 'bird'], ['3', 'cat']]],
+  ] as const) {
+    const id = await newRun(experiment, name)
+    await putArtifact(experiment, id, 'predictions.json', JSON.stringify({ columns: ['id', 'label'], data }))
+  }
+  const chart = await show(page, experiment, { kind: 'rows' })
+  await expect(chart.locator('.summary')).toContainText('2 runs, rows 1 to 2 of 2')
+  await chart.getByRole('combobox', { name: 'Join by' }).selectOption('id')
+  await expect(chart.locator('.summary')).toContainText('rows 1 to 3 of 3, joined by id')
+  const rows = await twin(chart)
+  expect(rows).toContainEqual(['2', 'first', '2', 'dog'])
+  expect(rows).toContainEqual(['2', 'second', '2', 'bird'])
 })
 
 test('every kind is added from the menu with something to see, and can be set up', async ({ page }) => {

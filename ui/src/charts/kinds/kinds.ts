@@ -8,6 +8,7 @@ import ChartArea from '@lucide/svelte/icons/chart-area'
 import ChartSpline from '@lucide/svelte/icons/chart-spline'
 import Images from '@lucide/svelte/icons/images'
 import LayoutGrid from '@lucide/svelte/icons/layout-grid'
+import Table2 from '@lucide/svelte/icons/table-2'
 import ListOrdered from '@lucide/svelte/icons/list-ordered'
 import Waypoints from '@lucide/svelte/icons/waypoints'
 import type { ColumnInfo, ColumnRef } from '../../api/types'
@@ -144,5 +145,13 @@ export const plotKinds: Partial<Record<PanelKind, PanelType>> = {
     load: () => import('./images.svelte'),
     settings,
     create: (set) => named(set, 'images', 'Images'),
+  },
+  rows: {
+    label: 'Tables',
+    about: 'A table that the visible runs logged, row beside row.',
+    icon: Table2,
+    load: () => import('./rows.svelte'),
+    settings,
+    create: (set) => named(set, 'rows', 'Tables'),
   },
 }
