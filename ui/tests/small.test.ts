@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import { caretLine } from '../src/areas/runs/caret'
-import { parseCsv } from '../src/areas/run/csv'
 import { csvField } from '../src/charts/export'
 import { nearest, readings, toLines, yLimits } from '../src/charts/lines'
 import { sections } from '../src/charts/sections'
@@ -84,18 +83,6 @@ test('charts are grouped by the first part of the name', () => {
   ])
   expect(sections([{ key: 'train/loss', is_curve: true }], '/^val/')).toEqual([])
   expect(sections([{ key: 'train/loss', is_curve: true }], '/[/')).toHaveLength(1)
-})
-
-test('CSV with quotes, line ends and a limit', () => {
-  expect(parseCsv('a,b\r\n"x, ""y""\nz",2\n', ',', 10)).toEqual({
-    rows: [
-      ['a', 'b'],
-      ['x, "y"\nz', '2'],
-    ],
-    more: false,
-  })
-  expect(parseCsv('1\n2\n3\n', ',', 2)).toEqual({ rows: [['1'], ['2']], more: true })
-  expect(parseCsv('', ',', 2)).toEqual({ rows: [], more: false })
 })
 
 test('exported fields are quoted, and formulas are defused', () => {
