@@ -4,7 +4,6 @@ import { parseCsv } from '../src/areas/run/csv'
 import { csvField } from '../src/charts/export'
 import { nearest, readings, toLines, yLimits } from '../src/charts/lines'
 import { sections } from '../src/charts/sections'
-import { commandMatches } from '../src/frame/commands'
 import type { SeriesEntry } from '../src/api/series'
 
 const entry = (request: number, x: number[], y: number[], smoothed = false): SeriesEntry => ({
@@ -103,10 +102,4 @@ test('exported fields are quoted, and formulas are defused', () => {
   expect(csvField('a,"b"')).toBe('"a,""b"""')
   expect(csvField('=1+1')).toBe("'=1+1")
   expect(csvField('-0.5')).toBe('-0.5')
-})
-
-test('the palette finds words in any order and initials', () => {
-  expect(commandMatches('theme dark', 'Theme: dark')).toBe(true)
-  expect(commandMatches('plu', 'Pause live updates')).toBe(true)
-  expect(commandMatches('xyz', 'Pause live updates')).toBe(false)
 })

@@ -68,8 +68,8 @@ pub use model::{
     RegisteredModel, Run, RunInfo, RunStatus, Stage, View,
 };
 pub use reader::{
-    ColumnInfo, ColumnKind, ColumnRef, LoggedModelOrder, LoggedModelSearch, Reader, Reduce, Search, SortKey,
-    Table, TableCell, TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, LoggedModelOrder, LoggedModelSearch, Matrix, MatrixColumn, Reader,
+    Reduce, Search, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

@@ -329,7 +329,8 @@ mod tests {
     #[test]
     fn columns_of_a_logarithmic_axis_are_even_in_decades() {
         let source = Curve { x: (0..=100_000).map(f64::from).collect(), y: vec![1.0; 100_001] };
-        let thinned = thin(&source, Window { from: f64::NEG_INFINITY, to: f64::INFINITY, width_px: 50, log: true });
+        let thinned =
+            thin(&source, Window { from: f64::NEG_INFINITY, to: f64::INFINITY, width_px: 50, log: true });
         // The point at 0 has no place, but the line comes from there.
         assert_eq!(thinned.curve.x[..3], [0.0, 1.0, 2.0]);
         let below = |limit: f64| thinned.curve.x.iter().filter(|x| **x <= limit).count();

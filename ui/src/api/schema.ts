@@ -281,6 +281,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/importance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which columns decide a number: importance in a random forest, and correlation. */
+        post: operations["query_importance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Values of columns for many runs as binary arrays; see the description for the layout.
+         * @description Takes what `runs/table` takes, with a `limit` of up to 100,000 (the default) and up to 50 columns; every run that
+         *     matches is a row, nested or not. Little-endian. `"SLM1", u32 head_bytes, u32 id_bytes, u32 0`, then JSON
+         *     (`MatrixHead`) padded with spaces to a multiple of 8 bytes, then per column `f64 value[run_count]` (NaN: no value;
+         *     texts: places in the head's list), then the ids of the runs separated by line feeds.
+         */
+        post: operations["query_matrix"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/restore": {
         parameters: {
             query?: never;
@@ -478,6 +518,24 @@ export interface components {
              */
             changed: number;
         };
+        ColumnImportance: {
+            column: components["schemas"]["ColumnRef"];
+            /**
+             * Format: double
+             * @description Pearson's correlation with the target, -1 to 1, for numbers; the correlation ratio, 0 to 1, for texts. Absent
+             *     where there is none.
+             */
+            correlation?: number | null;
+            /**
+             * Format: double
+             * @description Mean decrease in impurity of a random forest, as a part of all columns' together.
+             */
+            importance: number;
+            /** @description The values are texts, so the correlation has no sign. */
+            is_text: boolean;
+            /** @description Runs that have a value. */
+            run_count: number;
+        };
         ColumnInfo: {
             /** @description For metrics: some history has more than one point, so it is a line; otherwise it is a bar. */
             is_curve: boolean;
@@ -634,6 +692,34 @@ export interface components {
              *     what it has just stored.
              */
             older_than_ms?: number | null;
+        };
+        Importance: {
+            /** @description Most important first. Empty when nothing can be said. */
+            columns: components["schemas"]["ColumnImportance"][];
+            /**
+             * Format: double
+             * @description The part of the target's variance that the forest explains in runs that a tree has not seen; below 0 it is worse
+             *     than the mean. Absent when there is none.
+             */
+            explained?: number | null;
+            /**
+             * Format: int64
+             * @description Runs that match, with the target or not.
+             */
+            matching: number;
+            /** @description Why there is no answer, or what was left out, in words. */
+            notes: string[];
+            /** @description Runs that have the target and were looked at. */
+            run_count: number;
+        };
+        /** @description Asks which params, and metrics on demand, decide a number. */
+        ImportanceRequest: {
+            /** @description Other metrics count as well as params. */
+            metrics?: boolean;
+            /** @description Which runs; its columns, shape and page do not count. */
+            query?: components["schemas"]["TableRequest"];
+            /** @description The number to explain, most often a metric. */
+            target: components["schemas"]["ColumnRef"];
         };
         /** @description What this server is and how code reaches it. */
         Info: {
@@ -1653,6 +1739,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_importance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportanceRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Importance"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_matrix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
                 };
             };
             default: {

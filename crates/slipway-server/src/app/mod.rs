@@ -15,8 +15,10 @@ mod columns;
 mod convert;
 mod events;
 mod experiments;
+mod importance;
 mod info;
 mod inspect;
+mod matrix;
 mod metrics;
 mod openapi;
 mod plot;
@@ -57,6 +59,8 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(experiments::list_experiments, experiments::create_experiment))
         .routes(routes!(experiments::edit_experiment))
         .routes(routes!(runs_table::query_runs))
+        .routes(routes!(matrix::query_matrix))
+        .routes(routes!(importance::query_importance))
         .routes(routes!(columns::list_columns))
         .routes(routes!(run_detail::get_run, run_detail::edit_run))
         .routes(routes!(run_detail::delete_runs))

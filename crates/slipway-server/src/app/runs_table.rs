@@ -26,15 +26,23 @@ pub(super) async fn query_runs(
             request.columns.len()
         )));
     }
+    let query = query(request, MAX_ROWS, DEFAULT_ROWS)?;
+    let filter = query.filter.clone();
+    let table = read(&state, move |reader| reader.run_table(&query)).await?;
+    Ok(Json(convert::table(table.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+}
+
+/// The store's words for a request for at most `most` rows; without a limit, it is for `otherwise`.
+pub(super) fn query(request: TableRequest, most: u64, otherwise: u64) -> ApiResult<TableQuery> {
     if request.order_by.len() > MAX_SORT_KEYS {
         return Err(ApiFailure::invalid(format!("at most {MAX_SORT_KEYS} sort keys can be given")));
     }
-    let limit = request.limit.unwrap_or(DEFAULT_ROWS);
-    if limit > MAX_ROWS {
-        return Err(ApiFailure::invalid(format!("`limit` is at most {MAX_ROWS}, not {limit}"))
+    let limit = request.limit.unwrap_or(otherwise);
+    if limit > most {
+        return Err(ApiFailure::invalid(format!("`limit` is at most {most}, not {limit}"))
             .hint("Ask for further rows with `offset`."));
     }
-    let query = TableQuery {
+    Ok(TableQuery {
         experiment_ids: request
             .experiment_ids
             .iter()
@@ -56,8 +64,5 @@ pub(super) async fn query_runs(
         },
         offset: request.offset,
         limit,
-    };
-    let filter = query.filter.clone();
-    let table = read(&state, move |reader| reader.run_table(&query)).await?;
-    Ok(Json(convert::table(table.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+    })
 }

@@ -4,9 +4,11 @@
 //! generated from them, and the UI's TypeScript types from that document, so a change here is a change of
 //! the API. Times are epoch milliseconds; ids are strings; sizes are bytes.
 
+mod plots;
 mod series;
 mod trash;
 
+pub use plots::*;
 pub use series::*;
 pub use trash::*;
 

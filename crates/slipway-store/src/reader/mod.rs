@@ -11,7 +11,8 @@ mod table;
 mod trash;
 
 pub use table::{
-    ColumnInfo, ColumnKind, ColumnRef, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, Matrix, MatrixColumn, Reduce, SortKey, Table, TableCell, TableQuery,
+    TableRow, TableShape,
 };
 
 pub(crate) use key_texts::KeyTexts;

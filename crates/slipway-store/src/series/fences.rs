@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn what_is_beyond_one_line_may_be_within_another() {
-        let mut all = Fences::of(&curve((0..100).map(|i| if i == 50 { 30.0 } else { 1.0 }).collect()), 0.0, 99.0);
+        let mut all =
+            Fences::of(&curve((0..100).map(|i| if i == 50 { 30.0 } else { 1.0 }).collect()), 0.0, 99.0);
         assert_eq!(all.clip(), Some((1.0, 1.0, 1)));
         all.add(Fences::of(&curve((0..100).map(f64::from).collect()), 0.0, 99.0));
         assert_eq!(all.clip().unwrap().2, 0);

@@ -213,13 +213,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [Smoothing; 5] = [
-        Smoothing::Ema,
-        Smoothing::TimeEma,
-        Smoothing::Gaussian,
-        Smoothing::RunningMean,
-        Smoothing::Median,
-    ];
+    const KINDS: [Smoothing; 5] =
+        [Smoothing::Ema, Smoothing::TimeEma, Smoothing::Gaussian, Smoothing::RunningMean, Smoothing::Median];
 
     fn even(y: Vec<f64>) -> Curve {
         Curve { x: (0..y.len()).map(|step| step as f64).collect(), y }
@@ -231,9 +226,7 @@ mod tests {
         if !y[at].is_finite() {
             return y[at];
         }
-        let finite = |range: std::ops::Range<usize>| {
-            range.filter(|i| y[*i].is_finite()).collect::<Vec<_>>()
-        };
+        let finite = |range: std::ops::Range<usize>| range.filter(|i| y[*i].is_finite()).collect::<Vec<_>>();
         let weighed = |points: &[usize], weight_of: &dyn Fn(usize) -> f64| {
             let sum: f64 = points.iter().map(|i| weight_of(*i) * y[*i]).sum();
             sum / points.iter().map(|i| weight_of(*i)).sum::<f64>()
@@ -247,7 +240,8 @@ mod tests {
             }
             Smoothing::TimeEma => {
                 let spacing = (curve.x[y.len() - 1] - curve.x[0]) / (y.len() - 1).max(1) as f64;
-                let distance = |i: usize| if spacing > 0.0 { (curve.x[at] - curve.x[i]) / spacing } else { 0.0 };
+                let distance =
+                    |i: usize| if spacing > 0.0 { (curve.x[at] - curve.x[i]) / spacing } else { 0.0 };
                 weighed(&finite(0..at + 1), &|i| weight.powf(distance(i)))
             }
             Smoothing::Gaussian => {
@@ -262,7 +256,11 @@ mod tests {
                 let mut values: Vec<_> = window.iter().map(|i| y[*i]).collect();
                 values.sort_by(f64::total_cmp);
                 let middle = values.len() / 2;
-                if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+                if values.len() % 2 == 1 {
+                    values[middle]
+                } else {
+                    f64::midpoint(values[middle - 1], values[middle])
+                }
             }
         }
     }

@@ -15,29 +15,9 @@ impl Reader<'_> {
         query: &TableQuery,
         filter: Option<&Expr>,
     ) -> Result<Option<Table>> {
-        let active;
-        let experiments = if query.experiment_ids.is_empty() {
-            let mut statement = self.db.prepare_cached("SELECT id FROM experiments WHERE lifecycle = 0")?;
-            active = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-            &active
-        } else {
-            &query.experiment_ids
-        };
-        let mut search = Query::new(Some(experiments), query.view);
-        if let Some(filter) = filter
-            && !search.filter(filter, RUNS)?
-        {
+        let Some(search) = self.column_search(query, filter)? else {
             return Ok(None);
-        }
-        if !query.search.is_empty() {
-            search.contains(&query.search);
-        }
-        for key in &query.order_by {
-            let Some((column, rule)) = sort_column(&key.column) else {
-                return Ok(None);
-            };
-            search.sort(column, Sort { ascending: !key.descending, rule });
-        }
+        };
         let shape = match &query.shape {
             TableShape::Flat => Shape::Flat,
             TableShape::Roots => Shape::Roots,
@@ -63,10 +43,38 @@ impl Reader<'_> {
             nesting: found.nesting,
         }))
     }
+
+    /// The search for the runs of a query in its order; none when it asks for what no column holds.
+    pub(super) fn column_search(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Option<Query>> {
+        let active;
+        let experiments = if query.experiment_ids.is_empty() {
+            let mut statement = self.db.prepare_cached("SELECT id FROM experiments WHERE lifecycle = 0")?;
+            active = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+            &active
+        } else {
+            &query.experiment_ids
+        };
+        let mut search = Query::new(Some(experiments), query.view);
+        if let Some(filter) = filter
+            && !search.filter(filter, RUNS)?
+        {
+            return Ok(None);
+        }
+        if !query.search.is_empty() {
+            search.contains(&query.search);
+        }
+        for key in &query.order_by {
+            let Some((column, rule)) = sort_column(&key.column) else {
+                return Ok(None);
+            };
+            search.sort(column, Sort { ascending: !key.descending, rule });
+        }
+        Ok(Some(search))
+    }
 }
 
 /// The column that a sort key goes by, and its order; none for what no column holds.
-fn sort_column(column: &ColumnRef) -> Option<(Key, Rule)> {
+pub(super) fn sort_column(column: &ColumnRef) -> Option<(Key, Rule)> {
     let key = column.key.clone();
     Some(match column.kind {
         ColumnKind::Metric => (Key::Metric(key, column.reduce), Rule::NanMissing),

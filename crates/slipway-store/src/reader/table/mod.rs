@@ -3,8 +3,10 @@
 
 mod cells;
 mod columns;
+mod matrix;
 mod types;
 
+pub use matrix::{Matrix, MatrixColumn};
 pub use types::{
     ColumnInfo, ColumnKind, ColumnRef, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
 };
