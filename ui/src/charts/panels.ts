@@ -1,6 +1,7 @@
 // The kinds of charts that can be added, and what each of them is given to draw. A new kind is one entry here and
 // one component in `kinds/`, which is loaded when the first chart of its kind is shown.
 
+import ChartLine from '@lucide/svelte/icons/chart-line'
 import type { Component } from 'svelte'
 import type { ColumnInfo, TableRequest } from '../api/types'
 import type { Panel, PanelKind, PanelSettings } from '../runset/panels'
@@ -54,4 +55,11 @@ export function newPanelId(set: PanelSet): string {
   }
 }
 
-export const registry: Partial<Record<PanelKind, PanelType>> = {}
+export const registry: Partial<Record<PanelKind, PanelType>> = {
+  line: {
+    label: 'Lines',
+    about: 'One or several metrics over steps, time or another metric.',
+    icon: ChartLine,
+    create: (set) => ({ id: newPanelId(set), kind: 'line', refs: [] }),
+  },
+}

@@ -98,7 +98,9 @@ fn check(request: &SeriesRequest) -> ApiResult<()> {
     let grouped: usize = request.groups.iter().map(|group| group.run_ids.len()).sum();
     let runs = request.series.len() + request.groups.len().max(grouped);
     if runs > MAX_RUNS {
-        return Err(ApiFailure::invalid(format!("at most {MAX_RUNS} series can be asked for at once, not {runs}")));
+        return Err(ApiFailure::invalid(format!(
+            "at most {MAX_RUNS} series can be asked for at once, not {runs}"
+        )));
     }
     if !(0.0..1.0).contains(&request.smoothing) {
         return Err(ApiFailure::invalid(format!(

@@ -8,9 +8,10 @@ import type { ColumnInfo, ColumnRef, Event, TableRequest, TableRow } from '../..
 import { router } from '../../app/router.svelte'
 import { throttle } from '../../app/throttle'
 import { toasts } from '../../app/toasts.svelte'
-import { ChartGroup } from '../../charts/group.svelte'
+import { ChartGroup, type ChartRun } from '../../charts/group.svelte'
 import { MOST_LOOKS, spreadLooks } from '../../design/colors'
 import { formatBytes, plural, toNumber } from '../../design/format'
+import { groupId, groupName } from '../../runset/groups'
 import { automaticColumns, columnId, sameColumn } from '../../runset/columns'
 import { RunsTable } from './table.svelte'
 import { parseView, printView, type Column, type RunsView } from '../../runset/view'
@@ -18,6 +19,8 @@ import { parseView, printView, type Column, type RunsView } from '../../runset/v
 const ROWS_MS = 1000
 const COLUMNS_MS = 2000
 const MOST_BARS = 200
+/** Runs whose groups the charts draw. */
+const MOST_GROUPED = 1000
 const MOST_SELECTED = 10_000
 
 export class RunsModel {
@@ -104,17 +107,15 @@ export class RunsModel {
       void this.question
       void this.view.first
       void this.view.shown.join()
+      void this.view.baseline
+      void JSON.stringify(this.view.group)
       void this.bars
       void this.loadChartRuns()
     })
     $effect(() => {
-      const runs = this.visibleRows.map((row) => ({ runId: row.run_id, name: row.name }))
+      const runs = this.visibleRows.map((row) => this.chartRun(row))
       // Charts fetch again when their runs change; an equal list is not a change.
       if (JSON.stringify(runs) !== JSON.stringify(this.group.runs)) this.group.runs = runs
-    })
-    $effect(() => {
-      this.group.x = typeof this.view.x === 'string' ? this.view.x : 'step'
-      this.group.range = null
     })
     $effect(() => {
       const ids = this.view.spread
@@ -122,7 +123,6 @@ export class RunsModel {
     })
     $effect(() => () => spreadLooks([]))
     $effect(() => {
-      this.group.smoothing = this.view.smoothing
       this.group.sync = this.view.sync
     })
   }
@@ -169,23 +169,48 @@ export class RunsModel {
 
   private async loadChartRuns(): Promise<void> {
     const query = JSON.parse(this.question) as object
-    const columns: ColumnRef[] = this.bars.map(({ key }) => ({ kind: 'metric', key, reduce: 'last' }))
+    const bars: ColumnRef[] = this.bars.map(({ key }) => ({ kind: 'metric', key, reduce: 'last' }))
+    const columns = [...bars, ...this.view.group]
+    const grouped = this.view.group.length > 0
     try {
       const first = await api.table({
         ...query,
         columns,
         shape: { kind: 'flat' },
         offset: 0,
-        limit: this.view.first,
+        limit: grouped ? MOST_GROUPED : this.view.first,
       })
-      const missing = this.view.shown.filter((id) => !first.rows.some((row) => row.run_id === id))
+      const wanted = [...this.view.shown, ...(this.view.baseline ? [this.view.baseline] : [])]
+      const missing = wanted.filter((id) => !first.rows.some((row) => row.run_id === id))
       const extra = missing.length === 0 ? [] : await this.fetchRuns(missing, columns)
-      this.firstRows = first.rows
+      this.firstRows = grouped ? this.ofFirstGroups(first.rows) : first.rows
       this.extraRows = extra
       if (this.solo) this.solo = first.rows.find((row) => row.run_id === this.solo?.run_id) ?? this.solo
     } catch {
       // The table asks the same question and shows what is wrong with it.
     }
+  }
+
+  /** What a row has for the fields that runs are grouped by; the bars stand before them. */
+  private groupOf(row: TableRow): ChartRun['group'] {
+    const count = this.view.group.length
+    if (count === 0 || row.cells.length < this.bars.length + count) return undefined
+    const values = row.cells.slice(this.bars.length, this.bars.length + count)
+    return { id: groupId(values), name: groupName(values) }
+  }
+
+  private chartRun(row: TableRow): ChartRun {
+    const group = this.groupOf(row)
+    return { runId: row.run_id, name: row.name, ...(group ? { group } : {}) }
+  }
+
+  private ofFirstGroups(rows: TableRow[]): TableRow[] {
+    const groups = new Set<string>()
+    return rows.filter((row) => {
+      const id = this.groupOf(row)?.id ?? ''
+      if (groups.size < this.view.first) groups.add(id)
+      return groups.has(id)
+    })
   }
 
   private async fetchRuns(ids: string[], columns: ColumnRef[]): Promise<TableRow[]> {
