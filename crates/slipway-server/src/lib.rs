@@ -18,6 +18,7 @@ mod state;
 #[cfg(test)]
 mod testing;
 mod trash;
+mod undo;
 
 pub use app::continue_purges;
 pub use events::{EventBus, RunEnded};

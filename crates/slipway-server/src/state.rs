@@ -4,6 +4,7 @@ use crate::events::EventBus;
 use crate::files::Tickets;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
+use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
 use slipway_store::{Change, KeyValue, Store};
 use std::path::PathBuf;
@@ -60,6 +61,7 @@ struct Inner {
     events: EventBus,
     tickets: Tickets,
     trash: Work<Outcome>,
+    undos: Undos,
 }
 
 impl ServerState {
@@ -78,8 +80,8 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, trash) = (Tickets::default(), Work::default());
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash }) }
+        let (tickets, trash, undos) = (Tickets::default(), Work::default(), Undos::default());
+        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash, undos }) }
     }
 
     /// Facts about this start.
@@ -143,6 +145,10 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    pub(crate) fn undos(&self) -> &Undos {
+        &self.inner.undos
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

@@ -4,11 +4,16 @@ import type {
   ApiError,
   ArtifactLink,
   ArtifactList,
+  BulkDone,
+  BulkRequest,
   Changed,
   ColumnList,
+  Differing,
   ErrorCode,
   ExperimentList,
   GcReport,
+  Groups,
+  GroupsRequest,
   Info,
   InspectReport,
   PurgeReport,
@@ -120,6 +125,12 @@ export const api = {
   experiments: (view: View = 'active') => json<ExperimentList>(`/experiments?view=${view}`),
 
   table: (request: TableRequest, signal?: AbortSignal) => json<Table>('/runs/table', 'POST', request, signal),
+  groups: (request: GroupsRequest, signal?: AbortSignal) =>
+    json<Groups>('/runs/groups', 'POST', request, signal),
+  differing: (request: TableRequest, signal?: AbortSignal) =>
+    json<Differing>('/runs/differing', 'POST', request, signal),
+  bulk: (request: BulkRequest) => json<BulkDone>('/runs/bulk', 'POST', request),
+  undoBulk: (undo: string) => json<Changed>('/runs/bulk/undo', 'POST', { undo }),
 
   columns: (experimentIds: string[], view: View) =>
     json<ColumnList>(

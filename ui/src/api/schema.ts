@@ -264,6 +264,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Does one thing to many runs. When it cannot be done to all that it applies to, it is done to none. */
+        post: operations["edit_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/bulk/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a change to many runs back: they get exactly what they had. Runs that were deleted for ever since, or put into
+         *     the trash, are passed over.
+         */
+        post: operations["undo_edit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/delete": {
         parameters: {
             query?: never;
@@ -275,6 +312,43 @@ export interface paths {
         put?: never;
         /** Moves runs to the trash. */
         post: operations["delete_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/differing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * In which columns the runs differ that a table would list over all its pages. Order, columns, shape and window do
+         *     not count.
+         */
+        post: operations["list_differing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A window of the groups that the matching runs make: how many runs each has, and what they have in common. */
+        post: operations["query_groups"];
         delete?: never;
         options?: never;
         head?: never;
@@ -536,6 +610,61 @@ export interface components {
          * @description Bytes in an answer, for the description of the API.
          */
         Binary: string;
+        /** @description What is done to each run. Runs that are in that state already count as unchanged. */
+        BulkAction: {
+            /** @enum {string} */
+            kind: "set_tags";
+            tags: {
+                [key: string]: string;
+            };
+        } | {
+            keys: string[];
+            /** @enum {string} */
+            kind: "remove_tags";
+        } | {
+            experiment_id: string;
+            /** @enum {string} */
+            kind: "move";
+        } | {
+            /** @enum {string} */
+            kind: "delete";
+        } | {
+            /** @enum {string} */
+            kind: "restore";
+        } | {
+            /** @enum {string} */
+            kind: "archive";
+        } | {
+            /** @enum {string} */
+            kind: "unarchive";
+        };
+        BulkDone: {
+            /**
+             * Format: int64
+             * @description Runs that were changed.
+             */
+            changed: number;
+            /**
+             * @description Takes all of it back, once; good for an hour and for as long as the server runs. Absent when nothing changed,
+             *     or when so much was changed that what was before is not kept.
+             */
+            undo?: string | null;
+        };
+        BulkRequest: {
+            action: components["schemas"]["BulkAction"];
+            target: components["schemas"]["BulkTarget"];
+        };
+        /** @description Which runs: these, or all that a table would list over all its pages. */
+        BulkTarget: {
+            /** @description At most 100,000; one that is not there is an error. */
+            run_ids: string[];
+        } | {
+            /** @description Order, columns, shape, pins and window do not count. */
+            query: components["schemas"]["TableRequest"];
+        };
+        BulkUndo: {
+            undo: string;
+        };
         CellValue: number | string;
         Changed: {
             /**
@@ -591,6 +720,11 @@ export interface components {
             key: string;
             kind: components["schemas"]["ColumnKind"];
             reduce?: components["schemas"]["Reduce"] | null;
+            /**
+             * Format: int64
+             * @description For `at`: the value at the largest step that is at most this one.
+             */
+            step?: number | null;
         };
         CommandRecord: {
             command: string;
@@ -611,6 +745,23 @@ export interface components {
             schema: string;
             source: string;
             source_type: string;
+        };
+        /**
+         * @description The columns in which the matching runs do not all have the same value; a missing value is a value of its own.
+         *     Metrics are compared by their last value.
+         */
+        Differing: {
+            /** @description Attributes, then params, metrics and tags, each by name. */
+            columns: components["schemas"]["ColumnRef"][];
+            /** @description False when time ran out: columns that were not decided by then are listed as differing. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description How many columns the matching runs have in all.
+             */
+            considered: number;
+            /** Format: int64 */
+            matching: number;
         };
         /** @enum {string} */
         ErrorCode: "invalid_input" | "unauthenticated" | "forbidden" | "not_found" | "already_exists" | "too_large" | "disk_full" | "read_only" | "unavailable" | "internal";
@@ -718,6 +869,116 @@ export interface components {
              *     what it has just stored.
              */
             older_than_ms?: number | null;
+        };
+        Group: {
+            /** @description One per requested column; null where no member has a value. */
+            cells: (components["schemas"]["GroupCell"] | null)[];
+            /** Format: int64 */
+            failed_count: number;
+            /** @description One value for each field of `by`; null for the runs without one. Send it back to get the members. */
+            key: (components["schemas"]["CellValue"] | null)[];
+            /** Format: int64 */
+            newest_start_ms?: number | null;
+            /** Format: int64 */
+            run_count: number;
+            /** Format: int64 */
+            running_count: number;
+        };
+        /**
+         * @description What of a group is sorted by.
+         * @enum {string}
+         */
+        GroupAggregate: "value" | "std" | "min" | "max" | "run_count" | "newest_start";
+        /** @description What the members of a group have in one column. */
+        GroupCell: {
+            /**
+             * Format: int64
+             * @description How many different texts there are; 0 in columns of numbers.
+             */
+            different: number;
+            /** Format: double */
+            max?: number | null;
+            /** Format: double */
+            mean?: number | null;
+            /** Format: double */
+            min?: number | null;
+            /**
+             * Format: int64
+             * @description Members with a value.
+             */
+            n: number;
+            /**
+             * Format: int64
+             * @description Members whose value is, or reads as, a finite number; mean, std, min and max are over these.
+             */
+            numbers: number;
+            /**
+             * Format: double
+             * @description Standard deviation of a sample; absent for fewer than two numbers.
+             */
+            std?: number | null;
+            /** @description The text that all members with a value have. */
+            text?: string | null;
+        };
+        /**
+         * @description Names a group: the fields that make groups, and the value of each as the group's `key` has it. A missing value
+         *     (null) is a value of its own, and so is `NaN`.
+         */
+        GroupKey: {
+            /** @description One to five fields. */
+            by: components["schemas"]["ColumnRef"][];
+            /** @description One value for each. */
+            key: (components["schemas"]["CellValue"] | null)[];
+        };
+        Groups: {
+            groups: components["schemas"]["Group"][];
+            /**
+             * Format: int64
+             * @description Runs in the chosen experiments and view, before the filter.
+             */
+            in_scope: number;
+            /**
+             * Format: int64
+             * @description Runs that match the filter: the members of all groups.
+             */
+            matching: number;
+            /**
+             * Format: int64
+             * @description Groups over all pages.
+             */
+            total: number;
+        };
+        /** @description One key to sort groups by. A sort key of a table fits, too. */
+        GroupSortKey: {
+            aggregate?: components["schemas"]["GroupAggregate"];
+            column?: components["schemas"]["ColumnRef"] | null;
+            /** @description Groups without a value come last either way. */
+            descending?: boolean;
+        };
+        /** @description Asks for a window of the groups that the matching runs make. Nested runs are members like all others. */
+        GroupsRequest: {
+            /** @description Whether archived runs are there, too. */
+            archived?: boolean;
+            /** @description One to five fields whose values make the groups. */
+            by: components["schemas"]["ColumnRef"][];
+            /** @description Which cells each group carries, in this order. At most 200. */
+            columns?: components["schemas"]["ColumnRef"][];
+            /** @description Empty: all active experiments. */
+            experiment_ids?: string[];
+            /** @description As in a table. */
+            filter?: string;
+            /**
+             * Format: int64
+             * @description At most 1000. Default 100.
+             */
+            limit?: number | null;
+            /** Format: int64 */
+            offset?: number;
+            /** @description First key decides, later keys break ties; the groups' own keys break the rest. */
+            order_by?: components["schemas"]["GroupSortKey"][];
+            /** @description As in a table. */
+            search?: string;
+            view?: components["schemas"]["View"];
         };
         Importance: {
             /** @description Most important first. Empty when nothing can be said. */
@@ -894,7 +1155,7 @@ export interface components {
             versions: number;
         };
         /** @enum {string} */
-        Reduce: "last" | "min" | "max" | "first";
+        Reduce: "last" | "min" | "max" | "first" | "at";
         /** @description Everything known of one run, except histories and artifact bytes. */
         RunDetail: {
             artifact_uri: string;
@@ -1042,6 +1303,11 @@ export interface components {
              * @description Largest number of child levels below a root among the runs in scope; 0 when nothing is nested.
              */
             nesting: number;
+            /**
+             * @description The runs that were asked for as pins, in that order; they may be among the rows as well. Unknown ids are
+             *     passed over.
+             */
+            pinned: components["schemas"]["TableRow"][];
             rows: components["schemas"]["TableRow"][];
             /**
              * Format: int64
@@ -1051,12 +1317,15 @@ export interface components {
         };
         /** @description Asks for a window of the runs table. The server filters, sorts, pages and projects. */
         TableRequest: {
+            /** @description Whether archived runs are there, too: those whose tag `slipway.archived` is `true`. */
+            archived?: boolean;
             /** @description Which cells each row carries, in this order. At most 500. */
             columns?: components["schemas"]["ColumnRef"][];
             /** @description Empty: all active experiments. */
             experiment_ids?: string[];
             /** @description MLflow's search syntax, e.g. `metrics.val_loss < 0.3 and params.model = 'gbm'`. */
             filter?: string;
+            group?: components["schemas"]["GroupKey"] | null;
             /**
              * Format: int64
              * @description At most 1000. Default 100.
@@ -1066,7 +1335,12 @@ export interface components {
             offset?: number;
             /** @description First key decides, later keys break ties; newest start first breaks the rest. */
             order_by?: components["schemas"]["SortKey"][];
-            /** @description Case-insensitive text that the run's name or id must contain. Empty: no restriction. */
+            /** @description Ids of runs that are to be given besides, whatever the filter. At most 1000. */
+            pins?: string[];
+            /**
+             * @description Text that the run's name, id or note must contain, whatever its case, or a regular expression between
+             *     slashes. Empty: no restriction.
+             */
             search?: string;
             shape?: components["schemas"]["TableShape"];
             view?: components["schemas"]["View"];
@@ -1781,6 +2055,68 @@ export interface operations {
             };
         };
     };
+    edit_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkDone"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    undo_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkUndo"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     delete_runs: {
         parameters: {
             query?: never;
@@ -1800,6 +2136,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_differing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Differing"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
                 };
             };
             default: {

@@ -1,7 +1,7 @@
 // The parts of uPlot's options that depend on the axis and the theme.
 
 import type uPlot from 'uplot'
-import { SLOTS } from '../design/colors'
+import { PALETTE_TOKENS } from '../design/colors'
 import { logSplits, logTick, relativeIncrements, relativeTick, stepTick, valueTicks } from './axis'
 import type { Axis } from '../runset/view'
 import type { Limits } from './lines'
@@ -22,7 +22,7 @@ export function readTheme(_name: string): ChartTheme {
   const style = getComputedStyle(document.documentElement)
   const token = (name: string) => style.getPropertyValue(name).trim()
   return {
-    palette: Array.from({ length: SLOTS }, (_, i) => token(`--run-${i + 1}`)),
+    palette: PALETTE_TOKENS.map(token),
     text: token('--text-muted'),
     ink: token('--text'),
     grid: token('--border'),

@@ -1,7 +1,7 @@
 // Lines on a canvas. The server sends at most four points per pixel column, so every point is simply drawn.
 
 import type uPlot from 'uplot'
-import { DASHES, runLook } from '../design/colors'
+import { DASHES, paint, runLook } from '../design/colors'
 import type { SeriesEntry } from '../api/series'
 import { isHovered, type Line, type Reading } from './lines'
 
@@ -25,7 +25,7 @@ export interface DrawOptions {
   /** The unsmoothed line stays visible. */
   faint: boolean
   baseline: string | null
-  /** The eight colours of the run palette in the current theme. */
+  /** The colours of the current theme, for `paint`. */
   palette: string[]
   /** The colour of text, which is that of the baseline. */
   ink: string
@@ -159,7 +159,7 @@ function edgeMarks(
 }
 
 const colorOf = (line: Line, { palette, baseline, ink }: DrawOptions): string =>
-  line.runId === baseline ? ink : (palette[runLook(line.runId).slot - 1] ?? ink)
+  line.runId === baseline ? ink : paint(runLook(line.runId), palette)
 
 function dashOf(line: Line, { baseline }: DrawOptions): readonly number[] {
   if (line.runId === baseline) return BASELINE_DASH

@@ -27,7 +27,7 @@ pub(super) async fn query_importance(
         wire::TableRequest { columns: Vec::new(), offset: 0, limit: Some(MAX_RUNS), ..request.query };
     let query = runs_table::query(wanted, MAX_RUNS, MAX_RUNS)?;
     let filter = query.filter.clone();
-    let target = convert::column(request.target);
+    let target = convert::column(request.target)?;
     let gathered = read(&state, move |reader| Gathered::new(reader, query, target, request.metrics)).await?;
     let gathered = gathered.map_err(|error| ApiFailure::from_search(error, &filter))?;
     // A forest takes a while; the store is not held meanwhile.
@@ -188,5 +188,6 @@ fn wire_column(column: ColumnRef) -> wire::ColumnRef {
         kind: if is_metric { wire::ColumnKind::Metric } else { wire::ColumnKind::Param },
         key: column.key,
         reduce: is_metric.then_some(wire::Reduce::Last),
+        step: None,
     }
 }

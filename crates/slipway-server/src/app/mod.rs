@@ -11,6 +11,7 @@
 pub mod wire;
 
 mod artifacts;
+mod bulk;
 mod columns;
 mod convert;
 mod events;
@@ -59,6 +60,10 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(experiments::list_experiments, experiments::create_experiment))
         .routes(routes!(experiments::edit_experiment))
         .routes(routes!(runs_table::query_runs))
+        .routes(routes!(runs_table::query_groups))
+        .routes(routes!(runs_table::list_differing))
+        .routes(routes!(bulk::edit_runs))
+        .routes(routes!(bulk::undo_edit))
         .routes(routes!(matrix::query_matrix))
         .routes(routes!(importance::query_importance))
         .routes(routes!(columns::list_columns))

@@ -27,9 +27,10 @@ impl<'a> Touched<'a> {
             Change::UpdateRun { run_id, .. } | Change::DeleteRunTag { run_id, .. } => {
                 Self::Runs(vec![run_id])
             }
-            Change::DeleteRuns { run_ids, .. } | Change::RestoreRuns { run_ids } => {
-                Self::Runs(run_ids.iter().map(String::as_str).collect())
-            }
+            Change::DeleteRuns { run_ids, .. }
+            | Change::RestoreRuns { run_ids }
+            | Change::EditRuns { run_ids, .. } => Self::Runs(run_ids.iter().map(String::as_str).collect()),
+            Change::RevertRuns { runs } => Self::Runs(runs.iter().map(|run| run.run_id.as_str()).collect()),
             // Rows of runs may go, and their numbers come back with other runs.
             Change::DeleteExperiment { .. }
             | Change::RestoreExperiment { .. }

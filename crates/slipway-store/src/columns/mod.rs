@@ -15,16 +15,23 @@
 //!
 //! Nothing here is stored. Columns beyond [`BUDGET`] bytes are let go, the one used longest ago first.
 
+mod answers;
 mod base;
 mod changes;
 mod column;
+mod groups;
 mod query;
+mod quick;
+mod steps;
 mod tree;
 
 pub(crate) use base::Base;
 pub(crate) use changes::Touched;
 pub(crate) use column::{Column, Key};
-pub(crate) use query::{Hit, Query, Rule, Shape, Sort};
+pub(crate) use groups::{Aggregate, GroupSort, Grouping};
+pub(crate) use query::{Hit, Matches, Query, Rule, Shape, Sort};
+pub(crate) use quick::Quick;
+pub(crate) use steps::value as value_at_step;
 
 use crate::error::Result;
 use changes::Changes;
@@ -120,6 +127,13 @@ impl Columns {
         }
         let mut columns = Vec::with_capacity(keys.len());
         for key in keys {
+            if !key.is_kept() {
+                columns.push(Arc::new(match key {
+                    Key::Experiment => Column::of_experiments(db, &base)?,
+                    _ => Column::empty(key, 0),
+                }));
+                continue;
+            }
             let column = match cache.columns.get(key).filter(|_| fits) {
                 Some(kept) => {
                     let mut column = kept.column.clone();

@@ -207,3 +207,29 @@ pub(crate) fn around(db: &Connection, series: i64, from: Place, to: Place) -> Re
     }
     Ok(points)
 }
+
+/// The value at the largest step that is at most `step`; of several there, the one that counts as the latest.
+pub(crate) fn value_at(db: &Connection, series: i64, step: i64) -> Result<Option<f64>> {
+    let end = Place { step, ..Place::LAST };
+    let mut points = Vec::new();
+    let mut blocks =
+        db.prepare_cached("SELECT points, data FROM tails WHERE series = ?1 AND first_step <= ?2")?;
+    let mut rows = blocks.query(params![series, step])?;
+    while let Some(row) = rows.next()? {
+        read_block(row, &mut points).map_err(|error| error.named(db, series))?;
+    }
+    let mut unpacker = Unpacker::new(db, series)?;
+    for head in heads(db, series, end, end)? {
+        unpacker.points(&head, &mut points)?;
+    }
+    let Some(found) = points.iter().map(|point| point.step).filter(|found| *found <= step).max() else {
+        return Ok(None);
+    };
+    // Points of one step can lie in several chunks.
+    let (from, to) = (Place { step: found, ..Place::FIRST }, Place { step: found, ..Place::LAST });
+    // As summaries have it: by time, then value, where NaN counts as 0.
+    let order = |point: &Point| (point.time_ms, if point.value.is_nan() { 0.0 } else { point.value });
+    let latest = around(db, series, from, to)?.into_iter().filter(|point| point.step == found);
+    let later = |best: Point, point: Point| if order(&point) >= order(&best) { point } else { best };
+    Ok(latest.reduce(later).map(|point| point.value))
+}

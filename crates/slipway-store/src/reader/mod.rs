@@ -11,8 +11,9 @@ mod table;
 mod trash;
 
 pub use table::{
-    ColumnInfo, ColumnKind, ColumnRef, Matrix, MatrixColumn, Reduce, SortKey, Table, TableCell, TableQuery,
-    TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
+    Groups, GroupsQuery, Matrix, MatrixColumn, Reduce, SortKey, Table, TableCell, TableQuery, TableRow,
+    TableShape,
 };
 
 pub(crate) use key_texts::KeyTexts;

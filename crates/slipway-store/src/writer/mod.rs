@@ -5,6 +5,7 @@
 //! alone has the transaction for that. Nobody is answered before the commit, and nothing is told to observers before it
 //! either.
 
+mod bulk;
 mod experiments;
 mod hot;
 mod keys;
@@ -16,7 +17,7 @@ mod registry;
 mod runs;
 mod tidy;
 
-use crate::change::{Applied, Change, Notice};
+use crate::change::{Applied, Change, Notice, RunsEdit};
 use crate::columns::{Columns, Touched};
 use crate::error::{Error, Result};
 use crate::store::{BUSY_TIMEOUT, Observer};
@@ -265,6 +266,8 @@ impl Writer {
             Change::DeleteRuns { run_ids, at_ms } => runs::delete(db, notices, run_ids, *at_ms),
             Change::RestoreRuns { run_ids } => runs::restore(db, notices, run_ids),
             Change::Log(batch) => log::log(db, names, &mut self.hot, &mut self.tails, notices, batch),
+            Change::EditRuns { run_ids, edit } => bulk::edit(db, names, notices, run_ids, edit),
+            Change::RevertRuns { runs } => bulk::revert(db, names, notices, runs),
             Change::DeleteRunTag { run_id, key } => runs::delete_tag(db, notices, run_id, key),
             Change::LogInputs { run_id, datasets, model_ids } => {
                 runs::log_inputs(db, notices, run_id, datasets, model_ids)
@@ -306,6 +309,7 @@ fn keeps_series(change: &Change) -> bool {
         | Change::CreateRun(_)
         | Change::UpdateRun { .. }
         | Change::DeleteRunTag { .. }
+        | Change::EditRuns { edit: RunsEdit::Tags { .. }, .. }
         | Change::LogInputs { .. }
         | Change::LogOutputs { .. }
         | Change::CreateExperiment { .. }

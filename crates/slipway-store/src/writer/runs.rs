@@ -15,13 +15,13 @@ pub(super) struct RunRow {
     /// Number of the row.
     pub(super) id: i64,
     pub(super) experiment: i64,
-    lifecycle: Lifecycle,
-    name: String,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) name: String,
     status: RunStatus,
 }
 
 /// The run, whatever its lifecycle.
-fn find(db: &Connection, run_id: &str) -> Result<RunRow> {
+pub(super) fn find(db: &Connection, run_id: &str) -> Result<RunRow> {
     let mut statement =
         db.prepare_cached("SELECT id, experiment, lifecycle, name, status FROM runs WHERE run_id = ?1")?;
     statement

@@ -2,9 +2,9 @@
 //!
 //! No row is read where the columns in memory hold the values, so that 100,000 runs cost a few milliseconds a column.
 
-use super::columns::sort_column;
-use super::{Reader, TableCell, TableQuery, scope};
-use crate::columns::{Column, Hit, Key, Shape};
+use super::columns::key_of;
+use super::{Reader, TableCell, TableQuery, needs_columns};
+use crate::columns::{Column, Hit, Shape};
 use crate::error::Result;
 use crate::search::parse;
 use crate::writer::as_number;
@@ -47,10 +47,8 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter, a sort key or a column that cannot be understood.
     pub fn run_matrix(&self, query: &TableQuery) -> Result<Matrix> {
-        if self.has_many_runs(&scope(&query.experiment_ids, query.view))?
-            && let Some(matrix) = self.matrix_from_columns(query)?
-        {
-            return Ok(matrix);
+        if needs_columns(query) || self.has_many_runs(&self.scope(query)?)? {
+            return self.matrix_from_columns(query);
         }
         let table = self.run_table(&TableQuery { shape: super::TableShape::Flat, ..query.clone() })?;
         let column =
@@ -62,28 +60,22 @@ impl Reader<'_> {
         })
     }
 
-    /// None when the query asks for what no column holds.
-    fn matrix_from_columns(&self, query: &TableQuery) -> Result<Option<Matrix>> {
-        let expr = parse(&query.filter)?;
-        let keys: Option<Vec<Key>> =
-            query.columns.iter().map(|column| sort_column(column).map(|(key, _)| key)).collect();
-        let (Some(keys), Some(search)) = (keys, self.column_search(query, expr.as_ref())?) else {
-            return Ok(None);
-        };
+    fn matrix_from_columns(&self, query: &TableQuery) -> Result<Matrix> {
+        let mut search = self.column_search(query, parse(&query.filter)?.as_ref())?;
+        let keys = query.columns.iter().map(|column| Ok(search.add_column(key_of(column)?.0)));
+        let places = keys.collect::<Result<Vec<usize>>>()?;
+        let matches = search.find(self.columns, self.db, self.committed)?;
         let window = query.offset..query.offset.saturating_add(query.limit);
-        let found = search.run(self.columns, self.db, self.committed, &Shape::Flat, window)?;
-        let snapshot = self.columns.view(self.db, self.committed, &keys)?;
+        let found = search.page(&matches, &Shape::Flat, window);
+        let snapshot = &matches.snapshot;
         let slot = |hit: &Hit| snapshot.base.slot(hit.id).map(|slot| slot as usize);
         let slots: Vec<usize> = found.page.iter().filter_map(slot).collect();
-        Ok(Some(Matrix {
+        let column = |place: &usize| MatrixColumn::from_column(&snapshot.columns[*place], &slots);
+        Ok(Matrix {
             run_ids: slots.iter().map(|slot| snapshot.base.run_ids[*slot].to_string()).collect(),
-            columns: snapshot
-                .columns
-                .iter()
-                .map(|column| MatrixColumn::from_column(column, &slots))
-                .collect(),
+            columns: places.iter().map(column).collect(),
             matching: found.matching as u64,
-        }))
+        })
     }
 }
 
