@@ -1248,7 +1248,7 @@ export interface components {
             /** @description Columns are even on a logarithmic x axis. */
             log_x?: boolean;
             /** @description Runs in `series` and `groups` together: at most 1000. */
-            series?: components["schemas"]["SeriesRef"][];
+            series: components["schemas"]["SeriesRef"][];
             /**
              * Format: double
              * @description 0: none. Otherwise how much, below 1; for what that means see `smoothing_kind`. It is computed over

@@ -148,9 +148,8 @@ impl Reader<'_> {
     /// # Errors
     /// Only what the database says.
     pub fn moved_folders(&self) -> Result<Vec<Folder>> {
-        let elsewhere = |uri: &str| {
-            format!("substr({uri}, 1, length(e.artifact_location)) <> e.artifact_location")
-        };
+        let elsewhere =
+            |uri: &str| format!("substr({uri}, 1, length(e.artifact_location)) <> e.artifact_location");
         let sql = format!(
             "SELECT 0, 1, r.run_id, r.artifact_uri FROM runs r JOIN experiments e ON e.id = r.experiment WHERE {} \
              UNION ALL SELECT 0, 2, l.model_id, l.artifact_location FROM logged_models l \

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct SeriesRequest {
     /// Runs in `series` and `groups` together: at most 1000.
-    #[serde(default)]
     pub series: Vec<SeriesRef>,
     /// Runs that are drawn as one line. They are numbered after `series`.
     #[serde(default)]
