@@ -6,7 +6,7 @@ use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
-use slipway_store::{Change, KeyValue, Store};
+use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -62,6 +62,7 @@ struct Inner {
     tickets: Tickets,
     trash: Work<Outcome>,
     undos: Undos,
+    run_messages: Renditions,
 }
 
 impl ServerState {
@@ -81,7 +82,9 @@ impl ServerState {
         events: EventBus,
     ) -> Self {
         let (tickets, trash, undos) = (Tickets::default(), Work::default(), Undos::default());
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash, undos }) }
+        let run_messages = Renditions::default();
+        let inner = Inner { config, store, artifacts, places, events, tickets, trash, undos, run_messages };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Facts about this start.
@@ -145,6 +148,11 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// Runs as MLflow's searches gave them lately.
+    pub(crate) fn run_messages(&self) -> &Renditions {
+        &self.inner.run_messages
     }
 
     pub(crate) fn undos(&self) -> &Undos {

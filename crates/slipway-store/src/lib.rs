@@ -72,8 +72,9 @@ pub use model::{
 };
 pub use reader::{
     ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
-    Groups, GroupsQuery, LoggedModelOrder, LoggedModelSearch, Matrix, MatrixColumn, Reader, Reduce, Search,
-    SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    Groups, GroupsQuery, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder, LoggedModelSearch,
+    Matrix, MatrixColumn, Reader, Reduce, Renditions, Search, SortKey, Table, TableCell, TableQuery,
+    TableRow, TableShape,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

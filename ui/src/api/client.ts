@@ -12,6 +12,8 @@ import type {
   ErrorCode,
   ExperimentList,
   GcReport,
+  Importance,
+  ImportanceRequest,
   Groups,
   GroupsRequest,
   Info,
@@ -29,6 +31,7 @@ import type {
   TrashWork,
   View,
 } from './types'
+import { decodeMatrix, type Matrix } from './matrix'
 import { decodeSeries, FrameReader, SeriesFormatError, type SeriesEntry } from './series'
 import { session } from './session.svelte'
 
@@ -144,6 +147,20 @@ export const api = {
   deleteRuns: (runIds: string[]) => json<Changed>('/runs/delete', 'POST', { run_ids: runIds }),
 
   restoreRuns: (runIds: string[]) => json<Changed>('/runs/restore', 'POST', { run_ids: runIds }),
+
+  /** Values of columns for many runs at once. */
+  async matrix(request: TableRequest, signal?: AbortSignal): Promise<Matrix> {
+    const response = await send('/runs/matrix', {
+      method: 'POST',
+      body: JSON.stringify(request),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    })
+    return decodeMatrix(await response.arrayBuffer())
+  },
+
+  importance: (request: ImportanceRequest, signal?: AbortSignal) =>
+    json<Importance>('/runs/importance', 'POST', request, signal),
 
   async series(request: SeriesRequest, signal?: AbortSignal): Promise<SeriesEntry[]> {
     const response = await send('/series', {

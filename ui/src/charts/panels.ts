@@ -3,9 +3,12 @@
 
 import ChartLine from '@lucide/svelte/icons/chart-line'
 import type { Component } from 'svelte'
-import type { ColumnInfo, TableRequest } from '../api/types'
+import type { ColumnInfo, ColumnRef, TableRequest } from '../api/types'
 import type { Panel, PanelKind, PanelSettings } from '../runset/panels'
 import type { RunsView } from '../runset/view'
+import { plotKinds } from './kinds/kinds'
+import type { KindHandle } from './kinds/plot'
+import { newPanelId } from './panel-id'
 import type { ChartGroup, ChartRun } from './group.svelte'
 
 /** The run set as charts see it. */
@@ -19,6 +22,10 @@ export interface PanelSet {
   known: ColumnInfo[]
   view: RunsView
   openRun: (runId: string) => void
+  /** Makes the run set's filter stricter; absent where there is no filter. */
+  narrow?: (filter: string) => void
+  /** Shows a column in the table; absent where there is no table. */
+  addColumn?: (ref: ColumnRef) => void
 }
 
 export interface PanelProps {
@@ -39,20 +46,11 @@ export interface PanelType {
   about: string
   icon: Component<{ size?: number | string; strokeWidth?: number | string }>
   /** Absent for lines, which the grid draws itself. */
-  load?: () => Promise<{ default: Component<PanelProps> }>
+  load?: () => Promise<{ default: Component<PanelProps, KindHandle> }>
   /** A component with the settings that only this kind has, shown in the popover beside the chart. */
   settings?: () => Promise<{ default: Component<PanelProps> }>
   /** A panel that shows something sensible for these runs. */
   create: (set: PanelSet) => Panel
-}
-
-/** An id that no panel of the view has. */
-export function newPanelId(set: PanelSet): string {
-  const taken = new Set(set.view.panels.map((panel) => panel.id))
-  for (let number = taken.size + 1; ; number++) {
-    const id = `p${number}`
-    if (!taken.has(id)) return id
-  }
 }
 
 export const registry: Partial<Record<PanelKind, PanelType>> = {
@@ -62,4 +60,5 @@ export const registry: Partial<Record<PanelKind, PanelType>> = {
     icon: ChartLine,
     create: (set) => ({ id: newPanelId(set), kind: 'line', refs: [] }),
   },
+  ...plotKinds,
 }

@@ -90,6 +90,12 @@ impl Columns {
         lock(&self.changes).committed()
     }
 
+    /// For each run and number, whether the run was surely not touched by any change after that number.
+    pub(crate) fn unchanged<'a>(&self, runs: impl Iterator<Item = Option<(&'a str, u64)>>) -> Vec<bool> {
+        let changes = lock(&self.changes);
+        runs.map(|run| run.is_some_and(|(run_id, number)| changes.is_unchanged(run_id, number))).collect()
+    }
+
     /// The runs and the columns of `keys` in the snapshot of `db`, before which `committed` was taken.
     pub(crate) fn view(&self, db: &Connection, committed: u64, keys: &[Key]) -> Result<View> {
         // The snapshot begins here at the latest, before it is asked which runs were changed.
