@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod files;
 mod guard;
+mod look;
 mod mlflow;
 mod places;
 mod serve;

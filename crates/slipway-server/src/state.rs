@@ -2,6 +2,7 @@
 
 use crate::events::EventBus;
 use crate::files::Tickets;
+use crate::look::Known;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
@@ -60,6 +61,7 @@ struct Inner {
     places: ArtifactPlaces,
     events: EventBus,
     tickets: Tickets,
+    known: Known,
     trash: Work<Outcome>,
     undos: Undos,
     run_messages: Renditions,
@@ -81,9 +83,11 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, trash, undos) = (Tickets::default(), Work::default(), Undos::default());
+        let (tickets, known) = (Tickets::default(), Known::default());
+        let (trash, undos) = (Work::default(), Undos::default());
         let run_messages = Renditions::default();
-        let inner = Inner { config, store, artifacts, places, events, tickets, trash, undos, run_messages };
+        let inner =
+            Inner { config, store, artifacts, places, events, tickets, known, trash, undos, run_messages };
         Self { inner: Arc::new(inner) }
     }
 
@@ -148,6 +152,11 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// Indexes of files that were looked at lately.
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     /// Runs as MLflow's searches gave them lately.

@@ -4,6 +4,7 @@ import type {
   ApiError,
   ArtifactLink,
   ArtifactList,
+  ArtifactLook,
   BulkDone,
   BulkRequest,
   Changed,
@@ -18,9 +19,18 @@ import type {
   GroupsRequest,
   Info,
   InspectReport,
+  LogList,
+  LogMatches,
+  LogPage,
+  LogRequest,
+  LogSearch,
+  PreviewPage,
+  PreviewRequest,
   PurgeReport,
   RunDetail,
   RunEdit,
+  RunLineage,
+  RunProblems,
   SeriesRequest,
   Span,
   Table,
@@ -196,8 +206,41 @@ export const api = {
     if (!frames.complete) throw new SeriesFormatError('the answer ends within a chart')
   },
 
-  artifacts: (runId: string, path: string) =>
-    json<ArtifactList>(`${runPath(runId)}/artifacts?path=${encodeURIComponent(path)}`),
+  artifacts: (runId: string, path: string, offset = 0, limit?: number) =>
+    json<ArtifactList>(
+      `${runPath(runId)}/artifacts?path=${encodeURIComponent(path)}&offset=${offset}` +
+        (limit === undefined ? '' : `&limit=${limit}`),
+    ),
+
+  /** What a file is, by its first bytes. */
+  lookAtArtifact: (runId: string, path: string) =>
+    json<ArtifactLook>(`${runPath(runId)}/artifacts/look?path=${encodeURIComponent(path)}`),
+
+  /** Rows of a table in a file. */
+  preview: (runId: string, request: PreviewRequest, signal?: AbortSignal) =>
+    json<PreviewPage>(`${runPath(runId)}/preview`, 'POST', request, signal),
+
+  /** Bytes `from..to` of an artifact; fewer at its end. */
+  async artifactRange(runId: string, path: string, from: number, to: number): Promise<ArrayBuffer> {
+    const response = await send(`${runPath(runId)}/artifacts/content?path=${encodeURIComponent(path)}`, {
+      headers: { Range: `bytes=${from}-${to - 1}` },
+    })
+    return response.arrayBuffer()
+  },
+
+  archiveLink: (runId: string, path: string) =>
+    json<ArtifactLink>('/artifacts/archive', 'POST', { run_id: runId, path }),
+
+  problems: (runId: string) => json<RunProblems>(`${runPath(runId)}/problems`),
+
+  lineage: (runId: string) => json<RunLineage>(`${runPath(runId)}/lineage`),
+
+  logs: (runId: string) => json<LogList>(`${runPath(runId)}/logs`),
+
+  log: (runId: string, request: LogRequest) => json<LogPage>(`${runPath(runId)}/log`, 'POST', request),
+
+  searchLog: (runId: string, request: LogSearch, signal?: AbortSignal) =>
+    json<LogMatches>(`${runPath(runId)}/log/search`, 'POST', request, signal),
 
   /** Bytes of an artifact, at most `limit` of them. */
   async artifactBytes(

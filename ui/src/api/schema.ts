@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/artifacts/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An address of all files below a folder as one zip archive, for about an hour. */
+        post: operations["link_archive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/artifacts/link": {
         parameters: {
             query?: never;
@@ -247,6 +264,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/{run_id}/artifacts/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a file is, by its first bytes. */
+        get: operations["look_at_artifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of registered models that come from a run. */
+        get: operations["get_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lines of a log, by number or from its end. Any file of the run can be read as lines. */
+        post: operations["read_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/log/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lines of a log that match, by number. */
+        post: operations["search_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The logs of a run. */
+        get: operations["list_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/{run_id}/metrics": {
         parameters: {
             query?: never;
@@ -256,6 +358,40 @@ export interface paths {
         };
         /** Points of one metric at full resolution, by step and then by time. */
         get: operations["get_metric_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Some rows of a table in a file. */
+        post: operations["preview_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What went wrong in a run first, and what its log says at the end. */
+        get: operations["get_problems"];
         put?: never;
         post?: never;
         delete?: never;
@@ -579,6 +715,12 @@ export interface components {
             message: string;
             span?: components["schemas"]["Span"] | null;
         };
+        /** @description Asks for an address of all files below a folder, as one archive. */
+        ArchiveLinkRequest: {
+            /** @description Empty: all of the run's files. */
+            path?: string;
+            run_id: string;
+        };
         ArtifactEntry: {
             is_dir: boolean;
             name: string;
@@ -601,9 +743,30 @@ export interface components {
             run_id: string;
         };
         ArtifactList: {
-            /** @description Folders first, then by name. */
+            /** @description Folders first, then by name; those of the page that was asked for. */
             entries: components["schemas"]["ArtifactEntry"][];
             root_uri: string;
+            /**
+             * Format: int64
+             * @description How many there are in the folder.
+             */
+            total: number;
+        };
+        /** @description A file, by its first bytes and not only by its name. */
+        ArtifactLook: {
+            /** @description What the bytes are, in words, when that is known. */
+            found?: string | null;
+            /** @description It starts like a table in JSON. */
+            is_json_table: boolean;
+            /** @description Why it is not shown as its name says; absent when it is what it claims. */
+            mismatch?: string | null;
+            /** Format: int64 */
+            modified_ms: number;
+            path: string;
+            /** @description How it can be shown. */
+            preview: components["schemas"]["Preview"];
+            /** Format: int64 */
+            size_bytes: number;
         };
         /**
          * Format: binary
@@ -1072,6 +1235,128 @@ export interface components {
          * @enum {string}
          */
         Lifecycle: "active" | "deleted";
+        LineageVersion: {
+            aliases: string[];
+            /** @description Logged model it was made of. */
+            model_id?: string | null;
+            name: string;
+            source: string;
+            /** Format: int64 */
+            version: number;
+        };
+        LogFile: {
+            /** Format: int64 */
+            modified_ms: number;
+            path: string;
+            /** Format: int64 */
+            size_bytes: number;
+        };
+        /** @description What to find in a log. */
+        LogFind: {
+            /** @enum {string} */
+            kind: "errors";
+        } | {
+            /** @enum {string} */
+            kind: "text";
+            matches_case?: boolean;
+            text: string;
+        } | {
+            /** @enum {string} */
+            kind: "regex";
+            matches_case?: boolean;
+            pattern: string;
+        };
+        LogLine: {
+            /** @description It was written over by carriage returns, as progress bars are; `text` is the last state. */
+            is_rewritten?: boolean;
+            /**
+             * Format: int64
+             * @description Bytes in the middle of a very long line that are not in `text`.
+             */
+            left_out_bytes?: number;
+            /** @description With escape sequences for colours. What is not UTF-8 is replaced. */
+            text: string;
+        };
+        /** @description The files of a run that are logs: what lies below `logs/`, and names that end with `.log`. */
+        LogList: {
+            /** @description What tells most first: the standard streams, then by name. */
+            files: components["schemas"]["LogFile"][];
+            /** @description There are more files than were looked through. */
+            truncated: boolean;
+        };
+        LogMatches: {
+            /** Format: int64 */
+            line_count: number;
+            /** @description Numbers of the lines that match. */
+            lines: number[];
+            /**
+             * Format: int64
+             * @description Where to go on, when the limit or the time was reached.
+             */
+            next_line?: number | null;
+        };
+        LogPage: {
+            /** @description The last line of the file has no line feed yet. */
+            ends_open: boolean;
+            /**
+             * Format: int64
+             * @description Number of the first of `lines`; absent for last lines that are not counted yet.
+             */
+            first_line?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes whose lines are counted. Less than the size while a very large file is read for the first time; ask
+             *     again to go on.
+             */
+            indexed_bytes: number;
+            /**
+             * Format: int64
+             * @description Lines among the indexed bytes.
+             */
+            line_count: number;
+            lines: components["schemas"]["LogLine"][];
+            /** Format: int64 */
+            modified_ms: number;
+            /** Format: int64 */
+            size_bytes: number;
+        };
+        LogProblem: {
+            file: components["schemas"]["LogFile"];
+            /**
+             * Format: int64
+             * @description Number of the first of the lines, from 0.
+             */
+            line: number;
+            lines: string[];
+        };
+        /** @description Which lines of a log. */
+        LogRequest: {
+            /**
+             * Format: int64
+             * @description How many lines; at most 2,000.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Number of the first line, from 0. Absent: the last lines.
+             */
+            first_line?: number | null;
+            path: string;
+        };
+        LogSearch: {
+            find?: components["schemas"]["LogFind"];
+            /**
+             * Format: int64
+             * @description Number of the line to start at, from 0.
+             */
+            from_line?: number;
+            /**
+             * Format: int64
+             * @description How many lines; at most 10,000.
+             */
+            limit: number;
+            path: string;
+        };
         /** @description Points of one metric of one run at full resolution, by step and then by time. */
         MetricHistory: {
             /** @description What to send as `after` to get the points that follow; absent at the end. */
@@ -1128,8 +1413,55 @@ export interface components {
         NewExperiment: {
             name: string;
         };
+        NonFinite: {
+            metric: string;
+            /**
+             * Format: int64
+             * @description Further metrics that have such values.
+             */
+            others: number;
+            /** Format: int64 */
+            step: number;
+        };
         /** @enum {string} */
-        Preview: "none" | "image" | "text" | "csv" | "json" | "html" | "audio" | "video" | "pdf";
+        Preview: "none" | "image" | "text" | "csv" | "json" | "html" | "audio" | "video" | "pdf" | "parquet" | "notebook" | "markdown";
+        PreviewColumn: {
+            name: string;
+            /** @description As the file says it; empty when it does not. */
+            type: string;
+        };
+        PreviewPage: {
+            columns: components["schemas"]["PreviewColumn"][];
+            /** @description False while the rows are still being counted; ask again to go on. */
+            is_complete: boolean;
+            /**
+             * Format: int64
+             * @description Columns that are not shown.
+             */
+            left_out_columns: number;
+            /** @description Cells are texts; absent where there is no value. Long ones are cut. */
+            rows: (string | null)[][];
+            /**
+             * Format: int64
+             * @description Rows that are known to be there. Less than all while a very large file is read for the first time.
+             */
+            total_rows: number;
+        };
+        /** @description Asks for some rows of a table. */
+        PreviewRequest: {
+            format: components["schemas"]["TableFormat"];
+            /**
+             * Format: int64
+             * @description At most 1,000.
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Rows before the page.
+             */
+            offset?: number;
+            path: string;
+        };
         /** @description What was, or would be, deleted for ever. */
         PurgeReport: {
             /**
@@ -1197,10 +1529,27 @@ export interface components {
         RunIds: {
             run_ids: string[];
         };
+        /** @description What came out of a run and is registered. */
+        RunLineage: {
+            /** @description There are more versions. */
+            truncated: boolean;
+            /** @description Versions of registered models that say they come from this run, newest first; at most 200. */
+            versions: components["schemas"]["LineageVersion"][];
+        };
         RunLink: {
             name: string;
             run_id: string;
             state: components["schemas"]["RunState"];
+        };
+        /** @description What went wrong in a run first, and what its log says at the end. */
+        RunProblems: {
+            /**
+             * Format: int32
+             * @description Exit code of the command, when it is not 0.
+             */
+            exit_code?: number | null;
+            log?: components["schemas"]["LogProblem"] | null;
+            non_finite?: components["schemas"]["NonFinite"] | null;
         };
         /**
          * @description State of a run, in the one vocabulary for everything that executes.
@@ -1315,6 +1664,8 @@ export interface components {
              */
             total: number;
         };
+        /** @enum {string} */
+        TableFormat: "csv" | "parquet" | "json";
         /** @description Asks for a window of the runs table. The server filters, sorts, pages and projects. */
         TableRequest: {
             /** @description Whether archived runs are there, too: those whose tag `slipway.archived` is `true`. */
@@ -1506,6 +1857,37 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    link_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveLinkRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactLink"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     link_artifact: {
         parameters: {
             query?: never;
@@ -1950,6 +2332,10 @@ export interface operations {
     list_artifacts: {
         parameters: {
             query?: {
+                /** @description Entries of the page; all when absent. */
+                limit?: number;
+                /** @description Entries before the page. */
+                offset?: number;
                 /** @description Relative to the run's artifacts, with `/`. Empty: all of them. */
                 path?: string;
             };
@@ -2019,6 +2405,162 @@ export interface operations {
             };
         };
     };
+    look_at_artifact: {
+        parameters: {
+            query?: {
+                /** @description Relative to the run's artifacts, with `/`. Empty: all of them. */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactLook"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunLineage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    read_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    search_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogSearch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogMatches"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_logs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     get_metric_history: {
         parameters: {
             query: {
@@ -2043,6 +2585,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MetricHistory"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    preview_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_problems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunProblems"];
                 };
             };
             default: {

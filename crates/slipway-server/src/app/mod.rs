@@ -19,10 +19,14 @@ mod experiments;
 mod importance;
 mod info;
 mod inspect;
+mod lineage;
+mod logs;
 mod matrix;
 mod metrics;
 mod openapi;
 mod plot;
+mod preview;
+mod problems;
 mod run_detail;
 mod runs_table;
 mod series;
@@ -75,6 +79,14 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(artifacts::list_artifacts))
         .routes(routes!(artifacts::get_artifact))
         .routes(routes!(artifacts::link_artifact))
+        .routes(routes!(artifacts::link_archive))
+        .routes(routes!(preview::look_at_artifact))
+        .routes(routes!(preview::preview_table))
+        .routes(routes!(problems::get_problems))
+        .routes(routes!(lineage::get_lineage))
+        .routes(routes!(logs::list_logs))
+        .routes(routes!(logs::read_log))
+        .routes(routes!(logs::search_log))
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(metrics::get_metric_history))
         .routes(routes!(plot::draw_plot))

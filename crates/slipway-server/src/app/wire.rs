@@ -6,14 +6,18 @@
 
 mod bulk;
 mod groups;
+mod logs;
 mod plots;
+mod preview;
 mod series;
 mod suggest;
 mod trash;
 
 pub use bulk::*;
 pub use groups::*;
+pub use logs::*;
 pub use plots::*;
+pub use preview::*;
 pub use series::*;
 pub use suggest::*;
 pub use trash::*;
@@ -446,8 +450,10 @@ pub struct Changed {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactList {
     pub root_uri: String,
-    /// Folders first, then by name.
+    /// Folders first, then by name; those of the page that was asked for.
     pub entries: Vec<ArtifactEntry>,
+    /// How many there are in the folder.
+    pub total: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -473,11 +479,23 @@ pub enum Preview {
     Audio,
     Video,
     Pdf,
+    Parquet,
+    Notebook,
+    Markdown,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactLinkRequest {
     pub run_id: String,
+    pub path: String,
+}
+
+/// Asks for an address of all files below a folder, as one archive.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ArchiveLinkRequest {
+    pub run_id: String,
+    /// Empty: all of the run's files.
+    #[serde(default)]
     pub path: String,
 }
 

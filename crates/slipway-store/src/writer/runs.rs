@@ -193,13 +193,14 @@ pub(super) fn put_tag(
     tag: &KeyValue,
 ) -> Result<()> {
     let name = names.intern(db, &tag.key)?;
-    let replaced = db
-        .prepare_cached("UPDATE run_tags SET value = ?3 WHERE run = ?1 AND name = ?2")?
+    let added = db
+        .prepare_cached("INSERT INTO run_tags (run, name, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
         .execute(params![run, name, tag.value])?;
-    if replaced == 0 {
-        db.prepare_cached("INSERT INTO run_tags (run, name, value) VALUES (?1, ?2, ?3)")?
-            .execute(params![run, name, tag.value])?;
+    if added > 0 {
         keys::added(db, experiment, ColumnKind::Tag, name, None, false)?;
+    } else {
+        db.prepare_cached("UPDATE run_tags SET value = ?3 WHERE run = ?1 AND name = ?2")?
+            .execute(params![run, name, tag.value])?;
     }
     match tag.key.as_str() {
         RUN_NAME_TAG => {
