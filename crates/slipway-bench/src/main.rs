@@ -7,6 +7,7 @@ mod bodies;
 mod http;
 mod load;
 mod machine;
+mod many_runs;
 mod proc;
 mod random;
 mod report;
@@ -37,6 +38,10 @@ struct Cli {
 enum What {
     /// Runs, metrics, search, histories and artifacts, beside `mlflow server`
     Tracking(Tracking),
+    /// Logs many runs with very many columns to a server that runs, for measuring the runs table
+    FillRuns(many_runs::Fill),
+    /// Times what the runs table asks of a server that `fill-runs` filled
+    AskRuns(many_runs::Ask),
 }
 
 #[derive(Args)]
@@ -68,8 +73,11 @@ struct Tracking {
 }
 
 fn main() -> Result<()> {
-    let What::Tracking(options) = Cli::parse().what;
-    tracking(&options)
+    match Cli::parse().what {
+        What::Tracking(options) => tracking(&options),
+        What::FillRuns(options) => many_runs::fill(&options),
+        What::AskRuns(options) => many_runs::ask(&options),
+    }
 }
 
 fn tracking(options: &Tracking) -> Result<()> {

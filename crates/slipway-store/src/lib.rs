@@ -73,8 +73,8 @@ pub use model::{
 pub use reader::{
     ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
     Groups, GroupsQuery, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder, LoggedModelSearch,
-    Matrix, MatrixColumn, Reader, Reduce, Renditions, Search, SortKey, Table, TableCell, TableQuery,
-    TableRow, TableShape,
+    Matrix, MatrixColumn, Reader, Reduce, Renditions, Search, SortKey, Suggestion, SuggestionKind,
+    Suggestions, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

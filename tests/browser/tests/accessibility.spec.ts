@@ -38,7 +38,7 @@ for (const theme of ['light', 'dark'] as const) {
       await expect(page.getByRole('searchbox', { name: 'Find a column' })).toBeVisible()
       expect(await faultsOf(page)).toEqual([])
       await page.keyboard.press('Escape')
-      await page.getByRole('textbox', { name: 'Filter runs' }).fill('nonsense ==')
+      await page.getByRole('combobox', { name: 'Filter runs' }).fill('nonsense ==')
       await expect(page.locator('#filter-problem')).toBeVisible()
       expect(await faultsOf(page)).toEqual([])
     })

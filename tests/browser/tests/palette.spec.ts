@@ -1,7 +1,7 @@
 import { expect, experimentId, open, test } from './slipway'
 
-
-const query = (page: import('@playwright/test').Page) => page.getByRole('combobox', { name: 'Search or run a command' })
+const query = (page: import('@playwright/test').Page) =>
+  page.getByRole('combobox', { name: 'Search or run a command' })
 
 test('the palette has the actions of the open screen with their keys, and runs them', async ({ page }) => {
   await open(page, '/runs')

@@ -21,7 +21,7 @@ test('keys: sheet, panes, theme and density', async ({ page }) => {
   await expect(page.getByRole('dialog')).toContainText('Focus the filter')
   await page.keyboard.press('Escape')
   await page.keyboard.press('/')
-  await expect(page.getByRole('textbox', { name: 'Filter runs' })).toBeFocused()
+  await expect(page.getByRole('combobox', { name: 'Filter runs' })).toBeFocused()
   const before = await page.evaluate(() => document.activeElement?.closest('[data-pane]')?.className)
   await page.keyboard.press('F6')
   expect(await page.evaluate(() => document.activeElement?.closest('[data-pane]')?.className)).not.toBe(

@@ -35,7 +35,7 @@ const OF_A_SERVER: [&str; 11] = [
 pub(crate) const KINDS: usize = ROUND.len();
 
 /// The writes of one round, in order; their names are for messages.
-const ROUND: [&str; 50] = [
+const ROUND: [&str; 54] = [
     "experiments/create",
     "experiments/set-experiment-tag",
     "experiments/set-experiment-tag 2",
@@ -82,6 +82,10 @@ const ROUND: [&str; 50] = [
     "own run edit",
     "own runs delete",
     "own runs restore",
+    "own runs bulk tag",
+    "own runs bulk move",
+    "own runs bulk move back",
+    "own runs bulk untag",
     "experiments/delete",
     "experiments/restore",
     "logged-models delete",
@@ -127,8 +131,11 @@ impl Client {
         // What it is done to is looked up by name: whoever made it may have gone without the answer.
         let at = self.done % ROUND.len();
         let experiment = if at == 0 { String::new() } else { self.experiment(server)? };
-        let run = if at < 6 { String::new() } else { self.run(server)? };
-        let model = if at < 12 { String::new() } else { self.model(server)? };
+        // While it is moved, the run and its model are not where they are looked for.
+        let is_moved = kind.starts_with("own runs bulk move");
+        let run = if at < 6 || is_moved { String::new() } else { self.run(server)? };
+        let model = if at < 12 || is_moved { String::new() } else { self.model(server)? };
+        let marked = json!({ "query": { "filter": format!("tags.corner = '{}'", self.name("corner")) } });
         let name = self.name("ship");
         let renamed = format!("{name} renamed");
         let tags = json!([{ "key": "a", "value": "1" }, { "key": "b", "value": "2" }]);
@@ -257,6 +264,20 @@ impl Client {
             }
             "own runs delete" => own("POST", "/runs/delete", json!({ "run_ids": [run] })),
             "own runs restore" => own("POST", "/runs/restore", json!({ "run_ids": [run] })),
+            "own runs bulk tag" => {
+                let tags = json!({ "corner": self.name("corner"), "slipway.archived": "false" });
+                let action = json!({ "kind": "set_tags", "tags": tags });
+                own("POST", "/runs/bulk", json!({ "target": { "run_ids": [run] }, "action": action }))
+            }
+            "own runs bulk move" | "own runs bulk move back" => {
+                let to = if kind.ends_with("back") { experiment } else { "0".to_owned() };
+                let action = json!({ "kind": "move", "experiment_id": to });
+                own("POST", "/runs/bulk", json!({ "target": marked, "action": action }))
+            }
+            "own runs bulk untag" => {
+                let action = json!({ "kind": "remove_tags", "keys": ["corner", "slipway.archived"] });
+                own("POST", "/runs/bulk", json!({ "target": marked, "action": action }))
+            }
             "experiments/delete" | "experiments/restore" => {
                 post(kind, json!({ "experiment_id": experiment }))
             }

@@ -33,6 +33,8 @@ import type {
   RunProblems,
   SeriesRequest,
   Span,
+  Suggestions,
+  SuggestRequest,
   Table,
   TableRequest,
   TrashIds,
@@ -142,6 +144,8 @@ export const api = {
     json<Groups>('/runs/groups', 'POST', request, signal),
   differing: (request: TableRequest, signal?: AbortSignal) =>
     json<Differing>('/runs/differing', 'POST', request, signal),
+  suggest: (request: SuggestRequest, signal?: AbortSignal) =>
+    json<Suggestions>('/runs/suggest', 'POST', request, signal),
   bulk: (request: BulkRequest) => json<BulkDone>('/runs/bulk', 'POST', request),
   undoBulk: (undo: string) => json<Changed>('/runs/bulk/undo', 'POST', { undo }),
 

@@ -548,6 +548,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What could stand at a place of a filter: keys, operators that fit the key, and values that runs have, the most
+         *     frequent first.
+         */
+        post: operations["suggest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/table": {
         parameters: {
             query?: never;
@@ -1635,6 +1655,39 @@ export interface components {
             end: number;
             /** Format: int32 */
             start: number;
+        };
+        Suggestion: {
+            /**
+             * Format: int64
+             * @description Runs that carry the key or have the value.
+             */
+            count?: number | null;
+            /** @description A few words on it; may be empty. */
+            detail: string;
+            kind: components["schemas"]["SuggestionKind"];
+            /** @description What to put there, quoted where that is needed. */
+            text: string;
+        };
+        /** @enum {string} */
+        SuggestionKind: "attribute" | "param" | "metric" | "tag" | "operator" | "value" | "keyword";
+        /** @description What can replace the text between `from` and `to`, which are in UTF-16 code units; the best first. */
+        Suggestions: {
+            /** Format: int32 */
+            from: number;
+            items: components["schemas"]["Suggestion"][];
+            /** Format: int32 */
+            to: number;
+        };
+        SuggestRequest: {
+            /**
+             * Format: int32
+             * @description Where the cursor stands, in UTF-16 code units. Absent: at the end.
+             */
+            cursor?: number | null;
+            /** @description Whose keys and values are known. Empty: all active experiments. */
+            experiment_ids?: string[];
+            /** @description The filter as far as it is written. */
+            text?: string;
         };
         Table: {
             /**
@@ -2895,6 +2948,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    suggest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuggestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
                 };
             };
             default: {

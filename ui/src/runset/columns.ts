@@ -37,7 +37,7 @@ export const sameColumn = (a: ColumnRef, b: ColumnRef): boolean => a.kind === b.
 
 /** One column may be shown with several reducers, so they count here. */
 export const columnId = (ref: ColumnRef): string =>
-  `${ref.kind}:${ref.key}:${ref.kind === 'metric' ? (ref.reduce ?? 'last') : ''}`
+  `${ref.kind}:${ref.key}:${ref.kind === 'metric' ? (ref.reduce ?? 'last') : ''}${ref.step ?? ''}`
 
 const MOST_METRICS = 6
 const MOST_PARAMS = 5
@@ -76,4 +76,31 @@ export function automaticColumns(
   refs.push({ kind: 'attribute', key: 'duration_ms' })
   if (manyExperiments) refs.push({ kind: 'attribute', key: 'experiment' })
   return refs.map((ref) => ({ ref, width: defaultWidth(ref), pinned: false }))
+}
+
+/** More columns than anybody reads, and fewer than a table can have. */
+const MOST_DIFFERING = 400
+
+/**
+ * The columns in which runs differ: of those that somebody chose, or, where nobody did, every param and metric besides
+ * the run's own.
+ */
+export function differingColumns(
+  columns: Column[],
+  differing: ColumnRef[],
+  automatic: boolean,
+  directions: Record<string, Direction> = {},
+): Column[] {
+  const ids = new Set(differing.map((ref) => `${ref.kind}:${ref.key}`))
+  const kept = columns.filter(({ ref }) => ids.has(`${ref.kind}:${ref.key}`))
+  if (!automatic) return kept
+  const added = differing
+    .filter(({ kind }) => kind === 'param' || kind === 'metric')
+    .filter((ref) => !kept.some((column) => sameColumn(column.ref, ref)))
+    .map((ref): ColumnRef => {
+      if (ref.kind !== 'metric') return { kind: ref.kind, key: ref.key }
+      return { kind: 'metric', key: ref.key, reduce: bestReduce(ref.key, directions) ?? 'last' }
+    })
+  const more = added.map((ref) => ({ ref, width: defaultWidth(ref), pinned: false }))
+  return [...kept, ...more].slice(0, MOST_DIFFERING)
 }

@@ -139,7 +139,8 @@ export function parseAxis(text: string | undefined): Axis {
 /** `m:val%2Floss:min`: what a column names, with its parts escaped. */
 export function printRef(ref: ColumnRef): string {
   const kind = ref.kind.charAt(0)
-  const reduce = ref.kind === 'metric' && ref.reduce && ref.reduce !== 'last' ? `:${ref.reduce}` : ''
+  const step = ref.reduce === 'at' ? (ref.step ?? 0) : ''
+  const reduce = ref.kind === 'metric' && ref.reduce && ref.reduce !== 'last' ? `:${ref.reduce}${step}` : ''
   return `${kind}:${encodeURIComponent(ref.key)}${reduce}`
 }
 
@@ -154,6 +155,8 @@ export function parseRef(text: string): ColumnRef | null {
     return null
   }
   if (kind !== 'metric') return { kind, key: plain }
+  const at = /^at(-?\d{1,15})$/.exec(reduce ?? '')?.[1]
+  if (at !== undefined) return { kind, key: plain, reduce: 'at', step: Number(at) }
   return { kind, key: plain, reduce: REDUCERS.find((name) => name === reduce) ?? 'last' }
 }
 

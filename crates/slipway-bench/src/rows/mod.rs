@@ -169,7 +169,7 @@ fn limit(server: &Server, sizes: &Sizes) -> Duration {
 }
 
 /// The id of the run in the answer to its creation.
-fn run_id_in(body: &[u8]) -> Option<&str> {
+pub(crate) fn run_id_in(body: &[u8]) -> Option<&str> {
     const NAME: &[u8] = b"\"run_id\"";
     let at = body.windows(NAME.len()).position(|window| window == NAME)? + NAME.len();
     let rest = std::str::from_utf8(&body[at..]).ok()?;
@@ -227,7 +227,7 @@ fn fill_mlflow(
 }
 
 /// An id for a run that is put into MLflow's database.
-fn made_up_run_id(number: u64) -> String {
+pub(crate) fn made_up_run_id(number: u64) -> String {
     let mut sequence = crate::random::Sequence::new(number);
     format!("{:016x}{:016x}", sequence.next(), sequence.next())
 }

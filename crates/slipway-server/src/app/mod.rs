@@ -30,6 +30,7 @@ mod problems;
 mod run_detail;
 mod runs_table;
 mod series;
+mod suggest;
 mod trash;
 
 pub use openapi::openapi;
@@ -66,6 +67,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(runs_table::query_runs))
         .routes(routes!(runs_table::query_groups))
         .routes(routes!(runs_table::list_differing))
+        .routes(routes!(suggest::suggest))
         .routes(routes!(bulk::edit_runs))
         .routes(routes!(bulk::undo_edit))
         .routes(routes!(matrix::query_matrix))
@@ -133,5 +135,7 @@ fn experiment_id(text: &str) -> ApiResult<i64> {
     text.parse().map_err(|_| ApiFailure::invalid(format!("{text:?} is not the id of an experiment")))
 }
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;

@@ -137,6 +137,26 @@ impl Matches {
         found.into_iter().collect()
     }
 
+    /// The different texts that runs that match have in a column, with their numbers; none in a column of numbers.
+    pub(crate) fn texts(&self, column: usize) -> Vec<(&str, u64)> {
+        let Column::Texts(texts) = &*self.snapshot.columns[column] else { return Vec::new() };
+        let mut counts = vec![0; texts.list.texts.len() + 1];
+        let codes = texts.codes.iter().zip(&self.matched).filter(|(_, matched)| **matched);
+        codes.for_each(|(code, _)| counts[*code as usize] += 1);
+        let counted = texts.list.texts.iter().zip(&counts[1..]).filter(|(_, count)| **count > 0);
+        counted.map(|(text, count)| (&**text, *count)).collect()
+    }
+
+    /// The finite numbers that runs that match have in a column, smallest first; none in a column of texts.
+    pub(crate) fn numbers(&self, column: usize) -> Vec<f64> {
+        let Column::Numbers(numbers) = &*self.snapshot.columns[column] else { return Vec::new() };
+        let matching = numbers.iter().zip(&self.matched).filter(|(_, matched)| **matched);
+        let mut found: Vec<f64> =
+            matching.filter_map(|(number, _)| number.get()).filter(|number| number.is_finite()).collect();
+        found.sort_unstable_by(f64::total_cmp);
+        found
+    }
+
     /// True when the runs that match do not all have the same value in a column, or none.
     pub(crate) fn differ(&self, column: usize) -> bool {
         fn any_two<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {

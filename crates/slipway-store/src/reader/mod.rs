@@ -9,11 +9,13 @@ mod logged_models;
 mod registry;
 mod renditions;
 mod runs;
+mod suggest;
 mod table;
 mod trash;
 
 pub use lent::{LentInfo, LentPoints, LentRun, LentTexts};
 pub use renditions::Renditions;
+pub use suggest::{Suggestion, SuggestionKind, Suggestions};
 pub use table::{
     ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
     Groups, GroupsQuery, Matrix, MatrixColumn, Reduce, SortKey, Table, TableCell, TableQuery, TableRow,

@@ -19,6 +19,26 @@ pub(crate) fn parse_date(text: &str) -> Option<i64> {
     Some(midnight_ms + time.map_or(Some(0), time_of_day)?)
 }
 
+/// The day on which a moment lies in UTC, as `2026-11-01`; none for years that are not written with four digits.
+pub(crate) fn date_of(at_ms: i64) -> Option<String> {
+    let day = at_ms.div_euclid(86_400_000);
+    if !(days_since_1970(1000, 1, 1)..days_since_1970(10_000, 1, 1)).contains(&day) {
+        return None;
+    }
+    // Never too late, and a few years too early at most.
+    let mut year = if day < 0 { 1969 + day.div_euclid(365) } else { 1970 + day / 366 };
+    while days_since_1970(year + 1, 1, 1) <= day {
+        year += 1;
+    }
+    let mut rest = day - days_since_1970(year, 1, 1);
+    let mut month = 1;
+    while rest >= days_in(year, month) {
+        rest -= days_in(year, month);
+        month += 1;
+    }
+    Some(format!("{year}-{month:02}-{:02}", rest + 1))
+}
+
 /// Milliseconds after midnight UTC of `HH:MM[:SS[.fff]]` with an optional zone.
 fn time_of_day(text: &str) -> Option<i64> {
     let (clock, zone_minutes) = match text.find(['Z', 'z', '+', '-']) {
@@ -83,6 +103,14 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_are_written_as_they_are_read() {
+        for text in ["1970-01-01", "1969-12-31", "2000-02-29", "2026-11-23", "9999-12-31", "1000-01-01"] {
+            assert_eq!(date_of(parse_date(text).unwrap() + 86_399_999).as_deref(), Some(text));
+        }
+        assert_eq!((date_of(i64::MAX), date_of(-62_135_596_800_000)), (None, None));
+    }
 
     #[test]
     fn dates_are_read_as_people_write_them() {

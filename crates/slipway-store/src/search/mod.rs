@@ -52,6 +52,7 @@
 //! 50 levels of nesting, 200 conditions, 30,000 values in lists, 10,000 bytes in a pattern, 2 MiB in a filter.
 //! Beyond them there is an error that says so.
 
+mod cursor;
 mod date;
 mod entity;
 mod lexer;
@@ -61,13 +62,16 @@ mod render;
 mod sql;
 mod test;
 
+pub(crate) use cursor::{Cursor, quoted_key, quoted_text};
+pub(crate) use date::date_of;
 #[cfg(test)]
 pub(crate) use date::parse_date;
 pub(crate) use entity::{
-    Entity, Experiments, LoggedModels, RegisteredModels, RunAttribute, RunField, Runs, Versions,
-    in_dataset_rows, in_datasets,
+    Entity, Experiments, LoggedModels, RUN_ATTRIBUTES, RegisteredModels, RunAttribute, RunField, Runs,
+    Versions, in_dataset_rows, in_datasets,
 };
 pub use order::{OrderKey, parse_order};
+pub(crate) use parser::Expect;
 pub use parser::{Clause, Expr, Field, Op, Value, parse};
 pub use render::excerpt;
 pub(crate) use sql::{Where, compile, compile_expr};

@@ -152,7 +152,7 @@ pub fn parse(text: &str) -> Result<Option<Expr>, SearchError> {
             0..text.len(),
         ));
     }
-    let mut parser = Parser { text, tokens: lex(text)?, next: 0, depth: 0, clauses: 0, values: 0 };
+    let mut parser = Parser::new(text)?;
     let expr = parser.or()?;
     match parser.tokens.get(parser.next) {
         None => Ok(Some(expr)),
@@ -172,9 +172,76 @@ struct Parser<'a> {
     clauses: usize,
     /// Entries of IN lists.
     values: usize,
+    /// What would have to follow, where the text ends too early.
+    awaited: Option<Expect>,
+    /// What was read last of a comparison.
+    field: Option<Field>,
+    op: Option<Op>,
 }
 
-impl Parser<'_> {
+/// What fits at a place of a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    Field,
+    /// In quotes, after `entity.`.
+    Key,
+    Operator,
+    /// After IS.
+    Null,
+    Value,
+    ListOpen,
+    ListValue,
+    ListNext,
+    /// A closing parenthesis, AND or OR.
+    Close,
+    /// AND or OR.
+    Join,
+}
+
+impl Expect {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Field => "a field such as metrics.loss, params.lr, tags.team or status",
+            Self::Key => "a key in backticks or double quotes",
+            Self::Operator => "a comparison such as =, !=, <, LIKE or IS NULL",
+            Self::Null => "NULL or NOT NULL",
+            Self::Value => "a number or a text in quotes",
+            Self::ListOpen => "a list in parentheses, such as ('a', 'b')",
+            Self::ListValue => "a text in quotes",
+            Self::ListNext => "a comma or a closing parenthesis",
+            Self::Close => "a closing parenthesis",
+            Self::Join => "AND, OR or the end of the filter",
+        }
+    }
+}
+
+/// What would have to follow the beginning of a filter, with the field and the operator of the comparison it is in;
+/// none when the beginning is wrong already.
+pub(super) fn awaited(beginning: &str) -> Option<(Expect, Option<Field>, Option<Op>)> {
+    let mut parser = Parser::new(beginning).ok()?;
+    let expect = match parser.or() {
+        Ok(_) if parser.next == parser.tokens.len() => Expect::Join,
+        Ok(_) => return None,
+        Err(_) => parser.awaited?,
+    };
+    Some((expect, parser.field, parser.op))
+}
+
+impl<'a> Parser<'a> {
+    fn new(text: &'a str) -> Result<Self, SearchError> {
+        Ok(Self {
+            text,
+            tokens: lex(text)?,
+            next: 0,
+            depth: 0,
+            clauses: 0,
+            values: 0,
+            awaited: None,
+            field: None,
+            op: None,
+        })
+    }
+
     fn or(&mut self) -> Result<Expr, SearchError> {
         let mut parts = vec![self.and()?];
         while self.take_keyword("OR") {
@@ -205,7 +272,7 @@ impl Parser<'_> {
         } else if self.take(&Kind::Open) {
             let inner = self.or()?;
             if !self.take(&Kind::Close) {
-                return Err(self.unexpected("a closing parenthesis"));
+                return Err(self.unexpected(Expect::Close));
             }
             inner
         } else {
@@ -231,7 +298,9 @@ impl Parser<'_> {
         }
         let field = self.field()?;
         let op_start = self.here();
+        self.field = Some(field.clone());
         let op = self.op(&field)?;
+        self.op = Some(op);
         let op_span = op_start.start..self.tokens[self.next - 1].span.end;
         let value_start = self.here().start;
         let value = match op {
@@ -245,7 +314,7 @@ impl Parser<'_> {
 
     fn field(&mut self) -> Result<Field, SearchError> {
         let Some(token) = self.tokens.get(self.next).cloned() else {
-            return Err(self.unexpected("a field such as metrics.loss, params.lr, tags.team or status"));
+            return Err(self.unexpected(Expect::Field));
         };
         self.next += 1;
         match token.kind {
@@ -257,7 +326,7 @@ impl Parser<'_> {
                             self.next += 1;
                             Ok(Field { entity: Some(word), key, span: token.span.start..span.end })
                         }
-                        _ => Err(self.unexpected("a key in backticks or double quotes")),
+                        _ => Err(self.unexpected(Expect::Key)),
                     };
                 }
                 let (entity, key) = match word.split_once('.') {
@@ -270,7 +339,7 @@ impl Parser<'_> {
             }
             _ => {
                 self.next -= 1;
-                Err(self.unexpected("a field such as metrics.loss, params.lr, tags.team or status"))
+                Err(self.unexpected(Expect::Field))
             }
         }
     }
@@ -302,9 +371,9 @@ impl Parser<'_> {
             if self.take_keyword("NULL") {
                 return Ok(if negated { Op::IsNotNull } else { Op::IsNull });
             }
-            return Err(self.unexpected("NULL or NOT NULL"));
+            return Err(self.unexpected(Expect::Null));
         }
-        let mut error = self.unexpected("a comparison such as =, !=, <, LIKE or IS NULL");
+        let mut error = self.unexpected(Expect::Operator);
         if self.text[field.span.end..].starts_with('-') {
             error = error.hint("keys with '-' or spaces need backticks: tags.`my-key`");
         }
@@ -317,10 +386,10 @@ impl Parser<'_> {
             Some(Kind::Single(text)) => Value::Text(text.clone()),
             Some(Kind::Double(text)) => Value::DoubleQuoted(text.clone()),
             Some(Kind::Word(_)) => {
-                let error = self.unexpected("a number or a text in quotes");
+                let error = self.unexpected(Expect::Value);
                 return Err(error.hint("text values need quotes: 'value'"));
             }
-            _ => return Err(self.unexpected("a number or a text in quotes")),
+            _ => return Err(self.unexpected(Expect::Value)),
         };
         self.next += 1;
         Ok(value)
@@ -328,13 +397,13 @@ impl Parser<'_> {
 
     fn list(&mut self) -> Result<Vec<String>, SearchError> {
         if !self.take(&Kind::Open) {
-            return Err(self.unexpected("a list in parentheses, such as ('a', 'b')"));
+            return Err(self.unexpected(Expect::ListOpen));
         }
         let mut texts = Vec::new();
         loop {
             match self.tokens.get(self.next).map(|token| &token.kind) {
                 Some(Kind::Single(text) | Kind::Double(text)) => texts.push(text.clone()),
-                _ => return Err(self.unexpected("a text in quotes")),
+                _ => return Err(self.unexpected(Expect::ListValue)),
             }
             self.next += 1;
             self.values += 1;
@@ -348,7 +417,7 @@ impl Parser<'_> {
                 return Ok(texts);
             }
             if !self.take(&Kind::Comma) {
-                return Err(self.unexpected("a comma or a closing parenthesis"));
+                return Err(self.unexpected(Expect::ListNext));
             }
         }
     }
@@ -374,7 +443,11 @@ impl Parser<'_> {
         self.tokens.get(self.next).map_or(self.text.len()..self.text.len(), |token| token.span.clone())
     }
 
-    fn unexpected(&self, expected: &str) -> SearchError {
+    fn unexpected(&mut self, expect: Expect) -> SearchError {
+        if self.next >= self.tokens.len() {
+            self.awaited = Some(expect);
+        }
+        let expected = expect.in_words();
         let message = match self.tokens.get(self.next) {
             Some(token) => {
                 format!(

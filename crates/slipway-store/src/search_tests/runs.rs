@@ -1,12 +1,15 @@
 //! Runs: the columns, the SQL and the oracle agree, whatever was written between two searches.
 
+mod groups;
+
 use super::oracle::{Looked, SortValue, compare, matches};
 use super::random::{Dice, Kind, Known, NUMBERS, TEXTS, TIMES, field, filter};
 use crate::search::{Expr, Field};
 use crate::{
-    Applied, Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LentRun, LentTexts, Lifecycle,
-    LogBatch, LoggedMetric, ModelOutput, NewRun, PARENT_RUN_TAG, Page, Point, PurgeSelection, Reader, Reduce,
-    Renditions, Run, RunStatus, Search, SortKey, Store, TableQuery, TableShape, View,
+    ARCHIVED_TAG, Applied, Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LentRun,
+    LentTexts, Lifecycle, LogBatch, LoggedMetric, ModelOutput, NewRun, PARENT_RUN_TAG, Page, Point,
+    PurgeSelection, Reader, Reduce, Renditions, Run, RunStatus, Search, SortKey, Store, TableQuery,
+    TableShape, View,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -14,7 +17,7 @@ use std::collections::btree_map::Entry;
 
 const METRICS: &[&str] = &["m", "val loss", "m/\u{e9}", "not"];
 const PARAMS: &[&str] = &["p", "my-key", "q"];
-const TAGS: &[&str] = &["team", "mlflow.runName", "t", PARENT_RUN_TAG, "mlflow.user"];
+const TAGS: &[&str] = &["team", "mlflow.runName", "t", PARENT_RUN_TAG, "mlflow.user", ARCHIVED_TAG];
 
 const METRIC: &[Option<&str>] = &[Some("metrics"), Some("metric")];
 const PARAM: &[Option<&str>] = &[Some("params"), Some("param"), Some("parameters"), Some("parameter")];
@@ -275,6 +278,9 @@ fn log(dice: &mut Dice, run: &mut Remembered) -> LogBatch {
         if key == PARENT_RUN_TAG {
             value = format!("{}{}", dice.pick(&["a", "zzz", "9", "0"]), dice.roll(30));
         }
+        if key == ARCHIVED_TAG {
+            value = dice.pick(&["true", "true", "false", "TRUE"]).to_owned();
+        }
         batch.tags.push(KeyValue::new(key.clone(), value.clone()));
         run.tags.insert(key, value);
     }
@@ -400,6 +406,7 @@ proptest! {
                 offset: asked.offset as u64,
                 limit: asked.limit as u64,
                 shape: TableShape::Flat,
+                archived: true,
                 ..TableQuery::default()
             };
             if asked.experiments.is_empty() {
@@ -433,6 +440,7 @@ proptest! {
                     }
                 });
                 query.order_by = keys.collect();
+                query.archived = dice.once_in(2);
                 query.search = dice.pick(&["", "", "a", "A", "\u{c4}B", "0", "zz"]).to_owned();
                 query.experiment_ids = dice.pick(&[vec![], vec![0, 1], vec![2]]);
                 let parent = world.runs.get(dice.roll(20)).map_or("none", |run| run.run_id.as_str());

@@ -1,6 +1,6 @@
 // What a cell says, as plain data: thousands of them are made while somebody scrolls.
 
-import type { CellValue, ColumnRef, TableRow } from '../../api/types'
+import type { CellValue, ColumnRef, GroupCell, TableRow } from '../../api/types'
 import {
   formatAgo,
   formatCell,
@@ -9,7 +9,6 @@ import {
   formatDuration,
   formatNumber,
 } from '../../design/format'
-import type { GroupValue } from './tree'
 
 export interface CellText {
   text: string
@@ -61,18 +60,29 @@ export function runCell(
 }
 
 /** `0.198 ± 0.003`, or the text that all members share. */
-export function groupCell(value: GroupValue | null | undefined): CellText {
+export function groupCell(ref: ColumnRef, value: GroupCell | null | undefined, now: number): CellText {
   if (!value || value.n === 0) return NONE
-  if (typeof value.mean !== 'number') {
-    const text = value.text ?? ''
-    return text ? { text, title: `${text} (${formatCount(value.n)})`, look: 'plain' } : NONE
+  if (ref.kind === 'attribute' && typeof value.min === 'number' && typeof value.max === 'number') {
+    if (ref.key === 'start_ms' || ref.key === 'end_ms') {
+      const title = `${formatDate(value.min)} … ${formatDate(value.max)}`
+      return { text: formatAgo(value.max, now), title, look: 'plain' }
+    }
+    if (ref.key === 'duration_ms') {
+      const title = `${formatDuration(value.min)} … ${formatDuration(value.max)}`
+      return { text: formatDuration(value.mean ?? value.max), title: `mean; ${title}`, look: 'plain' }
+    }
   }
-  const { mean, std, min, max, n } = value
-  const spread = n > 1 && typeof std === 'number' ? ` ± ${formatNumber(std)}` : ''
+  if (typeof value.mean !== 'number') {
+    const text = value.text ?? (value.different > 1 ? `${formatCount(value.different)} values` : '')
+    const title = `${value.text ?? text} (n = ${formatCount(value.n)})`
+    return text ? { text, title, look: value.text ? 'plain' : 'none' } : NONE
+  }
+  const { mean, std, min, max, n, numbers } = value
+  const spread = numbers > 1 && typeof std === 'number' ? ` ± ${formatNumber(std)}` : ''
   const range = typeof min === 'number' && typeof max === 'number' ? `${min} … ${max}, ` : ''
   return {
     text: formatNumber(mean) + spread,
-    title: `mean ${mean}${typeof std === 'number' ? `, standard deviation ${std}` : ''}, ${range}n = ${n}`,
+    title: `mean ${mean}${typeof std === 'number' ? `, standard deviation ${std}` : ''}, ${range}n = ${n}${n > numbers ? ` (${n - numbers} not finite)` : ''}`,
     look: 'plain',
   }
 }

@@ -111,12 +111,14 @@ function runKey(
   else if (letter === 'p') model.togglePin(id)
   else if (letter === 'm') cursor.edit('note')
   else if (letter === 't') cursor.edit('tags')
-  else if (event.key === 'Delete') void deleteKey(model, id)
+  else if (event.key === 'Delete') deleteKey(model, id, event.shiftKey)
   else return false
   return true
 }
 
-async function deleteKey(model: RunsModel, id: string): Promise<void> {
-  const ids = model.selected.size > 0 ? await model.actions.selectedIds() : [id]
-  await (model.view.trash ? model.actions.restore(ids) : model.actions.remove(ids))
+function deleteKey({ selected, actions, view }: RunsModel, id: string, trash: boolean): void {
+  const ids = selected.size > 0 ? undefined : [id]
+  if (view.trash) void actions.restore(ids)
+  else if (trash) void actions.remove(ids)
+  else void actions.archive(ids)
 }

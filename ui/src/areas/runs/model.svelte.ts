@@ -1,14 +1,16 @@
 // The Runs view: what the address says, the rows and columns that answer it, and the runs the charts show.
 // Whoever wants other runs, or the same ones otherwise, changes the view by `update` and nothing else.
 
+import { untrack } from 'svelte'
 import { api, describe } from '../../api/client'
 import { live } from '../../api/live.svelte'
 import type { ColumnInfo, ColumnRef, Event, TableRequest, TableRow } from '../../api/types'
 import { router } from '../../app/router.svelte'
 import { throttle } from '../../app/throttle'
+import { toasts } from '../../app/toasts.svelte'
 import { undo, type Step } from '../../app/undo.svelte'
 import { ChartGroup } from '../../charts/group.svelte'
-import { automaticColumns, columnId, sameColumn } from '../../runset/columns'
+import { automaticColumns, columnId, differingColumns, sameColumn } from '../../runset/columns'
 import { bestReduce, directionOf } from '../../runset/directions'
 import { parseView, printView, type Column, type Direction, type RunsView } from '../../runset/view'
 import { RunActions } from './actions'
@@ -44,9 +46,16 @@ export class RunsModel {
   chartProblem = $state.raw<{ message: string; hint?: string } | null>(null)
   private lastStep: { step: Step; merge: string; at: number; to: Record<string, string> } | null = null
 
-  columns = $derived(
+  private chosen = $derived(
     this.view.columns ??
       automaticColumns(this.known, this.view.experiments.length !== 1, this.view.directions),
+  )
+  /** Which columns tell the matching runs apart; null while nobody wants to know. */
+  private differing = $state.raw<ColumnRef[] | null>(null)
+  columns = $derived(
+    this.view.differing && this.differing
+      ? differingColumns(this.chosen, this.differing, this.view.columns === null, this.view.directions)
+      : this.chosen,
   )
   /** Columns that hold numbers, by `columnId`. */
   numeric = $derived.by(() => {
@@ -68,6 +77,7 @@ export class RunsModel {
       filter: this.view.filter,
       search: this.view.search,
       view: this.view.trash ? 'deleted' : 'active',
+      archived: this.view.archived,
       order_by: this.view.sort,
     }),
   )
@@ -124,6 +134,7 @@ export class RunsModel {
         extras: JSON.parse(this.extrasText) as ColumnRef[],
         named: this.namedText ? this.namedText.split(',') : [],
         flat: this.view.flat,
+        by: JSON.parse(this.groupText) as ColumnRef[],
       })
     })
     $effect(() => {
@@ -134,8 +145,16 @@ export class RunsModel {
     })
     $effect(() => {
       void this.question
+      void this.known
+      if (this.view.differing) void this.findDiffering()
+      else this.differing = null
+    })
+    $effect(() => {
+      void this.question
       // What is selected by a question does not outlive it.
-      if (this.selected.all) this.selected.clear()
+      untrack(() => {
+        if (this.selected.all) this.selected.clear()
+      })
     })
     $effect(() => {
       const runs = this.charts.visible.map((row) => this.charts.chartRun(row))
@@ -148,6 +167,7 @@ export class RunsModel {
     this.colour.start()
   }
 
+  private groupText = $derived(JSON.stringify(this.view.group))
   private namedText = $derived(this.named.join(','))
   private extrasText = $derived(JSON.stringify(this.extras))
 
@@ -206,6 +226,21 @@ export class RunsModel {
     return directionOf(metric, this.view.directions)
   }
 
+  toggleDiffering(): void {
+    this.update({ differing: !this.view.differing })
+  }
+
+  private async findDiffering(): Promise<void> {
+    const asked = this.question
+    try {
+      const { columns } = await api.differing(JSON.parse(asked) as TableRequest)
+      if (asked === this.question) this.differing = columns
+    } catch (error) {
+      // A filter that is wrong is shown where it is written.
+      if (!this.view.filter) toasts.show(describe(error).message, { kind: 'error' })
+    }
+  }
+
   /** Makes the run the one that others are compared with, or no longer. */
   toggleBaseline(id: string): void {
     const on = this.view.baseline !== id
@@ -215,6 +250,15 @@ export class RunsModel {
   togglePin(id: string): void {
     const { pins } = this.view
     this.update({ pins: pins.includes(id) ? pins.filter((other) => other !== id) : [...pins, id] })
+  }
+
+  /** Opens the selected runs side by side. */
+  compare(): void {
+    void this.actions.selectedIds().then((ids) => {
+      if (ids.length === 0) return
+      const base = this.view.baseline
+      router.go('/compare', { runs: ids.join(','), ...(base ? { base } : {}) })
+    })
   }
 
   private inScope(experimentId: string): boolean {

@@ -2,7 +2,7 @@
 // looks at them.
 
 import { api, ApiFailure, describe, isAbort } from '../../api/client'
-import type { ColumnRef, Span, Table, TableRequest } from '../../api/types'
+import type { ColumnRef, Groups, Span, Table, TableRequest } from '../../api/types'
 import { columnId } from '../../runset/columns'
 import {
   below,
@@ -36,6 +36,8 @@ export interface TableQuery {
   /** Runs that stand at the top whether they match or not. */
   named: string[]
   flat: boolean
+  /** What runs are grouped by; empty: runs stand by themselves. */
+  by: ColumnRef[]
 }
 
 export interface TableProblem {
@@ -201,11 +203,26 @@ export class RunsTable {
       const rows = await runsById(source.ids, columns, signal)
       return this.page({ ...rows, total: rows.rows.length }, from, to)
     }
+    if (source.kind === 'top' && query.by.length > 0) {
+      const { order_by, experiment_ids, filter, search, view, archived } = query.base
+      const scope = { experiment_ids, filter, search, view, archived }
+      const groups = await api.groups(
+        { ...scope, ...window, columns: columns.slice(query.extras.length), by: query.by, order_by },
+        signal,
+      )
+      this.matching = groups.matching
+      this.inScope = groups.in_scope
+      this.nesting = 0
+      return groupPage(groups, from, to)
+    }
     const shape: TableRequest['shape'] =
       source.kind === 'children'
         ? { kind: 'children', parent_run_id: source.runId }
         : { kind: query.flat || source.kind === 'members' ? 'flat' : 'roots' }
-    const table = await api.table({ ...query.base, ...window, shape }, signal)
+    const group = source.kind === 'members' ? { by: query.by, key: source.key } : undefined
+    const table = await api.table({ ...query.base, ...window, shape, group }, signal)
+    // Inside a group, runs stand by themselves.
+    if (group) for (const row of table.rows) row.child_count = 0
     if (source.kind === 'top') {
       this.matching = table.matching
       this.inScope = table.in_scope
@@ -230,7 +247,7 @@ export class RunsTable {
 
   /** Fetches what stands below lines that are open, or that open by themselves. */
   private async openChildren(level: Level, signal: AbortSignal): Promise<void> {
-    if (this.query?.flat) return
+    if (this.query?.flat && this.query.by.length === 0) return
     const few = level.parent === '' && level.total <= FEW_ROOTS
     const wanted = [...level.lines.values()].filter(
       (line) =>
@@ -393,6 +410,21 @@ export class RunsTable {
   }
 }
 
+function groupPage({ groups, total }: Groups, from: number, to: number): Page {
+  const lines = groups.map((group): Line => {
+    return {
+      kind: 'group',
+      id: JSON.stringify(group.key),
+      key: group.key,
+      runCount: group.run_count,
+      runningCount: group.running_count,
+      failedCount: group.failed_count,
+      cells: inBlocks(group.cells, from),
+    }
+  })
+  return { lines, total, from, to }
+}
+
 /** Named runs, in the order of the names, wherever they are. */
 export async function runsById(ids: string[], columns: ColumnRef[], signal?: AbortSignal): Promise<Table> {
   const quoted = ids.map((id) => `'${id.replaceAll("'", '')}'`).join(', ')
@@ -400,6 +432,7 @@ export async function runsById(ids: string[], columns: ColumnRef[], signal?: Abo
     {
       filter: `attributes.run_id IN (${quoted})`,
       view: 'all',
+      archived: true,
       columns,
       shape: { kind: 'flat' },
       limit: 1000,

@@ -1,7 +1,7 @@
 // Rows of a paged tree as one long list: which row stands at a position, and which pages are missing. A page is
 // fetched for some of its columns at a time. Only what was looked at is here; the server keeps the rest.
 
-import type { CellValue, TableRow } from '../../api/types'
+import type { CellValue, GroupCell, TableRow } from '../../api/types'
 
 export const PAGE = 100
 /** Columns that are fetched together. */
@@ -17,16 +17,6 @@ export interface RunLine {
   extras: (CellValue | null)[]
 }
 
-/** What the members of a group have in one column. */
-export interface GroupValue {
-  n: number
-  mean?: number | null
-  std?: number | null
-  min?: number | null
-  max?: number | null
-  text?: string | null
-}
-
 /** Runs that agree in what they are grouped by. */
 export interface GroupLine {
   kind: 'group'
@@ -35,7 +25,7 @@ export interface GroupLine {
   runCount: number
   runningCount: number
   failedCount: number
-  cells: ((GroupValue | null)[] | undefined)[]
+  cells: ((GroupCell | null)[] | undefined)[]
 }
 
 export type Line = RunLine | GroupLine
@@ -166,7 +156,7 @@ export function positionOf(level: Level, id: string): number {
 
 /** One cell: `undefined` is not fetched yet, `null` is empty. */
 export function cellOf(line: RunLine, column: number): CellValue | null | undefined
-export function cellOf(line: GroupLine, column: number): GroupValue | null | undefined
+export function cellOf(line: GroupLine, column: number): GroupCell | null | undefined
 export function cellOf(line: Line, column: number): unknown {
   const block = line.cells[Math.floor(column / BLOCK)]
   return block && (block[column % BLOCK] ?? null)

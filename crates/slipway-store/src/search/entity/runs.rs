@@ -42,7 +42,8 @@ pub(crate) enum RunAttribute {
 
 const ENTITIES: &str = "'metrics', 'params', 'tags', 'attributes', 'datasets'";
 
-const ATTRIBUTES: &[&str] =
+/// Attributes that a filter can name.
+pub(crate) const ATTRIBUTES: &[&str] =
     &["run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time", "duration"];
 
 impl RunAttribute {
