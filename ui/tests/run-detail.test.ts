@@ -221,7 +221,7 @@ const metric = (key: string, min: number, max: number, last: number): MetricSumm
 test('what is best, and how far runs are apart', () => {
   expect(bestOf(metric('val/loss', 0.1, 0.9, 0.5))).toMatchObject({ value: 0.1, step: 1 })
   expect(bestOf(metric('valAccuracy', 0.1, 0.9, 0.5))).toMatchObject({ value: 0.9, step: 2 })
-  expect(bestOf(metric('throughput', 1, 2, 1))).toBeNull()
+  expect(bestOf(metric('epoch', 1, 2, 1))).toBeNull()
   expect(difference(metric('loss', 0.1, 1, 1), metric('loss', 0.2, 1, 1))).toMatchObject({
     sign: '▼',
     word: 'better',

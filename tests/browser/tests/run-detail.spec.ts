@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import AxeBuilder from '@axe-core/playwright'
 import { expect, logMetric, mlflow, newExperiment, newRun, open, putArtifact, test, url } from './slipway'
 
 const PYTHON =
@@ -320,3 +321,31 @@ test('runs with nothing, with one point, with only NaN, and with 10,000 metrics'
   await page.getByLabel('Find metrics and params').fill('metric 9999')
   await expect(page.getByRole('rowheader', { name: 'group49/metric 9999' })).toBeVisible()
 })
+
+for (const theme of ['light', 'dark'] as const) {
+  test(`every tab can be used by everyone, ${theme}`, async ({ page }) => {
+    // Eight pages are looked through.
+    test.slow()
+    await page.emulateMedia({ colorScheme: theme })
+    for (const [place, content] of [
+      ['', '[data-testid=last-words]'],
+      ['?tab=config', '.leaf'],
+      ['?tab=media', 'figure img'],
+      ['?tab=artifacts&file=rows.csv', 'td'],
+      ['?tab=artifacts&file=report.md', '.markdown'],
+      ['?tab=logs&log=logs/train.log', '.ansi-green-fg'],
+      ['?tab=code', '.added'],
+      ['?tab=lineage', 'a.node'],
+    ] as const) {
+      await open(page, `/run/${logged()}${place}`)
+      await expect(page.locator(content).first()).toBeVisible()
+      const { violations } = await new AxeBuilder({ page }).exclude('iframe').analyze()
+      const faults = violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .flatMap(({ id, nodes }) =>
+          nodes.map((node) => `${place} ${id}: ${node.target.join(' ')} ${node.failureSummary}`),
+        )
+      expect(faults).toEqual([])
+    }
+  })
+}
