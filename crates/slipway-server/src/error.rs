@@ -61,9 +61,9 @@ impl ApiFailure {
         .hint("Split it up into several requests.")
     }
 
-    /// What was wrong, in words.
-    pub(crate) fn message(&self) -> &str {
-        &self.body.message
+    /// What the client is told.
+    pub(crate) fn body(&self) -> &ApiError {
+        &self.body
     }
 
     /// Adds what to do about it.

@@ -10,6 +10,7 @@ use slipway_artifacts::ArtifactRoot;
 use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Facts about this start of the server that do not change while it runs.
 #[derive(Debug, Clone)]
@@ -65,6 +66,7 @@ struct Inner {
     trash: Work<Outcome>,
     undos: Undos,
     run_messages: Renditions,
+    warming: AtomicBool,
 }
 
 impl ServerState {
@@ -85,9 +87,20 @@ impl ServerState {
     ) -> Self {
         let (tickets, known) = (Tickets::default(), Known::default());
         let (trash, undos) = (Work::default(), Undos::default());
-        let run_messages = Renditions::default();
-        let inner =
-            Inner { config, store, artifacts, places, events, tickets, known, trash, undos, run_messages };
+        let (run_messages, warming) = (Renditions::default(), AtomicBool::new(false));
+        let inner = Inner {
+            config,
+            store,
+            artifacts,
+            places,
+            events,
+            tickets,
+            known,
+            trash,
+            undos,
+            run_messages,
+            warming,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -162,6 +175,11 @@ impl ServerState {
     /// Runs as MLflow's searches gave them lately.
     pub(crate) fn run_messages(&self) -> &Renditions {
         &self.inner.run_messages
+    }
+
+    /// True while columns of the runs table are read ahead.
+    pub(crate) fn warming(&self) -> &AtomicBool {
+        &self.inner.warming
     }
 
     pub(crate) fn undos(&self) -> &Undos {

@@ -46,7 +46,7 @@ import type {
   View,
 } from './types'
 import { decodeMatrix, type Matrix } from './matrix'
-import { decodeSeries, type SeriesEntry } from './series'
+import { decodeSeries, FrameReader, SeriesFormatError, type SeriesEntry } from './series'
 import { session } from './session.svelte'
 
 const PREFIX = '/api/slipway/v1'
@@ -77,6 +77,9 @@ export function authorization(): Record<string, string> {
   return session.token ? { Authorization: `Bearer ${session.token}` } : {}
 }
 
+/** What became of one of several charts. */
+export type SeriesAnswer = SeriesEntry[] | Error
+
 async function failure(response: Response): Promise<ApiFailure> {
   if (response.status === 401) session.refuse()
   let body: Partial<ApiError> = {}
@@ -92,6 +95,12 @@ async function failure(response: Response): Promise<ApiFailure> {
     body.hint ?? undefined,
     body.span ?? undefined,
   )
+}
+
+/** An error that came within an answer. */
+function refused(body: ArrayBuffer): ApiFailure {
+  const error = JSON.parse(new TextDecoder().decode(body)) as ApiError
+  return new ApiFailure(400, error.code, error.message, error.hint ?? undefined, error.span ?? undefined)
 }
 
 async function send(path: string, init: RequestInit = {}): Promise<Response> {
@@ -180,6 +189,30 @@ export const api = {
       signal,
     })
     return decodeSeries(await response.arrayBuffer())
+  },
+
+  /** Several charts at once; `take` gets each answer when it is there. */
+  async seriesBatch(
+    requests: SeriesRequest[],
+    take: (index: number, answer: SeriesAnswer) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const response = await send('/series/batch', {
+      method: 'POST',
+      body: JSON.stringify({ requests }),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    })
+    const pieces = response.body?.getReader()
+    if (!pieces) throw new SeriesFormatError('the answer has no body')
+    const frames = new FrameReader()
+    for (;;) {
+      const { done, value } = await pieces.read()
+      if (done) break
+      for (const frame of frames.push(value))
+        take(frame.request, frame.failed ? refused(frame.body) : decodeSeries(frame.body))
+    }
+    if (!frames.complete) throw new SeriesFormatError('the answer ends within a chart')
   },
 
   artifacts: (runId: string, path: string, offset = 0, limit?: number) =>

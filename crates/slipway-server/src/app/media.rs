@@ -37,7 +37,7 @@ pub(super) async fn list_media(
         // A run that is gone, or whose files are elsewhere, does not hide what the others have.
         let found = match root_of(&state, run_id.clone()).await {
             Ok((_, root)) => media::look(&root, wanted).await.map_err(|error| error.to_string()),
-            Err(failure) => Err(failure.message().to_owned()),
+            Err(failure) => Err(failure.body().message.clone()),
         };
         let Findings { mut found, mut notes } =
             found.unwrap_or_else(|why| Findings { found: Vec::new(), notes: vec![why] });

@@ -79,6 +79,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(run_detail::delete_runs))
         .routes(routes!(run_detail::restore_runs))
         .routes(routes!(series::query_series))
+        .routes(routes!(series::query_series_batch))
         .routes(routes!(artifacts::list_artifacts))
         .routes(routes!(artifacts::get_artifact))
         .routes(routes!(artifacts::link_artifact))

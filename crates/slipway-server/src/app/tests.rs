@@ -252,6 +252,76 @@ async fn a_long_series_is_thinned_to_the_chart() {
 }
 
 #[tokio::test]
+async fn a_group_is_one_line_with_a_band() {
+    let server = TestServer::new();
+    for (run, values) in [("a", [1.0, 2.0, 3.0]), ("b", [3.0, 4.0, 9.0])] {
+        server.run(run).await;
+        log(&server, run, "loss", &values).await;
+    }
+    let groups = json!([{ "run_ids": ["a", "b", "?"], "metric": "loss" }]);
+    let request =
+        json!({ "series": [{ "run_id": "a", "metric": "loss" }], "groups": groups, "band": "minmax" });
+    let entries = decode(&server.send_json("POST", "/series", &request).await.body);
+    let found: Vec<_> = entries.iter().map(|entry| (entry.index, entry.role, entry.y.clone())).collect();
+    let wanted = [
+        (0, 0, vec![1.0, 2.0, 3.0]),
+        (1, 0, vec![2.0, 3.0, 6.0]),
+        (1, 2, vec![1.0, 2.0, 3.0]),
+        (1, 3, vec![3.0, 4.0, 9.0]),
+        (1, 4, vec![2.0, 2.0, 2.0]),
+    ];
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn a_chart_is_drawn_over_a_metric_and_says_what_lacks_it_and_what_is_an_outlier() {
+    let server = TestServer::new();
+    for run in ["a", "b"] {
+        server.run(run).await;
+        log(&server, run, "loss", &[9.0, 8.0, 7.0, 1e9]).await;
+    }
+    log(&server, "a", "epoch", &[0.0, 0.5, 1.0, 1.5]).await;
+    let series = json!([{ "run_id": "a", "metric": "loss" }, { "run_id": "b", "metric": "loss" }]);
+    let request = json!({ "series": series, "x_metric": "epoch" });
+    let entries = decode(&server.send_json("POST", "/series", &request).await.body);
+    assert_eq!(entries[0].x, [0.0, 0.5, 1.0, 1.5]);
+    assert_eq!((entries[1].x.len(), entries[1].flags), (0, 4));
+    let spiked: Vec<f64> = (0..100).map(|i| if i == 50 { 1e9 } else { f64::from(i) }).collect();
+    server.run("c").await;
+    log(&server, "c", "loss", &spiked).await;
+    let request = json!({ "series": [{ "run_id": "c", "metric": "loss" }], "clip": true });
+    let entries = decode(&server.send_json("POST", "/series", &request).await.body);
+    assert_eq!((entries[1].role, entries[1].numbers[0]), (5, 1.0));
+    assert!(entries[1].y[0] < 0.0 && entries[1].y[1] > 100.0 && entries[1].y[1] < 1e3);
+}
+
+#[tokio::test]
+async fn several_charts_come_in_frames() {
+    let server = TestServer::new();
+    server.run("a").await;
+    log(&server, "a", "loss", &[1.0, 2.0]).await;
+    let of = |metric: &str| json!({ "series": [{ "run_id": "a", "metric": metric }] });
+    let request = json!({ "requests": [of("loss"), of("none"), json!({ "series": [] })] });
+    let bytes = server.send_json("POST", "/series/batch", &request).await.body;
+    let mut at = 0;
+    let mut answers = std::collections::BTreeMap::new();
+    while at < bytes.len() {
+        let word = |i: usize| {
+            let from = at + 4 * i;
+            u32::from_le_bytes(bytes[from..from + 4].try_into().unwrap())
+        };
+        assert_eq!((word(0), word(2)), (u32::from_le_bytes(*b"SLPB"), 0));
+        let end = at + 16 + word(3) as usize;
+        answers.insert(word(1), decode(&bytes[at + 16..end]).iter().map(|e| e.y.clone()).collect::<Vec<_>>());
+        at = end;
+    }
+    let wanted = [(0, vec![vec![1.0, 2.0]]), (1, vec![vec![]]), (2, vec![])];
+    assert_eq!(answers.into_iter().collect::<Vec<_>>(), wanted);
+    let many = json!({ "requests": vec![of("loss"); 101] });
+    assert_eq!(server.send_json("POST", "/series/batch", &many).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_metric_is_exported_in_full_by_pages() {
     let server = TestServer::new();
     server.run("a").await;
