@@ -7,6 +7,11 @@ import {
   type MatrixColumn,
 } from '../src/api/matrix'
 import type { ColumnRef } from '../src/api/types'
+import type { MediaItem } from '../src/api/types'
+import { accuracy, parts } from '../src/charts/kinds/confusion'
+import { describeCounts, outline } from '../src/charts/kinds/histogram'
+import { itemAt, keysOf, stepsOf } from '../src/charts/kinds/media.svelte'
+import { imagePath, join } from '../src/charts/kinds/rows'
 import { spread } from '../src/charts/kinds/groups'
 import { binned, boxOf, extent, heat, padded, quantile, trend } from '../src/charts/kinds/numbers'
 import {
@@ -220,4 +225,102 @@ test('long names keep both ends, and the metric that matters comes first', () =>
     'val/loss',
   )
   expect(mainMetric([])).toBeNull()
+})
+
+describe('what runs stored', () => {
+  const item = (key: string, step: number | undefined): MediaItem => ({
+    key,
+    step,
+    path: `${key}-${step}`,
+    content: { kind: 'table', size_bytes: 1 },
+  })
+  const runs = [
+    { runId: 'a', name: 'A', items: [item('x', 0), item('x', 10), item('y', undefined)] },
+    { runId: 'b', name: 'B', items: [item('x', 5)] },
+  ]
+
+  test('is found by key and by the step that is shown', () => {
+    expect(keysOf(runs)).toEqual(['x', 'y'])
+    expect(stepsOf(runs, ['x', 'y'])).toEqual([0, 5, 10])
+    const [a, b] = runs
+    if (!a || !b) throw new Error('no runs')
+    expect([0, 7, 10, Infinity].map((step) => itemAt(a, 'x', step)?.step)).toEqual([0, 0, 10, 10])
+    expect(itemAt(b, 'x', 4)).toBeNull()
+    expect(itemAt(a, 'y', 3)?.path).toBe('y-undefined')
+  })
+
+  test('confusion is told in parts of each row', () => {
+    const confusion = {
+      kind: 'confusion' as const,
+      labels: ['a', 'b'],
+      matrix: [
+        [3, 1],
+        [0, 0],
+      ],
+    }
+    expect(parts(confusion)).toEqual([
+      [0.75, 0.25],
+      [0, 0],
+    ])
+    expect(accuracy(confusion)).toBe(0.75)
+    expect(
+      accuracy({
+        ...confusion,
+        matrix: [
+          [0, 0],
+          [0, 0],
+        ],
+      }),
+    ).toBe(0)
+  })
+
+  test('histograms become lines that begin and end on the floor', () => {
+    const histogram = { kind: 'histogram' as const, edges: [0, 1, 3], counts: [2, 5] }
+    expect(outline(histogram)).toEqual([
+      [0, 0],
+      [0, 2],
+      [1, 2],
+      [1, 5],
+      [3, 5],
+      [3, 0],
+    ])
+    expect(describeCounts(histogram)).toBe('7 values from 0 to 3, most between 1 and 3')
+  })
+
+  test('tables are joined by the place of a row, or by a column', () => {
+    const tables = [
+      {
+        runId: 'a',
+        name: 'A',
+        columns: ['id', 'p'],
+        rows: [
+          ['1', 'x'],
+          ['2', 'y'],
+        ],
+        total: 2,
+      },
+      {
+        runId: 'b',
+        name: 'B',
+        columns: ['id', 'p'],
+        rows: [
+          ['2', 'z'],
+          ['2', 'w'],
+        ],
+        total: 2,
+      },
+    ]
+    const byPlace = join(tables, null, 50)
+    expect(byPlace.map((row) => row.label)).toEqual(['51', '52'])
+    expect(byPlace[0]?.cells.map((cells) => cells?.p)).toEqual(['x', 'z'])
+    const byId = join(tables, 'id', 0)
+    expect(byId.map((row) => row.cells.map((cells) => cells?.p ?? null))).toEqual([
+      ['x', null],
+      ['y', 'z'],
+      [null, 'w'],
+    ])
+    expect(imagePath('{"type":"image","filepath":"t/a.png"}')).toBe('t/a.png')
+    expect(imagePath('{"type":')).toBeNull()
+    expect(imagePath('plain')).toBeNull()
+  })
 })

@@ -63,11 +63,11 @@ test('every field of every entry arrives', () => {
   const entries = decodeSeries(encode([raw, smooth, empty]))
   expect(entries).toHaveLength(3)
   const [first, second, third] = entries
-  expect(first).toMatchObject({ request: 1, smoothed: false, thinned: true, total: 1_000_000, nonFinite: 2 })
+  expect(first).toMatchObject({ request: 1, role: 'raw', thinned: true, total: 1_000_000, nonFinite: 2 })
   expect([first?.xMin, first?.xMax, first?.yMin, first?.yMax]).toEqual([0, 999_999, -1, 2.5])
   expect([...(first?.x ?? [])]).toEqual([0, 1, 2, 3])
   expect([...(first?.y ?? [])]).toEqual([0.5, NaN, -Infinity, 2.5])
-  expect(second).toMatchObject({ smoothed: true, thinned: false })
+  expect(second).toMatchObject({ role: 'smooth', thinned: false })
   expect([...(second?.y ?? [])]).toEqual([0.5, 1])
   expect(third?.x).toHaveLength(0)
   expect(third?.xMin).toBeNaN()

@@ -118,7 +118,7 @@ fn print(options: &Fill, experiment: &str) -> Result<()> {
 
 /// One in a hundred goes on running.
 fn has_ended(number: usize) -> bool {
-    number % 100 > 0
+    !number.is_multiple_of(100)
 }
 
 /// `p00` or `m00`: even columns are params, odd ones metrics.

@@ -61,6 +61,11 @@ impl ApiFailure {
         .hint("Split it up into several requests.")
     }
 
+    /// What the client is told.
+    pub(crate) fn body(&self) -> &ApiError {
+        &self.body
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.body.hint = Some(hint.into());

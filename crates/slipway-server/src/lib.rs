@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod guard;
 mod look;
+mod media;
 mod mlflow;
 mod places;
 mod serve;

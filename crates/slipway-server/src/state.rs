@@ -10,6 +10,7 @@ use slipway_artifacts::ArtifactRoot;
 use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Facts about this start of the server that do not change while it runs.
 #[derive(Debug, Clone)]
@@ -66,6 +67,7 @@ struct Inner {
     compared: crate::app::Remembered,
     undos: Undos,
     run_messages: Renditions,
+    warming: AtomicBool,
 }
 
 impl ServerState {
@@ -87,6 +89,7 @@ impl ServerState {
         let (tickets, known) = (Tickets::default(), Known::default());
         let (trash, undos) = (Work::default(), Undos::default());
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
+        let warming = AtomicBool::new(false);
         let inner = Inner {
             config,
             store,
@@ -99,6 +102,7 @@ impl ServerState {
             undos,
             run_messages,
             compared,
+            warming,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -179,6 +183,11 @@ impl ServerState {
     /// Runs as MLflow's searches gave them lately.
     pub(crate) fn run_messages(&self) -> &Renditions {
         &self.inner.run_messages
+    }
+
+    /// True while columns of the runs table are read ahead.
+    pub(crate) fn warming(&self) -> &AtomicBool {
+        &self.inner.warming
     }
 
     pub(crate) fn undos(&self) -> &Undos {

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measurement, not a product")]
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use slipway_store::series::Window;
 use slipway_store::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -105,7 +106,7 @@ fn main() {
     store.tidy_up();
     for (axis, name) in [(Axis::Step, "step"), (Axis::Time, "time")] {
         for width_px in [320, 1000, 2500] {
-            let query = CurveQuery { axis, width_px, ..CurveQuery::default() };
+            let query = CurveQuery { axis, window: Window { width_px, ..Window::default() } };
             let took = best_ms(|| drop(store.read(|reader| reader.curve("chart", "loss", &query)).unwrap()));
             println!("1M points by {name} at {width_px} px: {took:.1} ms");
         }

@@ -2,7 +2,17 @@
 //!
 //! A chart of `width_px` columns can show four points a column: the first, the smallest, the largest and the
 //! last. [`thin`] keeps exactly these, so that no spike is lost and nothing is invented; with fewer points than
-//! that it keeps all. [`smooth`] works on full-resolution data and is applied before thinning.
+//! that it keeps all. Smoothing, groups and fences work on full-resolution data, before thinning.
+
+mod fences;
+mod group;
+mod smooth;
+
+pub use fences::Fences;
+pub use group::{Aggregate, Band, GroupLine, MOST_PLACES, Places, aggregate, values_at};
+pub use smooth::{Smoothing, smooth};
+
+use crate::model::Point;
 
 /// Points of one curve, sorted by `x`. Both columns have the same length.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,34 +57,73 @@ impl Thinned {
     }
 }
 
-/// Exponential moving average with the bias of its start taken out.
-///
-/// With weight `w` of the past: `s = w·s + (1-w)·y`, shown as `s / (1 - wⁿ)` after `n` finite points (the
-/// correction of Kingma & Ba, "Adam", section 3). Values that are not finite are passed through and do not move
-/// the average. A weight outside `0..1` smooths nothing.
-pub fn smooth(curve: &Curve, weight: f64) -> Vec<f64> {
-    if !(weight > 0.0 && weight < 1.0) {
-        return curve.y.clone();
-    }
-    let mut average = 0.0;
-    let mut remaining = 1.0;
-    let mut smoothed = Vec::with_capacity(curve.y.len());
-    for &value in &curve.y {
-        if value.is_finite() {
-            average = weight * average + (1.0 - weight) * value;
-            remaining *= weight;
-            smoothed.push(average / (1.0 - remaining));
-        } else {
-            smoothed.push(value);
+/// A metric over another one: each point at the last finite value that `over` had at or before its step; points before
+/// the first such value have no place and are left out. Both are sorted by step.
+pub fn join(points: &[Point], over: &[Point]) -> Curve {
+    let mut places = over.iter().filter(|place| place.value.is_finite()).peekable();
+    let mut at = None;
+    let mut pairs: Vec<(f64, f64)> = Vec::with_capacity(points.len());
+    for point in points {
+        while let Some(place) = places.next_if(|place| place.step <= point.step) {
+            at = Some(place.value);
+        }
+        if let Some(x) = at {
+            pairs.push((x, point.value));
         }
     }
-    smoothed
+    // A counter may start again; the order of steps decides among equal places.
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (x, y) = pairs.into_iter().unzip();
+    Curve { x, y }
 }
 
-/// Keeps what a chart of `width_px` columns over `from..=to` can show; 0 columns keep every point of the range.
+/// What of a curve is on screen, and how finely.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// Left edge; infinite for the beginning.
+    pub from: f64,
+    /// Right edge, inclusive.
+    pub to: f64,
+    /// Columns of pixels; 0 for every point.
+    pub width_px: u32,
+    /// The x axis is logarithmic: columns are even in `ln x`, and only what is above zero has a place.
+    pub log: bool,
+}
+
+impl Default for Window {
+    /// Every point.
+    fn default() -> Self {
+        Self { from: f64::NEG_INFINITY, to: f64::INFINITY, width_px: 0, log: false }
+    }
+}
+
+impl Window {
+    /// The same without what a logarithmic axis has no place for.
+    pub(crate) fn drawable(mut self) -> Self {
+        if self.log {
+            self.from = self.from.max(f64::MIN_POSITIVE);
+        }
+        self
+    }
+
+    /// Columns for points between two x: those of the screen where it says where it begins and ends, and otherwise of
+    /// the points.
+    pub(crate) fn columns(&self, first: f64, last: f64, points: usize) -> Columns {
+        let count = usize::try_from(self.width_px).unwrap_or(usize::MAX);
+        let all = count == 0 || points <= count.saturating_mul(4);
+        let edge = |wanted: f64, otherwise: f64| if wanted.is_finite() { wanted } else { otherwise };
+        // The smallest number is not an edge that somebody asked for.
+        let from = if self.log && self.from <= f64::MIN_POSITIVE { f64::NEG_INFINITY } else { self.from };
+        Columns::new(edge(from, first), edge(self.to, last), if all { 0 } else { count }, self.log)
+    }
+}
+
+/// Keeps what a window can show.
 ///
 /// One point beyond each edge is kept as well, so that lines run out of the picture instead of ending in it.
-pub fn thin(curve: &Curve, from: f64, to: f64, width_px: u32) -> Thinned {
+pub fn thin(curve: &Curve, window: Window) -> Thinned {
+    let window = window.drawable();
+    let Window { from, to, .. } = window;
     let len = curve.len();
     let start = curve.x[..len].partition_point(|x| *x < from);
     let end = curve.x[..len].partition_point(|x| *x <= to).max(start);
@@ -93,9 +142,7 @@ pub fn thin(curve: &Curve, from: f64, to: f64, width_px: u32) -> Thinned {
     };
     keep(before, &mut thinned);
     if start < end {
-        let columns = usize::try_from(width_px).unwrap_or(usize::MAX);
-        let all = end - start <= columns.saturating_mul(4);
-        let mut columns = Columns::new(curve.x[start], curve.x[end - 1], if all { 0 } else { columns });
+        let mut columns = window.columns(curve.x[start], curve.x[end - 1], end - start);
         columns.add(start, &curve.x[start..end], &curve.y[start..end]);
         columns.finish(&mut thinned);
     }
@@ -111,6 +158,7 @@ pub(crate) struct Columns {
     per_column: f64,
     /// 0: every point is kept.
     count: usize,
+    log: bool,
     current: Option<usize>,
     seen: Seen,
     kept: Curve,
@@ -131,12 +179,14 @@ struct Seen {
 }
 
 impl Columns {
-    /// Columns over the given range, which is that of the points to come; 0 columns keep every point.
-    pub(crate) fn new(left: f64, right: f64, count: usize) -> Self {
+    /// Columns over the given range, in which the points to come lie; 0 columns keep every point.
+    fn new(left: f64, right: f64, count: usize, log: bool) -> Self {
+        let (left, right) = if log { (left.ln(), right.ln()) } else { (left, right) };
         Self {
             left,
             per_column: (right - left) / count as f64,
             count,
+            log,
             current: None,
             seen: Seen::default(),
             kept: Curve::default(),
@@ -147,6 +197,7 @@ impl Columns {
 
     fn column_of(&self, x: f64) -> usize {
         if self.per_column > 0.0 {
+            let x = if self.log { x.ln() } else { x };
             (((x - self.left) / self.per_column) as usize).min(self.count - 1)
         } else {
             0
@@ -257,25 +308,40 @@ mod tests {
         Curve { x: (0..y.len()).map(|step| step as f64).collect(), y }
     }
 
+    fn window(from: f64, to: f64, width_px: u32) -> Window {
+        Window { from, to, width_px, log: false }
+    }
+
+    const ALL: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
     #[test]
-    fn smoothing_a_constant_gives_the_constant() {
-        for value in smooth(&curve(vec![3.0; 50]), 0.9) {
-            assert!((value - 3.0).abs() < 1e-12);
-        }
+    fn a_metric_over_another_takes_the_last_value_at_or_before_each_step() {
+        let points = |list: &[(i64, f64)]| -> Vec<Point> {
+            list.iter().map(|(step, value)| Point { step: *step, time_ms: 0, value: *value }).collect()
+        };
+        let loss = points(&[(0, 9.0), (1, 8.0), (5, 7.0), (6, 6.0), (10, 5.0)]);
+        let epoch = points(&[(1, 0.0), (2, f64::NAN), (6, 1.0), (9, 0.5)]);
+        let joined = join(&loss, &epoch);
+        assert_eq!(joined, Curve { x: vec![0.0, 0.0, 0.5, 1.0], y: vec![8.0, 7.0, 5.0, 6.0] });
+        assert!(join(&loss, &[]).is_empty());
     }
 
     #[test]
-    fn smoothing_passes_over_what_is_not_finite() {
-        let smoothed = smooth(&curve(vec![1.0, f64::NAN, 1.0]), 0.5);
-        assert!(smoothed[1].is_nan());
-        assert!((smoothed[2] - 1.0).abs() < 1e-12);
+    fn columns_of_a_logarithmic_axis_are_even_in_decades() {
+        let source = Curve { x: (0..=100_000).map(f64::from).collect(), y: vec![1.0; 100_001] };
+        let thinned =
+            thin(&source, Window { from: f64::NEG_INFINITY, to: f64::INFINITY, width_px: 50, log: true });
+        // The point at 0 has no place, but the line comes from there.
+        assert_eq!(thinned.curve.x[..3], [0.0, 1.0, 2.0]);
+        let below = |limit: f64| thinned.curve.x.iter().filter(|x| **x <= limit).count();
+        assert!(below(100.0) > 20 && thinned.curve.len() <= 202, "{}", below(100.0));
     }
 
     #[test]
     fn a_single_spike_in_a_million_points_survives() {
         let mut y = vec![0.0; 1_000_000];
         y[654_321] = 9.0;
-        let thinned = thin(&curve(y), f64::NEG_INFINITY, f64::INFINITY, 500);
+        let thinned = thin(&curve(y), window(ALL.0, ALL.1, 500));
         assert!(thinned.curve.y.contains(&9.0));
         assert!(thinned.curve.len() <= 2000);
         assert!(thinned.left_out());
@@ -283,32 +349,36 @@ mod tests {
 
     #[test]
     fn points_beyond_the_edges_are_kept_for_the_line() {
-        let thinned = thin(&curve((0..10).map(f64::from).collect()), 3.0, 5.0, 100);
+        let thinned = thin(&curve((0..10).map(f64::from).collect()), window(3.0, 5.0, 100));
         assert_eq!(thinned.curve.x, [2.0, 3.0, 4.0, 5.0, 6.0]);
         assert_eq!(thinned.y_range, Some((3.0, 5.0)));
     }
 
     #[test]
     fn an_empty_range_is_no_error() {
-        assert_eq!(thin(&Curve::default(), 0.0, 1.0, 10), Thinned::default());
-        assert_eq!(thin(&curve(vec![1.0, 2.0]), 5.0, 4.0, 10).y_range, None);
+        assert_eq!(thin(&Curve::default(), window(0.0, 1.0, 10)), Thinned::default());
+        assert_eq!(thin(&curve(vec![1.0, 2.0]), window(5.0, 4.0, 10)).y_range, None);
     }
 
     proptest! {
-        /// The promise of the module, checked against the obvious way to compute it.
+        /// The promise of the module, checked against the obvious way to compute it: over all points, and zoomed in.
         #[test]
         fn every_column_keeps_its_first_min_max_and_last(
             y in proptest::collection::vec(prop_oneof![8 => -1e3..1e3f64, 1 => Just(f64::NAN)], 1..3000),
             width in 1u32..200,
+            zoom in 0usize..3,
         ) {
             let source = curve(y);
-            let thinned = thin(&source, f64::NEG_INFINITY, f64::INFINITY, width);
+            let last = source.x[source.len() - 1];
+            let (from, to) = [ALL, (last * 0.2, last * 0.8 + 0.5), (last * 0.45, last * 0.55 + 0.25)][zoom];
+            let thinned = thin(&source, window(from, to, width));
             prop_assert!(thinned.curve.x.is_sorted());
-            let right = source.x[source.len() - 1];
-            let per_column = right / f64::from(width);
+            let (left, right) = (from.max(0.0), to.min(if zoom == 0 { last } else { f64::INFINITY }));
+            let per_column = (right - left) / f64::from(width);
             for column in 0..width {
                 let inside = |x: &f64| {
-                    per_column > 0.0 && ((*x / per_column) as u32).min(width - 1) == column
+                    *x >= from && *x <= to && per_column > 0.0
+                        && (((*x - left) / per_column) as u32).min(width - 1) == column
                 };
                 let of = |c: &Curve| -> Vec<f64> {
                     c.x.iter().zip(&c.y).filter(|(x, y)| inside(x) && y.is_finite()).map(|(_, y)| *y).collect()

@@ -1,3 +1,4 @@
+import type { Request } from '@playwright/test'
 import { chart, expect, experimentId, names, open, rows, table, test } from './slipway'
 
 const EXPERIMENT = 'fraud-detection'
@@ -185,6 +186,14 @@ test('colours are spread over the shown runs, and go back', async ({ page }) => 
   await expect.poll(looks).toEqual(before)
 })
 
+/** What one chart asks in a request of several. */
+function seriesOf(request: Request, metric: string) {
+  const { requests } = request.postDataJSON() as {
+    requests: { from: number; to: number; width_px: number; series: { metric: string }[] }[]
+  }
+  return requests.find((one) => one.series[0]?.metric === metric)
+}
+
 test('a box on a chart zooms all charts and asks the server for the range', async ({ page }) => {
   const id = await experimentId(EXPERIMENT)
   await open(page, `/runs?experiments=${id}`)
@@ -194,16 +203,16 @@ test('a box on a chart zooms all charts and asks the server for the range', asyn
   const box = await over.boundingBox()
   if (!box) throw new Error('the chart has no size')
   const asked = page.waitForRequest((request) => {
-    if (!request.url().endsWith('/series')) return false
-    const body = request.postDataJSON() as { from: number | null; series: { metric: string }[] }
-    return body.from !== null && body.series[0]?.metric === 'train_loss'
+    if (!request.url().endsWith('/series/batch')) return false
+    return typeof seriesOf(request, 'train_loss')?.from === 'number'
   })
   await page.mouse.move(box.x + box.width * 0.3, box.y + box.height * 0.5)
   await page.mouse.down()
   await page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.5, { steps: 4 })
   await page.mouse.move(box.x + box.width * 0.6, box.y + box.height * 0.5, { steps: 4 })
   await page.mouse.up()
-  const body = (await asked).postDataJSON() as { from: number; to: number; width_px: number }
+  const body = seriesOf(await asked, 'train_loss')
+  if (!body) throw new Error('nothing was asked about the chart')
   expect(body.from).toBeGreaterThan(0)
   expect(body.to).toBeGreaterThan(body.from)
   expect(body.width_px).toBeGreaterThan(100)

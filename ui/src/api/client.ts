@@ -24,6 +24,8 @@ import type {
   GroupsRequest,
   Info,
   InspectReport,
+  MediaKind,
+  MediaList,
   LogList,
   LogMatches,
   LogPage,
@@ -56,7 +58,7 @@ import type {
   ViewSave,
 } from './types'
 import { decodeMatrix, type Matrix } from './matrix'
-import { decodeSeries, type SeriesEntry } from './series'
+import { decodeSeries, FrameReader, SeriesFormatError, type SeriesEntry } from './series'
 import { session } from './session.svelte'
 
 const PREFIX = '/api/slipway/v1'
@@ -87,6 +89,9 @@ export function authorization(): Record<string, string> {
   return session.token ? { Authorization: `Bearer ${session.token}` } : {}
 }
 
+/** What became of one of several charts. */
+export type SeriesAnswer = SeriesEntry[] | Error
+
 async function failure(response: Response): Promise<ApiFailure> {
   if (response.status === 401) session.refuse()
   let body: Partial<ApiError> = {}
@@ -102,6 +107,12 @@ async function failure(response: Response): Promise<ApiFailure> {
     body.hint ?? undefined,
     body.span ?? undefined,
   )
+}
+
+/** An error that came within an answer. */
+function refused(body: ArrayBuffer): ApiFailure {
+  const error = JSON.parse(new TextDecoder().decode(body)) as ApiError
+  return new ApiFailure(400, error.code, error.message, error.hint ?? undefined, error.span ?? undefined)
 }
 
 async function send(path: string, init: RequestInit = {}): Promise<Response> {
@@ -200,6 +211,9 @@ export const api = {
     return decodeMatrix(await response.arrayBuffer())
   },
 
+  media: (runIds: string[], kind: MediaKind, signal?: AbortSignal) =>
+    json<MediaList>('/runs/media', 'POST', { run_ids: runIds, kind }, signal),
+
   importance: (request: ImportanceRequest, signal?: AbortSignal) =>
     json<Importance>('/runs/importance', 'POST', request, signal),
 
@@ -211,6 +225,30 @@ export const api = {
       signal,
     })
     return decodeSeries(await response.arrayBuffer())
+  },
+
+  /** Several charts at once; `take` gets each answer when it is there. */
+  async seriesBatch(
+    requests: SeriesRequest[],
+    take: (index: number, answer: SeriesAnswer) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const response = await send('/series/batch', {
+      method: 'POST',
+      body: JSON.stringify({ requests }),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    })
+    const pieces = response.body?.getReader()
+    if (!pieces) throw new SeriesFormatError('the answer has no body')
+    const frames = new FrameReader()
+    for (;;) {
+      const { done, value } = await pieces.read()
+      if (done) break
+      for (const frame of frames.push(value))
+        take(frame.request, frame.failed ? refused(frame.body) : decodeSeries(frame.body))
+    }
+    if (!frames.complete) throw new SeriesFormatError('the answer ends within a chart')
   },
 
   artifacts: (runId: string, path: string, offset = 0, limit?: number) =>

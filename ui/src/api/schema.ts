@@ -616,6 +616,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Images, matrices, curves, histograms or tables that runs logged, found by the names and shapes of their artifacts. */
+        post: operations["list_media"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/restore": {
         parameters: {
             query?: never;
@@ -682,11 +699,37 @@ export interface paths {
         /**
          * Histories of metrics as binary arrays; see the description for the layout.
          * @description Little-endian. `u32 magic "SLP1", u32 entry_count`, then per entry a header of 64 bytes: `u32 request_index,
-         *     u32 role (0 raw, 1 smoothed), u32 point_count, u32 flags (1 thinned, 2 non-finite), f64 total_points, f64 x_min,
-         *     f64 x_max, f64 y_min, f64 y_max, u32 non_finite_count, u32 0`; then per entry `f64 x[point_count],
-         *     f64 y[point_count]`.
+         *     u32 role, u32 point_count, u32 flags, f64 total_points, f64 x_min, f64 x_max, f64 y_min, f64 y_max,
+         *     u32 non_finite_count, u32 0`; then per entry `f64 x[point_count], f64 y[point_count]`.
+         *
+         *     `request_index` counts `series` and then `groups`. Roles: 0 the line as it was logged, 1 smoothed, 2 and 3 lower and
+         *     upper edge of a group's band, 4 how many runs of the group count at the points of the line shown, 5 the fences beyond
+         *     which values are outliers: two points, with the number of outliers as `total_points`. Flags: 1 thinned, 2 values that
+         *     are not finite, 4 the run has the metric but not `x_metric`, 8 members were not compared at every x.
          */
         post: operations["query_series"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/series/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What several charts show, each sent as soon as it is known; see the description for the layout.
+         * @description Little-endian, in frames that come in any order, one per request: `u32 magic "SLPB", u32 request, u32 status, u32
+         *     byte_count`, then `byte_count` bytes. Status 0: an answer as of `/series`. Status 1: the same error that `/series`
+         *     would answer, as JSON.
+         */
+        post: operations["query_series_batch"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1660,6 +1703,64 @@ export interface components {
             limit: number;
             path: string;
         };
+        MediaContent: {
+            /** @enum {string} */
+            kind: "image";
+            /** Format: int64 */
+            size_bytes: number;
+            /** @description Artifact with a smaller copy. */
+            small?: string | null;
+        } | {
+            /** @enum {string} */
+            kind: "table";
+            /** Format: int64 */
+            size_bytes: number;
+        } | {
+            /** @enum {string} */
+            kind: "confusion";
+            labels: string[];
+            /** @description A row for each true class. */
+            matrix: number[][];
+        } | {
+            /**
+             * Format: double
+             * @description Area under the curve, or the average precision.
+             */
+            area?: number | null;
+            /** @description Precision over recall; otherwise the true over the false positive rate. */
+            is_precision_recall: boolean;
+            /** @enum {string} */
+            kind: "curve";
+            x: number[];
+            y: number[];
+        } | {
+            counts: number[];
+            /** @description One more than there are counts. */
+            edges: number[];
+            /** @enum {string} */
+            kind: "histogram";
+        };
+        MediaItem: {
+            content: components["schemas"]["MediaContent"];
+            /** @description What the same thing is called in other runs and at other steps. */
+            key: string;
+            /** @description Artifact that it is in. */
+            path: string;
+            /** Format: int64 */
+            step?: number | null;
+        };
+        /** @enum {string} */
+        MediaKind: "images" | "confusion" | "curves" | "histograms" | "tables";
+        MediaList: {
+            /** @description One for each run that is there, in the order of the request. */
+            runs: components["schemas"]["RunMedia"][];
+        };
+        /** @description Asks what runs logged besides numbers. */
+        MediaRequest: {
+            kind: components["schemas"]["MediaKind"];
+            /** @description At most 100. */
+            run_ids: string[];
+        };
         /** @description Points of one metric of one run at full resolution, by step and then by time. */
         MetricHistory: {
             /** @description What to send as `after` to get the points that follow; absent at the end. */
@@ -1844,6 +1945,12 @@ export interface components {
             run_id: string;
             state: components["schemas"]["RunState"];
         };
+        RunMedia: {
+            items: components["schemas"]["MediaItem"][];
+            /** @description What was passed over, or why nothing could be read, in words. */
+            notes: string[];
+            run_id: string;
+        };
         /** @description What went wrong in a run first, and what its log says at the end. */
         RunProblems: {
             /**
@@ -1887,31 +1994,58 @@ export interface components {
             /** Format: int64 */
             updated_ms: number;
         };
+        /** @enum {string} */
+        SeriesAggregate: "mean" | "median" | "min" | "max";
+        /**
+         * @description All but `minmax` lie around the mean.
+         * @enum {string}
+         */
+        SeriesBand: "none" | "minmax" | "std" | "stderr" | "ci95";
+        /** @description Several charts at once. At most 100. */
+        SeriesBatch: {
+            requests: components["schemas"]["SeriesRequest"][];
+        };
+        /**
+         * @description Members are compared at every x at which one of them has a finite point, with what lies on the straight line between
+         *     their own points; before its first and after its last point a run does not count.
+         */
+        SeriesGroup: {
+            metric: string;
+            run_ids: string[];
+        };
         SeriesRef: {
             metric: string;
             run_id: string;
         };
-        /**
-         * @description Asks for histories, thinned to what a chart of `width_px` can show. The answer is binary: see
-         *     the description of the route.
-         */
+        /** @description Asks for what one chart shows, thinned to what `width_px` columns of pixels can show. */
         SeriesRequest: {
+            /** @description What stands for the runs of a group. */
+            aggregate?: components["schemas"]["SeriesAggregate"];
+            /** @description What is shaded around the line of a group. */
+            band?: components["schemas"]["SeriesBand"];
+            /** @description Says between which values the y axis is without outliers, and how many there are. */
+            clip?: boolean;
             /**
              * Format: double
-             * @description Left edge, in units of `x`. Absent: from the start.
+             * @description Left edge, in units of the x axis. Absent: from the start.
              */
             from?: number | null;
-            /** @description At most 1000. */
+            /** @description Runs that are drawn as one line. They are numbered after `series`. */
+            groups?: components["schemas"]["SeriesGroup"][];
+            /** @description Columns are even on a logarithmic x axis. */
+            log_x?: boolean;
+            /** @description Runs in `series` and `groups` together: at most 1000. */
             series: components["schemas"]["SeriesRef"][];
             /**
              * Format: double
-             * @description 0: none. Otherwise the weight of the past in a debiased exponential moving average, below 1. It is
-             *     computed over full-resolution data, before thinning.
+             * @description 0: none. Otherwise how much, below 1; for what that means see `smoothing_kind`. It is computed over
+             *     full-resolution data, before thinning.
              */
             smoothing?: number;
+            smoothing_kind?: components["schemas"]["SmoothingKind"];
             /**
              * Format: double
-             * @description Right edge, inclusive, in units of `x`. Absent: to the end.
+             * @description Right edge, inclusive, in units of the x axis. Absent: to the end.
              */
             to?: number | null;
             /**
@@ -1920,7 +2054,15 @@ export interface components {
              */
             width_px?: number;
             x?: components["schemas"]["XAxis"];
+            /** @description Instead of `x`: each point stands at the last value that this metric of its run had at or before its step. */
+            x_metric?: string | null;
         };
+        /**
+         * @description With weight `w`, `ema` looks back over about `n = (1 + w) / (1 - w)` points; kinds with a window take the odd number of
+         *     points nearest to that, centred.
+         * @enum {string}
+         */
+        SmoothingKind: "ema" | "time_ema" | "gaussian" | "running" | "median";
         SortKey: {
             column: components["schemas"]["ColumnRef"];
             descending?: boolean;
@@ -3401,6 +3543,37 @@ export interface operations {
             };
         };
     };
+    list_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MediaRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     restore_runs: {
         parameters: {
             query?: never;
@@ -3504,6 +3677,37 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SeriesRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_series_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeriesBatch"];
             };
         };
         responses: {

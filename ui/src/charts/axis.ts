@@ -1,7 +1,7 @@
 // Axes: tick texts, and ticks for a log axis that spans less than a decade.
 
 import { formatDate, formatDuration } from '../design/format'
-import type { XAxis } from '../api/types'
+import type { Axis } from '../runset/view'
 
 const SECOND_STEPS = [
   0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
@@ -96,14 +96,40 @@ export function logTick(value: number): string {
   return tidyExponent(value.toExponential())
 }
 
-export function xText(x: XAxis, value: number): string {
-  if (x === 'time') return formatDate(value)
-  if (x === 'relative') return formatDuration(value * 1000)
-  return `step ${new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 }).format(value)}`
+export function xText(axis: Axis, value: number): string {
+  if (axis === 'time') return formatDate(value)
+  if (axis === 'relative') return formatDuration(value * 1000)
+  const digits = new Intl.NumberFormat('en-US', { maximumFractionDigits: axis === 'step' ? 0 : 4 })
+  return `${axisLabel(axis)} ${digits.format(value)}`
 }
 
-export const X_LABEL: Record<XAxis, string> = {
-  step: 'step',
-  time: 'wall time',
-  relative: 'relative time',
+const LABELS = { step: 'step', time: 'wall time', relative: 'relative time' }
+
+export const axisLabel = (axis: Axis): string => (typeof axis === 'string' ? LABELS[axis] : axis.metric)
+
+/** What counts how far a training is, best known first. */
+const PROGRESS = [
+  /(^|[\W_])epochs?$/i,
+  /(^|[\W_])tokens?(_?seen)?$/i,
+  /(samples?|examples?|images)(_?seen)?$/i,
+  /step$/i,
+]
+
+/** Metrics for the x axis: what looks like progress first, then the rest by name. */
+export function axisMetrics(metrics: { key: string; is_curve: boolean }[]): {
+  likely: string[]
+  others: string[]
+} {
+  const keys = metrics.filter((metric) => metric.is_curve).map((metric) => metric.key)
+  const rank = (key: string) => PROGRESS.findIndex((pattern) => pattern.test(key))
+  const likely = keys
+    .filter((key) => rank(key) >= 0)
+    .sort((a, b) => rank(a) - rank(b) || a.length - b.length || a.localeCompare(b))
+  return { likely, others: keys.filter((key) => rank(key) < 0).sort((a, b) => a.localeCompare(b)) }
+}
+
+/** The axes that the key X goes through. */
+export function axisCycle(metrics: { key: string; is_curve: boolean }[]): Axis[] {
+  const { likely } = axisMetrics(metrics)
+  return ['step', 'time', 'relative', ...likely.slice(0, 2).map((metric) => ({ metric }))]
 }

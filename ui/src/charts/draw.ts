@@ -3,18 +3,39 @@
 import type uPlot from 'uplot'
 import { DASHES, paint, runLook } from '../design/colors'
 import type { SeriesEntry } from '../api/series'
-import type { Line } from './lines'
+import { isHovered, type Line, type Reading } from './lines'
 
 const RAW_ALPHA = 0.25
+const BAND_ALPHA = 0.14
+const MEMBER_ALPHA = 0.4
 const FEW_POINTS = 60
+const BASELINE_DASH = [8, 4]
 
 /** Maps values to canvas pixels without a function call per point. */
 interface Transform {
   toX: (x: number) => number
   toY: (y: number) => number
+  logX: boolean
+  logY: boolean
 }
 
-function transform(u: uPlot, log: boolean): Transform | null {
+export interface DrawOptions {
+  log: boolean
+  logX: boolean
+  /** The unsmoothed line stays visible. */
+  faint: boolean
+  baseline: string | null
+  /** The colours of the current theme, for `paint`. */
+  palette: string[]
+  /** The colour of text, which is that of the baseline. */
+  ink: string
+  /** The page's background. */
+  veil: string
+  /** Device pixels per CSS pixel. */
+  ratio: number
+}
+
+function transform(u: uPlot, { log, logX }: DrawOptions): Transform | null {
   const { left, top, width, height } = u.bbox
   const x = u.scales.x
   const y = u.scales.y
@@ -25,41 +46,61 @@ function transform(u: uPlot, log: boolean): Transform | null {
     typeof y.max !== 'number'
   )
     return null
-  const xMin = x.min
-  const xStretch = width / (x.max - x.min)
+  const xMin = logX ? Math.log10(x.min) : x.min
+  const xStretch = width / ((logX ? Math.log10(x.max) : x.max) - xMin)
   const yMin = log ? Math.log10(y.min) : y.min
-  const yMax = log ? Math.log10(y.max) : y.max
-  const yStretch = height / (yMax - yMin)
+  const yStretch = height / ((log ? Math.log10(y.max) : y.max) - yMin)
   const bottom = top + height
   return {
-    toX: (value) => left + (value - xMin) * xStretch,
+    toX: logX
+      ? (value) => left + (Math.log10(value) - xMin) * xStretch
+      : (value) => left + (value - xMin) * xStretch,
     toY: log
       ? (value) => bottom - (Math.log10(value) - yMin) * yStretch
       : (value) => bottom - (value - yMin) * yStretch,
+    logX,
+    logY: log,
   }
 }
 
-function trace(
-  ctx: CanvasRenderingContext2D,
-  entry: SeriesEntry,
-  { toX, toY }: Transform,
-  log: boolean,
-): void {
+function trace(ctx: CanvasRenderingContext2D, entry: SeriesEntry, at: Transform): void {
+  const { toX, toY, logX, logY } = at
   ctx.beginPath()
   let down = false
   for (let i = 0; i < entry.x.length; i++) {
+    const x = entry.x[i] ?? NaN
     const y = entry.y[i] ?? NaN
-    if (!Number.isFinite(y) || (log && y <= 0)) {
+    if (!Number.isFinite(y) || (logY && y <= 0) || (logX && x <= 0)) {
       down = false
       continue
     }
-    const px = toX(entry.x[i] ?? NaN)
-    const py = toY(y)
-    if (down) ctx.lineTo(px, py)
-    else ctx.moveTo(px, py)
+    if (down) ctx.lineTo(toX(x), toY(y))
+    else ctx.moveTo(toX(x), toY(y))
     down = true
   }
   ctx.stroke()
+}
+
+function fillBand(
+  ctx: CanvasRenderingContext2D,
+  low: SeriesEntry,
+  high: SeriesEntry,
+  at: Transform,
+  floor: number,
+): void {
+  const { toX, toY, logX, logY } = at
+  const put = (entry: SeriesEntry, i: number) => {
+    const x = entry.x[i] ?? NaN
+    const y = entry.y[i] ?? NaN
+    if (!Number.isFinite(y) || (logX && x <= 0)) return
+    // What has no place on a log axis is below the picture.
+    ctx.lineTo(toX(x), logY && y <= 0 ? floor : toY(y))
+  }
+  ctx.beginPath()
+  for (let i = 0; i < high.x.length; i++) put(high, i)
+  for (let i = low.x.length - 1; i >= 0; i--) put(low, i)
+  ctx.closePath()
+  ctx.fill()
 }
 
 function dots(
@@ -117,12 +158,18 @@ function edgeMarks(
   }
 }
 
-export interface DrawOptions {
-  log: boolean
-  /** The colours of the current theme, for `paint`. */
-  palette: string[]
-  /** Device pixels per CSS pixel. */
-  ratio: number
+const colorOf = (line: Line, { palette, baseline, ink }: DrawOptions): string =>
+  line.runId === baseline ? ink : paint(runLook(line.runId), palette)
+
+function dashOf(line: Line, { baseline }: DrawOptions): readonly number[] {
+  if (line.runId === baseline) return BASELINE_DASH
+  return DASHES[line.dash ?? runLook(line.runId).dash] ?? []
+}
+
+/** The newest run is first in the list and is drawn last, on top; members go below groups, the baseline above all. */
+function inOrder(lines: Line[], baseline: string | null): Line[] {
+  const rank = (line: Line) => (line.kind === 'member' ? 0 : line.runId === baseline ? 2 : 1)
+  return [...lines].reverse().sort((a, b) => rank(a) - rank(b))
 }
 
 export function drawLines(
@@ -132,7 +179,7 @@ export function drawLines(
   options: DrawOptions,
   wide = false,
 ): void {
-  const at = transform(u, options.log)
+  const at = transform(u, options)
   if (!at) return
   const { ratio } = options
   ctx.save()
@@ -140,24 +187,33 @@ export function drawLines(
   ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height)
   ctx.clip()
   ctx.lineJoin = 'round'
-  // The newest run is first in the list and is drawn last, on top.
-  for (const line of [...lines].reverse()) {
-    const look = runLook(line.runId)
-    const color = paint(look, options.palette)
+  const ordered = inOrder(lines, options.baseline)
+  ctx.globalAlpha = BAND_ALPHA
+  for (const line of ordered) {
+    if (!line.low || !line.high) continue
+    ctx.fillStyle = colorOf(line, options)
+    fillBand(ctx, line.low, line.high, at, u.bbox.top + u.bbox.height)
+  }
+  ctx.globalAlpha = 1
+  for (const line of ordered) {
+    const color = colorOf(line, options)
     ctx.strokeStyle = color
     ctx.fillStyle = color
-    if (line.smooth) {
+    const shown = line.smooth ?? line.raw
+    if (line.smooth && options.faint && line.kind !== 'member') {
       ctx.globalAlpha = RAW_ALPHA
       ctx.setLineDash([])
       ctx.lineWidth = ratio
-      trace(ctx, line.raw, at, options.log)
+      trace(ctx, line.raw, at)
       ctx.globalAlpha = 1
     }
-    ctx.setLineDash((DASHES[look.dash] ?? []).map((n) => n * ratio))
-    ctx.lineWidth = (wide ? 2.5 : 1.5) * ratio
-    trace(ctx, line.smooth ?? line.raw, at, options.log)
+    const thick = line.runId === options.baseline ? 3 : wide ? 2.5 : 1.5
+    ctx.globalAlpha = line.kind === 'member' && !wide ? MEMBER_ALPHA : 1
+    ctx.setLineDash(dashOf(line, options).map((n) => n * ratio))
+    ctx.lineWidth = (line.kind === 'member' ? 1 : thick) * ratio
+    trace(ctx, shown, at)
+    ctx.globalAlpha = 1
     ctx.setLineDash([])
-    const shown = line.smooth ?? line.raw
     if (shown.x.length === 1) dots(ctx, shown, at, 3 * ratio)
     else if (shown.x.length <= FEW_POINTS && u.bbox.width / shown.x.length > 14 * ratio)
       dots(ctx, shown, at, 2 * ratio)
@@ -174,33 +230,32 @@ export function drawHover(
   ctx: CanvasRenderingContext2D,
   u: uPlot,
   lines: Line[],
-  points: { runId: string; x: number; value: number }[],
+  points: Reading[],
   hovered: string | null,
-  veil: string,
   options: DrawOptions,
 ): void {
   ctx.clearRect(0, 0, ctx.canvas.width, ctx.canvas.height)
-  const at = transform(u, options.log)
+  const at = transform(u, options)
   if (!at) return
-  const line = hovered === null ? undefined : lines.find(({ runId }) => runId === hovered)
-  if (line && lines.length > 1) {
+  const lit = hovered === null ? [] : lines.filter((line) => isHovered(line, hovered))
+  if (lit.length > 0 && lit.length < lines.length) {
     ctx.globalAlpha = 0.72
-    ctx.fillStyle = veil
+    ctx.fillStyle = options.veil
     ctx.fillRect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height)
     ctx.globalAlpha = 1
-    drawLines(ctx, u, [line], options, true)
+    drawLines(ctx, u, lit, options, true)
   }
+  ctx.lineWidth = options.ratio
+  ctx.strokeStyle = options.veil
   for (const point of points) {
     if (!Number.isFinite(point.value) || (options.log && point.value <= 0)) continue
-    if (line && point.runId !== hovered) continue
+    if (lit.length > 0 && !lit.includes(point.line)) continue
     const py = at.toY(point.value)
     if (py < u.bbox.top || py > u.bbox.top + u.bbox.height) continue
     ctx.beginPath()
     ctx.arc(at.toX(point.x), py, 3 * options.ratio, 0, 2 * Math.PI)
-    ctx.fillStyle = paint(runLook(point.runId), options.palette)
+    ctx.fillStyle = colorOf(point.line, options)
     ctx.fill()
-    ctx.lineWidth = options.ratio
-    ctx.strokeStyle = veil
     ctx.stroke()
   }
 }

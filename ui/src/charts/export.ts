@@ -1,8 +1,10 @@
 // Getting a chart out of the window: as a picture, or as every point it stands for.
 
 import { api } from '../api/client'
-import type { XAxis } from '../api/types'
-import type { ChartRun } from './group.svelte'
+import type { Axis } from '../runset/view'
+import { axisLabel } from './axis'
+import { toLines } from './lines'
+import type { Plan } from './plan'
 
 export function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob)
@@ -32,20 +34,18 @@ export function csvField(text: string): string {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
-/** Every point of the metric, not what the chart was thinned to. */
-export async function linesToCsv(runs: ChartRun[], metric: string, x: XAxis): Promise<string> {
-  const entries = await api.series({
-    series: runs.map((run) => ({ run_id: run.runId, metric })),
-    x,
-    width_px: 0,
-    smoothing: 0,
-  })
-  const rows = [`run_id,run_name,${x},${csvField(metric)}`]
-  for (const entry of entries) {
-    const run = runs[entry.request]
-    if (!run || entry.smoothed) continue
-    const name = csvField(run.name)
-    for (let i = 0; i < entry.x.length; i++) rows.push(`${run.runId},${name},${entry.x[i]},${entry.y[i]}`)
+/** Every point of the lines that a chart has, not what they were thinned to. */
+export async function linesToCsv(plan: Plan, x: Axis): Promise<string> {
+  const entries = await api.series({ ...plan.request, from: null, to: null, width_px: 0, clip: false })
+  const { lines } = toLines(plan.targets, entries)
+  const rows = [
+    `run_id,run_name,metric,${csvField(axisLabel(x))},value${lines.some((l) => l.smooth) ? ',smoothed' : ''}`,
+  ]
+  for (const { kind, runId, members, name, metric, raw, smooth } of lines) {
+    const head = `${kind === 'group' ? members.join(' ') : (members[0] ?? runId)},${csvField(name)},${csvField(metric)}`
+    for (let i = 0; i < raw.x.length; i++) {
+      rows.push(`${head},${raw.x[i]},${raw.y[i]}${smooth ? `,${smooth.y[i]}` : ''}`)
+    }
   }
   return rows.join('\n') + '\n'
 }

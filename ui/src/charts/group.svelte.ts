@@ -1,27 +1,30 @@
-// What all charts of one view share: the x axis, the zoom, the smoothing, the crosshair, the run under the
-// pointer, and which of them are out of date.
+// What all charts of one view share: the runs, the zoom, the crosshair, the run under the pointer, and which of them are
+// out of date.
 
 import { SvelteMap } from 'svelte/reactivity'
 import { throttle } from '../app/throttle'
 import { live } from '../api/live.svelte'
-import type { XAxis } from '../api/types'
+import { printAxis, type Axis } from '../runset/view'
 
 export interface ChartRun {
   runId: string
   name: string
+  /** The group it belongs to, where runs are grouped. */
+  group?: { id: string; name: string }
 }
 
-const REFETCH_MS = 1000
+export type Range = readonly [number, number]
+
+const REFETCH_MS = 400
 let nextKey = 1
 
 export class ChartGroup {
-  readonly syncKey = `charts-${nextKey++}`
+  private readonly key = `charts-${nextKey++}`
   runs = $state.raw<ChartRun[]>([])
-  x = $state<XAxis>('step')
-  smoothing = $state(0)
+  /** Charts with the same x axis zoom together. */
   sync = $state(true)
-  /** Zoomed x range, in units of `x`; null shows everything. */
-  range = $state.raw<readonly [number, number] | null>(null)
+  /** Zoomed x ranges by axis, in its units; what is absent shows everything. */
+  private ranges = new SvelteMap<string, Range>()
   hoverRun = $state<string | null>(null)
   /** Grows when points of a metric arrived that its chart has not drawn. */
   private versions = new SvelteMap<string, number>()
@@ -35,6 +38,28 @@ export class ChartGroup {
     if (this.everything) this.allDirty += 1
     this.everything = false
   }, REFETCH_MS)
+
+  /** Charts with the same axis share their crosshair. */
+  syncKey(axis: Axis): string {
+    return `${this.key} ${printAxis(axis)}`
+  }
+
+  range(axis: Axis): Range | null {
+    return this.ranges.get(printAxis(axis)) ?? null
+  }
+
+  setRange(axis: Axis, range: Range | null): void {
+    if (range) this.ranges.set(printAxis(axis), range)
+    else this.ranges.delete(printAxis(axis))
+  }
+
+  get zoomed(): boolean {
+    return this.ranges.size > 0
+  }
+
+  resetZoom(): void {
+    this.ranges.clear()
+  }
 
   /** Follows the event stream until the returned function is called. */
   follow(): () => void {

@@ -1,29 +1,72 @@
 // The lines of one chart: what the server sent, by run, and the questions a chart asks about it.
 
 import type { SeriesEntry } from '../api/series'
-import type { ChartRun } from './group.svelte'
+import type { Target } from './plan'
 
-export interface Line {
-  runId: string
-  name: string
+export interface Line extends Target {
+  /** Of one chart, no two lines share it. */
+  id: string
   raw: SeriesEntry
   /** Present when smoothing is on. */
   smooth: SeriesEntry | null
+  /** Edges of a group's band. */
+  low: SeriesEntry | null
+  high: SeriesEntry | null
+  /** How many runs of a group count, at the points of its line. */
+  counts: SeriesEntry | null
 }
 
-export function toLines(runs: ChartRun[], entries: SeriesEntry[]): Line[] {
-  const lines: (Line | undefined)[] = []
-  for (const entry of entries) {
-    const run = runs[entry.request]
-    if (!run || entry.smoothed) continue
-    lines[entry.request] = { ...run, raw: entry, smooth: null }
-  }
-  for (const entry of entries) {
-    const line = lines[entry.request]
-    if (line && entry.smoothed) line.smooth = entry
-  }
-  return lines.filter((line): line is Line => line !== undefined && line.raw.total > 0)
+/** Where the y axis ends when outliers are left out of the picture. */
+export interface Fences {
+  low: number
+  high: number
+  /** Points beyond. */
+  beyond: number
 }
+
+export interface Answer {
+  lines: Line[]
+  fences: Fences | null
+  /** Names of runs that have the metric, but not the one that is the x axis. */
+  lacking: string[]
+}
+
+export function toLines(targets: Target[], entries: SeriesEntry[]): Answer {
+  const lines: (Line | undefined)[] = []
+  const answer: Answer = { lines: [], fences: null, lacking: [] }
+  for (const entry of entries) {
+    if (entry.role === 'fences') {
+      answer.fences = { low: entry.y[0] ?? NaN, high: entry.y[1] ?? NaN, beyond: entry.total }
+      continue
+    }
+    const target = targets[entry.request]
+    if (!target || entry.role !== 'raw') continue
+    if (entry.lacksX) answer.lacking.push(target.name)
+    lines[entry.request] = {
+      ...target,
+      id: String(entry.request),
+      raw: entry,
+      smooth: null,
+      low: null,
+      high: null,
+      counts: null,
+    }
+  }
+  for (const entry of entries) {
+    const line = entry.role === 'fences' ? undefined : lines[entry.request]
+    if (!line || entry.role === 'raw') continue
+    if (entry.role === 'smooth') line.smooth = entry
+    else if (entry.role === 'low') line.low = entry
+    else if (entry.role === 'high') line.high = entry
+    else if (entry.role === 'members') line.counts = entry
+  }
+  answer.lines = lines.filter((line): line is Line => line !== undefined && line.raw.total > 0)
+  return answer
+}
+
+/** Whether a line lights up when this run or group is pointed at. */
+export const isHovered = (line: Target, hovered: string | null): boolean =>
+  hovered !== null && (line.runId === hovered || line.members.includes(hovered))
 
 /** Index of the point nearest to `at`; -1 when there is none. */
 export function nearest(xs: Float64Array, at: number): number {
@@ -45,34 +88,51 @@ export interface Limits {
   max: number
 }
 
-export function xLimits(lines: Line[]): Limits | null {
+/** Limits of all lines; on a log axis only of what is above zero. */
+export function xLimits(lines: Line[], log = false): Limits | null {
   let min = Infinity
   let max = -Infinity
   for (const { raw } of lines) {
-    if (raw.xMin < min) min = raw.xMin
+    const first = log && raw.xMin <= 0 ? (raw.x.find((x) => x > 0) ?? Infinity) : raw.xMin
+    if (first < min) min = first
     if (raw.xMax > max) max = raw.xMax
   }
   if (min > max) return null
   // A single step still needs an axis with some length.
-  return min === max ? { min: min - 0.5, max: max + 0.5 } : { min, max }
+  if (min === max) return log ? { min: min / 2, max: max * 2 } : { min: min - 0.5, max: max + 0.5 }
+  return { min, max }
+}
+
+export interface YOptions {
+  log: boolean
+  /** The unsmoothed lines are drawn, too. */
+  faint: boolean
+  fences: Fences | null
 }
 
 /** Limits of what is drawn between two x, with some air; on a log axis only of what is above zero. */
-export function yLimits(lines: Line[], from: number, to: number, log: boolean): Limits | null {
+export function yLimits(lines: Line[], from: number, to: number, options: YOptions): Limits | null {
+  const { log, faint, fences } = options
   let min = Infinity
   let max = -Infinity
-  for (const { raw, smooth } of lines) {
-    for (const entry of smooth ? [raw, smooth] : [raw]) {
-      for (let i = 0; i < entry.x.length; i++) {
-        const x = entry.x[i] ?? NaN
-        const y = entry.y[i] ?? NaN
-        if (x < from || x > to || !Number.isFinite(y) || (log && y <= 0)) continue
-        if (y < min) min = y
-        if (y > max) max = y
-      }
+  const take = (entry: SeriesEntry) => {
+    for (let i = 0; i < entry.x.length; i++) {
+      const x = entry.x[i] ?? NaN
+      const y = entry.y[i] ?? NaN
+      if (x < from || x > to || !Number.isFinite(y) || (log && y <= 0)) continue
+      if (y < min) min = y
+      if (y > max) max = y
     }
   }
+  for (const { raw, smooth, low, high } of lines) {
+    if (!smooth || faint) take(raw)
+    for (const entry of [smooth, low, high]) if (entry) take(entry)
+  }
   if (min > max) return null
+  if (fences) {
+    const [low, high] = [Math.max(min, fences.low), Math.min(max, fences.high)]
+    if (low <= high) [min, max] = [low, high]
+  }
   if (log) {
     const air = min === max ? 2 : (max / min) ** 0.05
     return { min: min / air, max: max * air }
@@ -82,18 +142,20 @@ export function yLimits(lines: Line[], from: number, to: number, log: boolean): 
 }
 
 export interface Reading {
-  runId: string
-  name: string
+  line: Line
   x: number
   value: number
   /** The value before smoothing, when smoothing is on. */
   raw: number | null
+  /** Runs that count, for a group. */
+  count: number | null
 }
 
 /** The value of each line at `at`, highest first; lines that do not reach it within `slack` are left out. */
 export function readings(lines: Line[], at: number, slack: number): Reading[] {
   const result: Reading[] = []
-  for (const { runId, name, raw, smooth } of lines) {
+  for (const line of lines) {
+    const { raw, smooth, counts } = line
     const i = nearest(raw.x, at)
     const first = raw.x[0]
     const last = raw.x[raw.x.length - 1]
@@ -101,14 +163,26 @@ export function readings(lines: Line[], at: number, slack: number): Reading[] {
     if (at < first - slack || at > last + slack) continue
     const x = raw.x[i] ?? NaN
     const j = smooth ? nearest(smooth.x, x) : -1
+    const k = counts ? nearest(counts.x, x) : -1
     result.push({
-      runId,
-      name,
+      line,
       x,
       value: smooth && j >= 0 ? (smooth.y[j] ?? NaN) : (raw.y[i] ?? NaN),
       raw: smooth ? (raw.y[i] ?? NaN) : null,
+      count: counts && k >= 0 ? (counts.y[k] ?? null) : null,
     })
   }
   // NaN has no place in the order of values: it comes last.
   return result.sort((a, b) => (Number.isNaN(a.value) ? 1 : Number.isNaN(b.value) ? -1 : b.value - a.value))
+}
+
+/** The first point of any line that is not finite, among those in the range. */
+export function firstOdd(lines: Line[]): { name: string; x: number; value: number } | null {
+  let first: { name: string; x: number; value: number } | null = null
+  for (const { name, raw } of lines) {
+    const i = raw.nonFinite > 0 ? raw.y.findIndex((y) => !Number.isFinite(y)) : -1
+    const x = raw.x[i]
+    if (x !== undefined && (!first || x < first.x)) first = { name, x, value: raw.y[i] ?? NaN }
+  }
+  return first
 }

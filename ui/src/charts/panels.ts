@@ -1,12 +1,14 @@
 // The kinds of charts that can be added, and what each of them is given to draw. A new kind is one entry here and
 // one component in `kinds/`, which is loaded when the first chart of its kind is shown.
 
+import ChartLine from '@lucide/svelte/icons/chart-line'
 import type { Component } from 'svelte'
 import type { ColumnInfo, ColumnRef, TableRequest } from '../api/types'
 import type { Panel, PanelKind, PanelSettings } from '../runset/panels'
 import type { RunsView } from '../runset/view'
 import { plotKinds } from './kinds/kinds'
 import type { KindHandle } from './kinds/plot'
+import { newPanelId } from './panel-id'
 import type { ChartGroup, ChartRun } from './group.svelte'
 
 /** The run set as charts see it. */
@@ -51,4 +53,12 @@ export interface PanelType {
   create: (set: PanelSet) => Panel
 }
 
-export const registry: Partial<Record<PanelKind, PanelType>> = { ...plotKinds }
+export const registry: Partial<Record<PanelKind, PanelType>> = {
+  line: {
+    label: 'Lines',
+    about: 'One or several metrics over steps, time or another metric.',
+    icon: ChartLine,
+    create: (set) => ({ id: newPanelId(set), kind: 'line', refs: [] }),
+  },
+  ...plotKinds,
+}

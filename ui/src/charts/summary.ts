@@ -43,7 +43,7 @@ export function summarise(metric: string, lines: Line[]): string {
   const high = lowest(lines, -1)
   const odd = lines.filter((line) => line.raw.nonFinite > 0).length
   return (
-    `${metric}, ${plural(lines.length, 'run')}` +
+    `${metric}, ${plural(lines.length, lines.some((line) => line.kind === 'group') ? 'line' : 'run')}` +
     (low ? `, lowest ${low.name} ${formatNumber(low.value)} at ${formatNumber(low.x)}` : '') +
     (high ? `, highest ${high.name} ${formatNumber(high.value)} at ${formatNumber(high.x)}` : '') +
     trend(lines) +

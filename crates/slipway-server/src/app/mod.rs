@@ -24,6 +24,7 @@ mod inspect;
 mod lineage;
 mod logs;
 mod matrix;
+mod media;
 mod metrics;
 mod openapi;
 mod plot;
@@ -76,6 +77,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(bulk::undo_edit))
         .routes(routes!(matrix::query_matrix))
         .routes(routes!(importance::query_importance))
+        .routes(routes!(media::list_media))
         .routes(routes!(columns::list_columns))
         .routes(routes!(compare::compare_runs))
         .routes(routes!(compare::text::compare_text))
@@ -86,6 +88,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(run_detail::delete_runs))
         .routes(routes!(run_detail::restore_runs))
         .routes(routes!(series::query_series))
+        .routes(routes!(series::query_series_batch))
         .routes(routes!(artifacts::list_artifacts))
         .routes(routes!(artifacts::get_artifact))
         .routes(routes!(artifacts::link_artifact))

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use slipway_charts::{Chart, Points, Series, Style, Theme, XKind};
 use slipway_store::CurveQuery;
-use slipway_store::series::Thinned;
+use slipway_store::series::{Thinned, Window};
 use utoipa::{IntoParams, ToSchema};
 
 const MAX_RUNS: usize = 200;
@@ -134,7 +134,8 @@ fn chart(
     style: &Style,
 ) -> ApiResult<Chart> {
     let width_px = style.width.saturating_mul(style.scale.clamp(1, 4));
-    let curve = CurveQuery { axis: series::axis(query.x), width_px, ..CurveQuery::default() };
+    let window = Window { width_px, ..Window::default() };
+    let curve = CurveQuery { axis: series::axis(query.x), window };
     let points = |thinned: Thinned| Points { x: thinned.curve.x, y: thinned.curve.y };
     let series = store.read(|reader| {
         run_ids

@@ -8,7 +8,8 @@ use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use axum::Json;
 use axum::extract::State;
-use slipway_store::{GroupSortBy, GroupsQuery, SortKey, TableQuery};
+use slipway_store::{ColumnRef, GroupSortBy, GroupsQuery, SortKey, TableQuery};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const MAX_COLUMNS: usize = 500;
@@ -17,6 +18,8 @@ const MAX_ROWS: u64 = 1000;
 const DEFAULT_ROWS: u64 = 100;
 const MAX_SORT_KEYS: usize = 20;
 const MAX_PINS: usize = 1000;
+/// With fewer runs, columns are read in no time.
+const MANY_RUNS: u64 = 10_000;
 /// After this time columns that are still undecided count as differing.
 const DIFFERING_TIME: Duration = Duration::from_secs(5);
 
@@ -29,8 +32,31 @@ pub(super) async fn query_runs(
 ) -> ApiResult<Json<Table>> {
     let query = query(request, MAX_ROWS, DEFAULT_ROWS)?;
     let filter = query.filter.clone();
+    let columns = query.columns.clone();
     let table = read(&state, move |reader| reader.run_table(&query)).await?;
-    Ok(Json(convert::table(table.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+    let table = table.map_err(|error| ApiFailure::from_search(error, &filter))?;
+    if table.in_scope >= MANY_RUNS {
+        warm(&state, columns);
+    }
+    Ok(Json(convert::table(table)))
+}
+
+/// Reads the columns that somebody looks at into memory, since these are what they will sort and group by. One after the
+/// other, so that whoever asks meanwhile waits for one of them at most.
+fn warm(state: &ServerState, columns: Vec<ColumnRef>) {
+    if state.warming().swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let state = state.clone();
+    tokio::task::spawn_blocking(move || {
+        for column in &columns {
+            // What cannot be read now is read, or refused, when it is asked for.
+            if !state.store().read(|reader| reader.warm_column(column)).unwrap_or(false) {
+                break;
+            }
+        }
+        state.warming().store(false, Ordering::Release);
+    });
 }
 
 /// A window of the groups that the matching runs make: how many runs each has, and what they have in common.

@@ -1,43 +1,38 @@
 //! Histories for charts, thinned to what a chart can show, in a binary form that goes straight into typed arrays.
 //!
-//! All numbers are little-endian and every array starts at a multiple of 8 bytes.
-//!
-//! ```text
-//! u32 magic "SLP1"   u32 entry_count
-//! entry_count times:
-//!   u32 request_index   which of the requested series
-//!   u32 role            0 raw, 1 smoothed
-//!   u32 point_count     points of this entry that follow
-//!   u32 flags           bit 0 points were left out, bit 1 points that are not finite in range
-//!   f64 total_points    points in range before thinning
-//!   f64 x_min, x_max    over the whole series; NaN when it is empty
-//!   f64 y_min, y_max    over finite points in range; NaN when there is none
-//!   u32 non_finite_count   u32 0
-//! then for each entry: f64 x[point_count], f64 y[point_count]
-//! ```
+//! What is computed is in `series/lines.rs`, its binary form in `series/answer.rs`, and how several charts share the
+//! processors in `series/work.rs`.
 
-use super::wire::{ApiError, SeriesRef, SeriesRequest, XAxis};
-use super::{Binary, read};
+mod answer;
+mod lines;
+mod work;
+
+use super::wire::{ApiError, SeriesBatch, SeriesRequest};
+use super::{Binary, blocking};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use slipway_store::series::{Curve, Thinned, smooth, thin};
-use slipway_store::{Axis, CurveQuery, Reader};
+pub(super) use lines::{axis, shown};
+use std::convert::Infallible;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
-const MAGIC: u32 = u32::from_le_bytes(*b"SLP1");
-const HEADER_BYTES: usize = 64;
-const MAX_SERIES: usize = 1000;
-/// Points of one answer: 128 MiB of them.
-const MAX_POINTS: usize = 8 << 20;
+const MAX_RUNS: usize = 1000;
+const MAX_REQUESTS: usize = 100;
 
 /// Histories of metrics as binary arrays; see the description for the layout.
 ///
 /// Little-endian. `u32 magic "SLP1", u32 entry_count`, then per entry a header of 64 bytes: `u32 request_index,
-/// u32 role (0 raw, 1 smoothed), u32 point_count, u32 flags (1 thinned, 2 non-finite), f64 total_points, f64 x_min,
-/// f64 x_max, f64 y_min, f64 y_max, u32 non_finite_count, u32 0`; then per entry `f64 x[point_count],
-/// f64 y[point_count]`.
+/// u32 role, u32 point_count, u32 flags, f64 total_points, f64 x_min, f64 x_max, f64 y_min, f64 y_max,
+/// u32 non_finite_count, u32 0`; then per entry `f64 x[point_count], f64 y[point_count]`.
+///
+/// `request_index` counts `series` and then `groups`. Roles: 0 the line as it was logged, 1 smoothed, 2 and 3 lower and
+/// upper edge of a group's band, 4 how many runs of the group count at the points of the line shown, 5 the fences beyond
+/// which values are outliers: two points, with the number of outliers as `total_points`. Flags: 1 thinned, 2 values that
+/// are not finite, 4 the run has the metric but not `x_metric`, 8 members were not compared at every x.
 #[utoipa::path(post, path = "/series", tag = "runs", request_body = SeriesRequest,
     responses(
         (status = 200, body = Binary, content_type = "application/octet-stream"),
@@ -47,10 +42,64 @@ pub(super) async fn query_series(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<SeriesRequest>,
 ) -> ApiResult<Response> {
-    if request.series.len() > MAX_SERIES {
+    check(&request)?;
+    let store = state.store().clone();
+    let bytes = blocking(move || {
+        let mut answer = None;
+        work::run(&store, &[request], |_, made| {
+            answer = Some(made);
+            true
+        });
+        answer
+    })
+    .await?
+    .ok_or_else(|| ApiFailure::internal("the series were not computed"))??;
+    Ok(binary(bytes))
+}
+
+/// What several charts show, each sent as soon as it is known; see the description for the layout.
+///
+/// Little-endian, in frames that come in any order, one per request: `u32 magic "SLPB", u32 request, u32 status, u32
+/// byte_count`, then `byte_count` bytes. Status 0: an answer as of `/series`. Status 1: the same error that `/series`
+/// would answer, as JSON.
+#[utoipa::path(post, path = "/series/batch", tag = "runs", request_body = SeriesBatch,
+    responses(
+        (status = 200, body = Binary, content_type = "application/octet-stream"),
+        (status = "default", body = ApiError)
+    ))]
+pub(super) async fn query_series_batch(
+    State(state): State<ServerState>,
+    ApiJson(SeriesBatch { requests }): ApiJson<SeriesBatch>,
+) -> ApiResult<Response> {
+    if requests.len() > MAX_REQUESTS {
         return Err(ApiFailure::invalid(format!(
-            "at most {MAX_SERIES} series can be asked for at once, not {}",
-            request.series.len()
+            "at most {MAX_REQUESTS} charts can be asked for at once, not {}",
+            requests.len()
+        )));
+    }
+    for request in &requests {
+        check(request)?;
+    }
+    let store = state.store().clone();
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    tokio::task::spawn_blocking(move || {
+        work::run(&store, &requests, |index, made| sender.send(answer::frame(index, made)).is_ok());
+    });
+    let frames = UnboundedReceiverStream::new(receiver).map(Ok::<_, Infallible>);
+    Ok(binary(Body::from_stream(frames)))
+}
+
+fn binary(body: impl IntoResponse) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
+    (headers, body).into_response()
+}
+
+fn check(request: &SeriesRequest) -> ApiResult<()> {
+    let grouped: usize = request.groups.iter().map(|group| group.run_ids.len()).sum();
+    let runs = request.series.len() + request.groups.len().max(grouped);
+    if runs > MAX_RUNS {
+        return Err(ApiFailure::invalid(format!(
+            "at most {MAX_RUNS} series can be asked for at once, not {runs}"
         )));
     }
     if !(0.0..1.0).contains(&request.smoothing) {
@@ -59,114 +108,5 @@ pub(super) async fn query_series(
             request.smoothing
         )));
     }
-    let answer = read(&state, move |reader| {
-        let mut answer = Answer::default();
-        for (index, wanted) in request.series.iter().enumerate() {
-            answer.add(reader, index, wanted, &request)?;
-            if answer.points > MAX_POINTS {
-                break;
-            }
-        }
-        Ok(answer)
-    })
-    .await??;
-    let bytes = answer.into_bytes()?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")], bytes)
-        .into_response())
-}
-
-/// The store's word for an axis.
-pub(super) fn axis(axis: XAxis) -> Axis {
-    match axis {
-        XAxis::Step => Axis::Step,
-        XAxis::Time => Axis::Time,
-        XAxis::Relative => Axis::Relative,
-    }
-}
-
-/// What a chart shows of one metric of one run: the raw curve, and the smoothed one if there is to be one. Nothing for
-/// what does not exist.
-pub(super) fn shown(
-    reader: &Reader<'_>,
-    wanted: &SeriesRef,
-    query: &CurveQuery,
-    smoothing: f64,
-) -> slipway_store::Result<(Thinned, Option<Thinned>)> {
-    if smoothing <= 0.0 {
-        return Ok((reader.curve(&wanted.run_id, &wanted.metric, query)?, None));
-    }
-    // Smoothing goes over every point, whatever the range.
-    let raw = reader.full_curve(&wanted.run_id, &wanted.metric, query.axis)?;
-    let smoothed = Curve { y: smooth(&raw, smoothing), x: raw.x.clone() };
-    let thin = |curve: &Curve| thin(curve, query.from, query.to, query.width_px);
-    Ok((thin(&raw), Some(thin(&smoothed))))
-}
-
-/// The answer while it is put together.
-#[derive(Debug, Default)]
-struct Answer {
-    entries: Vec<Entry>,
-    points: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    request_index: u32,
-    role: u32,
-    thinned: Thinned,
-}
-
-impl Answer {
-    fn add(
-        &mut self,
-        reader: &Reader<'_>,
-        index: usize,
-        wanted: &SeriesRef,
-        request: &SeriesRequest,
-    ) -> slipway_store::Result<()> {
-        let query = CurveQuery {
-            axis: axis(request.x),
-            from: request.from.unwrap_or(f64::NEG_INFINITY),
-            to: request.to.unwrap_or(f64::INFINITY),
-            width_px: request.width_px,
-        };
-        let (raw, smoothed) = shown(reader, wanted, &query, request.smoothing)?;
-        for (role, thinned) in [(0, Some(raw)), (1, smoothed)] {
-            if let Some(thinned) = thinned {
-                self.points += thinned.curve.len();
-                self.entries.push(Entry { request_index: index as u32, role, thinned });
-            }
-        }
-        Ok(())
-    }
-
-    fn into_bytes(self) -> ApiResult<Vec<u8>> {
-        if self.points > MAX_POINTS {
-            return Err(ApiFailure::invalid(format!("the answer would have more than {MAX_POINTS} points"))
-                .hint("Ask for fewer series, or set `width_px` to the width of the chart."));
-        }
-        let mut bytes = Vec::with_capacity(8 + self.entries.len() * HEADER_BYTES + self.points * 16);
-        bytes.extend_from_slice(&MAGIC.to_le_bytes());
-        bytes.extend_from_slice(&(self.entries.len() as u32).to_le_bytes());
-        for entry in &self.entries {
-            let thinned = &entry.thinned;
-            let flags = u32::from(thinned.left_out()) | u32::from(thinned.non_finite > 0) << 1;
-            let (y_min, y_max) = thinned.y_range.unwrap_or((f64::NAN, f64::NAN));
-            let (x_min, x_max) = thinned.x_range.unwrap_or((f64::NAN, f64::NAN));
-            for number in [entry.request_index, entry.role, thinned.curve.len() as u32, flags] {
-                bytes.extend_from_slice(&number.to_le_bytes());
-            }
-            for number in [thinned.total as f64, x_min, x_max, y_min, y_max] {
-                bytes.extend_from_slice(&number.to_le_bytes());
-            }
-            bytes.extend_from_slice(&(thinned.non_finite as u32).to_le_bytes());
-            bytes.extend_from_slice(&0_u32.to_le_bytes());
-        }
-        for entry in &self.entries {
-            for column in [&entry.thinned.curve.x, &entry.thinned.curve.y] {
-                bytes.extend(column.iter().flat_map(|number| number.to_le_bytes()));
-            }
-        }
-        Ok(bytes)
-    }
+    Ok(())
 }

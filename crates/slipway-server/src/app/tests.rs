@@ -252,6 +252,76 @@ async fn a_long_series_is_thinned_to_the_chart() {
 }
 
 #[tokio::test]
+async fn a_group_is_one_line_with_a_band() {
+    let server = TestServer::new();
+    for (run, values) in [("a", [1.0, 2.0, 3.0]), ("b", [3.0, 4.0, 9.0])] {
+        server.run(run).await;
+        log(&server, run, "loss", &values).await;
+    }
+    let groups = json!([{ "run_ids": ["a", "b", "?"], "metric": "loss" }]);
+    let request =
+        json!({ "series": [{ "run_id": "a", "metric": "loss" }], "groups": groups, "band": "minmax" });
+    let entries = decode(&server.send_json("POST", "/series", &request).await.body);
+    let found: Vec<_> = entries.iter().map(|entry| (entry.index, entry.role, entry.y.clone())).collect();
+    let wanted = [
+        (0, 0, vec![1.0, 2.0, 3.0]),
+        (1, 0, vec![2.0, 3.0, 6.0]),
+        (1, 2, vec![1.0, 2.0, 3.0]),
+        (1, 3, vec![3.0, 4.0, 9.0]),
+        (1, 4, vec![2.0, 2.0, 2.0]),
+    ];
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn a_chart_is_drawn_over_a_metric_and_says_what_lacks_it_and_what_is_an_outlier() {
+    let server = TestServer::new();
+    for run in ["a", "b"] {
+        server.run(run).await;
+        log(&server, run, "loss", &[9.0, 8.0, 7.0, 1e9]).await;
+    }
+    log(&server, "a", "epoch", &[0.0, 0.5, 1.0, 1.5]).await;
+    let series = json!([{ "run_id": "a", "metric": "loss" }, { "run_id": "b", "metric": "loss" }]);
+    let request = json!({ "series": series, "x_metric": "epoch" });
+    let entries = decode(&server.send_json("POST", "/series", &request).await.body);
+    assert_eq!(entries[0].x, [0.0, 0.5, 1.0, 1.5]);
+    assert_eq!((entries[1].x.len(), entries[1].flags), (0, 4));
+    let spiked: Vec<f64> = (0..100).map(|i| if i == 50 { 1e9 } else { f64::from(i) }).collect();
+    server.run("c").await;
+    log(&server, "c", "loss", &spiked).await;
+    let request = json!({ "series": [{ "run_id": "c", "metric": "loss" }], "clip": true });
+    let entries = decode(&server.send_json("POST", "/series", &request).await.body);
+    assert_eq!((entries[1].role, entries[1].numbers[0]), (5, 1.0));
+    assert!(entries[1].y[0] < 0.0 && entries[1].y[1] > 100.0 && entries[1].y[1] < 1e3);
+}
+
+#[tokio::test]
+async fn several_charts_come_in_frames() {
+    let server = TestServer::new();
+    server.run("a").await;
+    log(&server, "a", "loss", &[1.0, 2.0]).await;
+    let of = |metric: &str| json!({ "series": [{ "run_id": "a", "metric": metric }] });
+    let request = json!({ "requests": [of("loss"), of("none"), json!({ "series": [] })] });
+    let bytes = server.send_json("POST", "/series/batch", &request).await.body;
+    let mut at = 0;
+    let mut answers = std::collections::BTreeMap::new();
+    while at < bytes.len() {
+        let word = |i: usize| {
+            let from = at + 4 * i;
+            u32::from_le_bytes(bytes[from..from + 4].try_into().unwrap())
+        };
+        assert_eq!((word(0), word(2)), (u32::from_le_bytes(*b"SLPB"), 0));
+        let end = at + 16 + word(3) as usize;
+        answers.insert(word(1), decode(&bytes[at + 16..end]).iter().map(|e| e.y.clone()).collect::<Vec<_>>());
+        at = end;
+    }
+    let wanted = [(0, vec![vec![1.0, 2.0]]), (1, vec![vec![]]), (2, vec![])];
+    assert_eq!(answers.into_iter().collect::<Vec<_>>(), wanted);
+    let many = json!({ "requests": vec![of("loss"); 101] });
+    assert_eq!(server.send_json("POST", "/series/batch", &many).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_metric_is_exported_in_full_by_pages() {
     let server = TestServer::new();
     server.run("a").await;
@@ -585,4 +655,55 @@ async fn the_param_that_decides_a_metric_is_the_important_one() {
         assert_eq!(found["columns"], json!([]), "{found}");
         assert!(found["notes"].to_string().contains(why), "{found}");
     }
+}
+
+#[tokio::test]
+async fn media_of_several_runs_are_found_by_their_names_and_shapes() {
+    let server = TestServer::new();
+    server.run("a").await;
+    server.run("b").await;
+    for (path, content) in [
+        ("a/artifacts/images/val~x+step+2+timestamp+5+u.png", &b"no image"[..]),
+        ("a/artifacts/images/val~x+step+2+timestamp+5+u+compressed.webp", b"x"),
+        ("a/artifacts/plots/confusion_matrix.png", b"x"),
+        ("a/artifacts/cm.json", br#"{"labels":["n","y"],"matrix":[[3,1],[0,4]]}"#),
+        ("a/artifacts/confusion_broken.json", b"{"),
+        ("a/artifacts/eval/roc.json", br#"{"fpr":[0,0.5,1],"tpr":[0,1,1]}"#),
+        ("a/artifacts/weights+step+7.json", br#"{"edges":[0,1,2],"counts":[5,6]}"#),
+        ("a/artifacts/predictions.json", br#"{"columns":["x"],"data":[[1]]}"#),
+        ("a/artifacts/model/MLmodel", b"flavors: {}"),
+        ("a/artifacts/model/input_example.json", br#"{"columns":["x"],"data":[[1]]}"#),
+        ("b/artifacts/cm.json", br#"{"labels":["n","y"],"matrix":[[2,2],[1,3]]}"#),
+    ] {
+        server.put(&format!("0/{path}"), content).await;
+    }
+    let ask = async |kind: &str| {
+        let request = json!({ "run_ids": ["a", "absent", "b"], "kind": kind });
+        let reply = server.send_json("POST", "/runs/media", &request).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()["runs"].clone()
+    };
+    let images = ask("images").await;
+    assert_eq!(images[0]["items"].as_array().map(Vec::len), Some(2), "{images}");
+    assert_eq!(
+        (images[0]["items"][0]["key"].as_str(), images[0]["items"][0]["step"].as_i64()),
+        (Some("val/x"), Some(2))
+    );
+    assert!(
+        images[0]["items"][0]["content"]["small"]
+            .as_str()
+            .is_some_and(|path| path.ends_with("compressed.webp"))
+    );
+    assert!(images[1]["notes"][0].as_str().is_some_and(|note| note.contains("absent")), "{images}");
+    let confusion = ask("confusion").await;
+    assert_eq!(confusion[0]["items"][0]["content"]["matrix"], json!([[3.0, 1.0], [0.0, 4.0]]));
+    assert_eq!(confusion[0]["items"][1]["content"]["kind"], "image", "a picture of one, too: {confusion}");
+    assert_eq!(confusion[0]["notes"], json!(["confusion_broken.json is not valid JSON."]));
+    assert_eq!(confusion[2]["items"][0]["key"], "cm");
+    assert_eq!(ask("curves").await[0]["items"][0]["content"]["area"], 0.75);
+    assert_eq!(ask("histograms").await[0]["items"][0]["step"], 7);
+    let tables = ask("tables").await;
+    assert_eq!(tables[0]["items"].as_array().map(Vec::len), Some(1), "not those of a model: {tables}");
+    let many = json!({ "run_ids": vec!["a"; 101], "kind": "images" });
+    assert_eq!(server.send_json("POST", "/runs/media", &many).await.status, 400);
 }

@@ -11,6 +11,7 @@ mod groups;
 mod logs;
 mod plots;
 mod preview;
+mod series;
 mod suggest;
 mod trash;
 mod views;
@@ -22,6 +23,7 @@ pub use groups::*;
 pub use logs::*;
 pub use plots::*;
 pub use preview::*;
+pub use series::*;
 pub use suggest::*;
 pub use trash::*;
 pub use views::*;
@@ -449,46 +451,6 @@ pub struct RunIds {
 pub struct Changed {
     /// How many of the named things changed.
     pub changed: u64,
-}
-
-/// Asks for histories, thinned to what a chart of `width_px` can show. The answer is binary: see
-/// the description of the route.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct SeriesRequest {
-    /// At most 1000.
-    pub series: Vec<SeriesRef>,
-    #[serde(default)]
-    pub x: XAxis,
-    /// Left edge, in units of `x`. Absent: from the start.
-    #[serde(default)]
-    pub from: Option<f64>,
-    /// Right edge, inclusive, in units of `x`. Absent: to the end.
-    #[serde(default)]
-    pub to: Option<f64>,
-    /// Columns of pixels; each keeps its first, smallest, largest and last point. 0: every point.
-    #[serde(default)]
-    pub width_px: u32,
-    /// 0: none. Otherwise the weight of the past in a debiased exponential moving average, below 1. It is
-    /// computed over full-resolution data, before thinning.
-    #[serde(default)]
-    pub smoothing: f64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct SeriesRef {
-    pub run_id: String,
-    pub metric: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum XAxis {
-    #[default]
-    Step,
-    /// Epoch milliseconds.
-    Time,
-    /// Seconds since the run's start.
-    Relative,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

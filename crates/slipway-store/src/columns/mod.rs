@@ -161,10 +161,32 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// Reads a column that will soon be asked for, unless others would have to go for it. False when there is no room.
+    pub(crate) fn warm(&self, db: &Connection, committed: u64, key: Key) -> Result<bool> {
+        {
+            let cache = lock(&self.cache);
+            if !key.is_kept() || cache.columns.contains_key(&key) {
+                return Ok(true);
+            }
+            let slots = cache.base.as_ref().map_or(0, |base| base.ids.len());
+            if cache.bytes() + slots * size_of::<f64>() > BUDGET / 4 * 3 {
+                return Ok(false);
+            }
+        }
+        self.view(db, committed, &[key])?;
+        Ok(true)
+    }
+}
+
 impl Cache {
+    fn bytes(&self) -> usize {
+        self.columns.values().map(|kept| kept.column.bytes()).sum()
+    }
+
     /// Lets go of what was used longest ago, except for the present view.
     fn let_go(&mut self) {
-        let mut bytes: usize = self.columns.values().map(|kept| kept.column.bytes()).sum();
+        let mut bytes = self.bytes();
         while bytes > BUDGET {
             let old = self.columns.iter().filter(|(_, kept)| kept.used < self.views);
             let Some(key) = old.min_by_key(|(_, kept)| kept.used).map(|(key, _)| key.clone()) else {

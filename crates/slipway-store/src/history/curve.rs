@@ -8,7 +8,7 @@ use super::stored::Stored;
 use super::{Place, unrank};
 use crate::error::Result;
 use crate::model::Point;
-use crate::series::{Columns, Curve, Thinned, thin};
+use crate::series::{Columns, Curve, Thinned, Window, thin};
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -29,18 +29,14 @@ pub enum Axis {
 pub struct CurveQuery {
     /// What it is drawn over.
     pub axis: Axis,
-    /// Left edge in units of the axis; infinite for the beginning.
-    pub from: f64,
-    /// Right edge, inclusive.
-    pub to: f64,
-    /// Columns of pixels; 0 for every point.
-    pub width_px: u32,
+    /// Which part of it, in units of the axis.
+    pub window: Window,
 }
 
 impl Default for CurveQuery {
     /// Every point, by step.
     fn default() -> Self {
-        Self { axis: Axis::Step, from: f64::NEG_INFINITY, to: f64::INFINITY, width_px: 0 }
+        Self { axis: Axis::Step, window: Window::default() }
     }
 }
 
@@ -100,8 +96,9 @@ pub(crate) fn full(stored: &mut Stored<'_>, scale: Scale) -> Result<Curve> {
 /// What a chart shows of a curve.
 pub(crate) fn thinned(stored: &mut Stored<'_>, scale: Scale, query: &CurveQuery) -> Result<Thinned> {
     if scale.by_time() && !stored.is_in_time() {
-        return Ok(thin(&full(stored, scale)?, query.from, query.to, query.width_px));
+        return Ok(thin(&full(stored, scale)?, query.window));
     }
+    let window = query.window.drawable();
     let mut line = Line::new(stored, scale);
     let len = line.pieces.last().map_or(0, |piece| piece.range.end);
     let mut thinned = Thinned::default();
@@ -111,8 +108,8 @@ pub(crate) fn thinned(stored: &mut Stored<'_>, scale: Scale, query: &CurveQuery)
     thinned.x_range = Some((line.at(0)?.0, line.at(len - 1)?.0));
     // Written so that an edge that is no number gives the empty range that `thin` gives.
     let start =
-        line.first_where(|x| !matches!(x.partial_cmp(&query.from), Some(Ordering::Less)))?.unwrap_or(len);
-    let beyond = |x: f64| !matches!(x.partial_cmp(&query.to), Some(Ordering::Less | Ordering::Equal));
+        line.first_where(|x| !matches!(x.partial_cmp(&window.from), Some(Ordering::Less)))?.unwrap_or(len);
+    let beyond = |x: f64| !matches!(x.partial_cmp(&window.to), Some(Ordering::Less | Ordering::Equal));
     let end = line.first_where(beyond)?.unwrap_or(len).max(start);
     let before = start.checked_sub(1).map(|index| line.at(index)).transpose()?;
     let after = if end < len { Some(line.at(end)?) } else { None };
@@ -125,10 +122,8 @@ pub(crate) fn thinned(stored: &mut Stored<'_>, scale: Scale, query: &CurveQuery)
     };
     push(before, &mut thinned);
     if start < end {
-        let columns = usize::try_from(query.width_px).unwrap_or(usize::MAX);
-        let all = columns == 0 || end - start <= columns.saturating_mul(4);
         let edges = (line.at(start)?.0, line.at(end - 1)?.0);
-        let mut columns = Columns::new(edges.0, edges.1, if all { 0 } else { columns });
+        let mut columns = window.columns(edges.0, edges.1, end - start);
         for index in 0..line.pieces.len() {
             line.show(index, start..end, &mut columns)?;
         }

@@ -1,7 +1,7 @@
 //! Histories through the store, against a plain set of points, while they are compacted again and again.
 
 use super::*;
-use crate::series::{Curve, thin};
+use crate::series::{Curve, Window, thin};
 use crate::{Axis, Change, CurveQuery, KeyValue, LogBatch, LoggedMetric, NewRun, RunStatus, Store};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -184,9 +184,10 @@ fn check(store: &Store, set: &BTreeMap<Place, Point>, start_ms: Option<i64>) {
                 ];
                 for (from, to) in ranges {
                     for width_px in [0, 1, 2, 3, 10, 1000] {
-                        let query = CurveQuery { axis, from, to, width_px };
+                        let window = Window { from, to, width_px, log: width_px % 2 == 1 };
+                        let query = CurveQuery { axis, window };
                         let found = reader.curve(RUN, "m", &query)?;
-                        let wanted = thin(&curve, from, to, width_px);
+                        let wanted = thin(&curve, window);
                         assert_eq!(
                             (bits(&found.curve.x), bits(&found.curve.y)),
                             (bits(&wanted.curve.x), bits(&wanted.curve.y)),

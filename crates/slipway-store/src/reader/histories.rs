@@ -6,7 +6,7 @@ use crate::history::Place;
 use crate::history::curve::{self, Axis, CurveQuery, Scale};
 use crate::history::stored::Stored;
 use crate::model::{Page, Point};
-use crate::series::{Curve, Thinned};
+use crate::series::{Curve, Thinned, join};
 use rusqlite::OptionalExtension;
 
 impl Reader<'_> {
@@ -121,6 +121,27 @@ impl Reader<'_> {
         curve::full(&mut stored, scale)
     }
 
+    /// A metric's whole history over another metric of its run, as [`join`] puts them together. Nothing when the run has
+    /// no such other metric.
+    ///
+    /// # Errors
+    /// As [`Reader::series`].
+    pub fn curve_over(&self, run_id: &str, key: &str, over: &str) -> Result<Option<Curve>> {
+        let places = self.series(run_id, over)?;
+        if places.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(join(&self.series(run_id, key)?, &places)))
+    }
+
+    /// Whether a run has any point of a metric.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn has_metric(&self, run_id: &str, key: &str) -> Result<bool> {
+        Ok(self.stored_id(run_id, key)?.is_some())
+    }
+
     /// Heads and tail of a history, at least what comes after `place`, and when the run started.
     fn stored(
         &self,
@@ -128,13 +149,17 @@ impl Reader<'_> {
         key: &str,
         place: Option<Place>,
     ) -> Result<Option<(Stored<'_>, Option<i64>)>> {
+        let Some((series, start_ms)) = self.stored_id(run_id, key)? else { return Ok(None) };
+        Ok(Some((Stored::load(self.db, series, place)?, start_ms)))
+    }
+
+    /// The id of a history, and when its run started.
+    fn stored_id(&self, run_id: &str, key: &str) -> Result<Option<(i64, Option<i64>)>> {
         let mut statement = self.db.prepare_cached(
             "SELECT s.id, r.start_ms FROM series s JOIN runs r ON r.id = s.run JOIN names n ON n.id = s.name \
              WHERE r.run_id = ?1 AND n.text = ?2",
         )?;
-        let found = statement.query_row([run_id, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((series, start_ms)) = found else { return Ok(None) };
-        Ok(Some((Stored::load(self.db, series, place)?, start_ms)))
+        Ok(statement.query_row([run_id, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 }
 

@@ -212,7 +212,8 @@ impl Reader<'_> {
             return Ok(());
         }
         for (text, count) in texts {
-            let is_number = is_param && !in_list && crate::writer::as_number(text).is_some();
+            let compares = op.is_some_and(Op::is_ordering) && !in_list;
+            let is_number = is_param && compares && crate::writer::as_number(text).is_some();
             // A number that the language reads as one is compared as one.
             let plain = is_number && text.parse::<f64>().is_ok() && !text.starts_with(char::is_alphabetic);
             let written = if plain { Some(text.to_owned()) } else { quoted_text(text) };

@@ -3,15 +3,22 @@
 
 import { api } from '../../api/client'
 import type { ColumnRef, TableRow } from '../../api/types'
+import type { ChartRun } from '../../charts/group.svelte'
 import { MOST_LOOKS } from '../../design/colors'
 import { toNumber } from '../../design/format'
+import { groupId, groupName } from '../../runset/groups'
 import type { RunsModel } from './model.svelte'
 import { runsById } from './table.svelte'
 
 const MOST_BARS = 200
+/** Runs of whose groups the charts draw the first. */
+const MOST_GROUPED = 1000
 
 export class ChartRuns {
-  /** The first rows as the charts see them: flat, with what the bars need, then what `Extras` names. */
+  /**
+   * The first rows as the charts see them: flat, with what the bars need, then the fields of groups, then what
+   * `extras` names.
+   */
   private first = $state.raw<TableRow[]>([])
   private extra = $state.raw<TableRow[]>([])
   private columns = $state.raw<ColumnRef[]>([])
@@ -34,13 +41,14 @@ export class ChartRuns {
 
   /** What the answer depends on, as text so that equal questions are equal. */
   question = $derived.by(() => {
-    const { first, shown, baseline } = this.model.view
+    const { first, shown, baseline, group } = this.model.view
     const columns = this.bars.map(({ key }): ColumnRef => ({ kind: 'metric', key, reduce: 'last' }))
-    return JSON.stringify({ first, shown, baseline, columns: [...columns, ...this.model.extras] })
+    return JSON.stringify({ first, shown, baseline, columns: [...columns, ...group, ...this.model.extras] })
   })
 
   async load(): Promise<void> {
-    const { first: limit, shown, hidden, baseline } = this.model.view
+    const { first: most, shown, hidden, baseline, group } = this.model.view
+    const grouped = group.length > 0
     const { columns } = JSON.parse(this.question) as { columns: ColumnRef[] }
     // The baseline is what the others are held against: it is drawn unless somebody hid it.
     const wanted = baseline && !hidden.includes(baseline) ? [...new Set([...shown, baseline])] : shown
@@ -50,12 +58,12 @@ export class ChartRuns {
         columns,
         shape: { kind: 'flat' },
         offset: 0,
-        limit,
+        limit: grouped ? MOST_GROUPED : most,
       })
       const missing = wanted.filter((id) => !first.rows.some((row) => row.run_id === id))
       this.extra = missing.length === 0 ? [] : (await runsById(missing, columns)).rows
-      this.first = first.rows
       this.columns = columns
+      this.first = grouped ? this.ofFirstGroups(first.rows) : first.rows
       if (this.solo) this.solo = first.rows.find((row) => row.run_id === this.solo?.run_id) ?? this.solo
     } catch {
       // The table asks the same question and shows what is wrong with it.
@@ -65,6 +73,25 @@ export class ChartRuns {
   /** The extras of a run, in their order. */
   extrasOf(row: TableRow): TableRow['cells'] {
     return row.cells.slice(this.columns.length - this.model.extras.length)
+  }
+
+  /** A run as charts know it, with the group it belongs to. */
+  chartRun(row: TableRow): ChartRun {
+    const count = this.model.view.group.length
+    const end = this.columns.length - this.model.extras.length
+    // Rows that were fetched before the grouping have no such cells.
+    if (count === 0 || row.cells.length < this.columns.length) return { runId: row.run_id, name: row.name }
+    const values = row.cells.slice(end - count, end)
+    return { runId: row.run_id, name: row.name, group: { id: groupId(values), name: groupName(values) } }
+  }
+
+  private ofFirstGroups(rows: TableRow[]): TableRow[] {
+    const groups = new Set<string>()
+    return rows.filter((row) => {
+      const id = this.chartRun(row).group?.id ?? ''
+      if (groups.size < this.model.view.first) groups.add(id)
+      return groups.has(id)
+    })
   }
 
   /** Values of a metric that was logged once, for the bars. */

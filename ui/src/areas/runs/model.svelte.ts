@@ -157,16 +157,11 @@ export class RunsModel {
       })
     })
     $effect(() => {
-      const runs = this.charts.visible.map((row) => ({ runId: row.run_id, name: row.name }))
+      const runs = this.charts.visible.map((row) => this.charts.chartRun(row))
       // Charts fetch again when their runs change; an equal list is not a change.
       if (JSON.stringify(runs) !== JSON.stringify(this.group.runs)) this.group.runs = runs
     })
     $effect(() => {
-      this.group.x = typeof this.view.x === 'string' ? this.view.x : 'step'
-      this.group.range = null
-    })
-    $effect(() => {
-      this.group.smoothing = this.view.smoothing
       this.group.sync = this.view.sync
     })
     this.colour.start()

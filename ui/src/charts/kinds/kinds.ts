@@ -4,6 +4,11 @@ import ChartColumn from '@lucide/svelte/icons/chart-column'
 import ChartCandlestick from '@lucide/svelte/icons/chart-candlestick'
 import ChartScatter from '@lucide/svelte/icons/chart-scatter'
 import Grid3x3 from '@lucide/svelte/icons/grid-3x3'
+import ChartArea from '@lucide/svelte/icons/chart-area'
+import ChartSpline from '@lucide/svelte/icons/chart-spline'
+import Images from '@lucide/svelte/icons/images'
+import LayoutGrid from '@lucide/svelte/icons/layout-grid'
+import Table2 from '@lucide/svelte/icons/table-2'
 import ListOrdered from '@lucide/svelte/icons/list-ordered'
 import Waypoints from '@lucide/svelte/icons/waypoints'
 import type { ColumnInfo, ColumnRef } from '../../api/types'
@@ -25,6 +30,9 @@ const make = (set: PanelSet, kind: PanelKind, refs: ColumnRef[], options?: Panel
   refs,
   options,
 })
+
+/** What runs stored has no columns that could name it. */
+const named = (set: PanelSet, kind: PanelKind, title: string): Panel => ({ ...make(set, kind, []), title })
 
 /** Numbers first: they make a better axis than texts. */
 function numericFirst(known: ColumnInfo[]): ColumnInfo[] {
@@ -105,5 +113,45 @@ export const plotKinds: Partial<Record<PanelKind, PanelType>> = {
     load: () => import('./importance.svelte'),
     settings,
     create: (set) => make(set, 'importance', some(mainMetric(set.known))),
+  },
+  confusion: {
+    label: 'Confusion matrices',
+    about: 'Those of the visible runs, side by side.',
+    icon: LayoutGrid,
+    load: () => import('./confusion.svelte'),
+    settings,
+    create: (set) => named(set, 'confusion', 'Confusion matrices'),
+  },
+  curve: {
+    label: 'ROC and precision-recall',
+    about: 'Curves of the visible runs over each other, with the areas under them.',
+    icon: ChartSpline,
+    load: () => import('./curve.svelte'),
+    settings,
+    create: (set) => named(set, 'curve', 'ROC and precision-recall'),
+  },
+  histogram: {
+    label: 'Histograms',
+    about: 'Histograms of the visible runs, over their steps.',
+    icon: ChartArea,
+    load: () => import('./histogram.svelte'),
+    settings,
+    create: (set) => named(set, 'histogram', 'Histograms'),
+  },
+  images: {
+    label: 'Images',
+    about: 'Images of the visible runs, a row a run, with one step for all.',
+    icon: Images,
+    load: () => import('./images.svelte'),
+    settings,
+    create: (set) => named(set, 'images', 'Images'),
+  },
+  rows: {
+    label: 'Tables',
+    about: 'A table that the visible runs logged, row beside row.',
+    icon: Table2,
+    load: () => import('./rows.svelte'),
+    settings,
+    create: (set) => named(set, 'rows', 'Tables'),
   },
 }

@@ -396,7 +396,7 @@ mod tests {
     fn projects_are_remembered_once_and_forgotten() {
         let bench = bench();
         bench.folders.set_project(&ViewProject { path: bench.project.clone(), forget: false }).unwrap();
-        assert_eq!(bench.folders.list().unwrap().projects, [bench.project.clone()]);
+        assert_eq!(bench.folders.list().unwrap().projects, std::slice::from_ref(&bench.project));
         bench.folders.set_project(&ViewProject { path: bench.project.clone(), forget: true }).unwrap();
         assert!(bench.folders.list().unwrap().projects.is_empty());
     }

@@ -72,3 +72,79 @@ pub struct ColumnImportance {
     /// Runs that have a value.
     pub run_count: usize,
 }
+
+/// Asks what runs logged besides numbers.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MediaRequest {
+    /// At most 100.
+    pub run_ids: Vec<String>,
+    pub kind: MediaKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    Images,
+    Confusion,
+    Curves,
+    Histograms,
+    Tables,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MediaList {
+    /// One for each run that is there, in the order of the request.
+    pub runs: Vec<RunMedia>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunMedia {
+    pub run_id: String,
+    pub items: Vec<MediaItem>,
+    /// What was passed over, or why nothing could be read, in words.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MediaItem {
+    /// Artifact that it is in.
+    pub path: String,
+    /// What the same thing is called in other runs and at other steps.
+    pub key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
+    pub content: MediaContent,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum MediaContent {
+    Image {
+        /// Artifact with a smaller copy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        small: Option<String>,
+        size_bytes: u64,
+    },
+    Table {
+        size_bytes: u64,
+    },
+    Confusion {
+        labels: Vec<String>,
+        /// A row for each true class.
+        matrix: Vec<Vec<f64>>,
+    },
+    Curve {
+        /// Precision over recall; otherwise the true over the false positive rate.
+        is_precision_recall: bool,
+        x: Vec<f64>,
+        y: Vec<f64>,
+        /// Area under the curve, or the average precision.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        area: Option<f64>,
+    },
+    Histogram {
+        /// One more than there are counts.
+        edges: Vec<f64>,
+        counts: Vec<f64>,
+    },
+}

@@ -61,6 +61,15 @@ impl Reader<'_> {
         Ok(matches.run_ids().map(str::to_owned).collect())
     }
 
+    /// Reads into memory what sorting, filtering or grouping many runs by a column would have to read first. False when
+    /// there is no more room for such columns.
+    ///
+    /// # Errors
+    /// [`crate::Error::Search`] for a column that cannot be understood.
+    pub fn warm_column(&self, column: &ColumnRef) -> Result<bool> {
+        self.columns.warm(self.db, self.committed, key_of(column)?.0)
+    }
+
     /// The search for the runs of a query in its order.
     pub(super) fn column_search(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Query> {
         let mut search = self.matching_query(query, filter)?;
