@@ -4,6 +4,7 @@
 //! It starts and ends servers of its own in folders of its own, and must never touch any other.
 
 mod bodies;
+mod curves;
 mod http;
 mod load;
 mod machine;
@@ -37,6 +38,8 @@ struct Cli {
 enum What {
     /// Runs, metrics, search, histories and artifacts, beside `mlflow server`
     Tracking(Tracking),
+    /// Logs long histories to a server that runs, for measuring charts
+    FillCurves(curves::Curves),
 }
 
 #[derive(Args)]
@@ -68,8 +71,10 @@ struct Tracking {
 }
 
 fn main() -> Result<()> {
-    let What::Tracking(options) = Cli::parse().what;
-    tracking(&options)
+    match Cli::parse().what {
+        What::Tracking(options) => tracking(&options),
+        What::FillCurves(options) => curves::fill(&options),
+    }
 }
 
 fn tracking(options: &Tracking) -> Result<()> {

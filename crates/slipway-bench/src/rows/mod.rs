@@ -227,7 +227,7 @@ fn fill_mlflow(
 }
 
 /// An id for a run that is put into MLflow's database.
-fn made_up_run_id(number: u64) -> String {
+pub(crate) fn made_up_run_id(number: u64) -> String {
     let mut sequence = crate::random::Sequence::new(number);
     format!("{:016x}{:016x}", sequence.next(), sequence.next())
 }
