@@ -1,10 +1,8 @@
 import { expect, test } from 'vitest'
 import { caretLine } from '../src/areas/runs/caret'
-import { parseCsv } from '../src/areas/run/csv'
 import { csvField } from '../src/charts/export'
 import { nearest, readings, toLines, yLimits } from '../src/charts/lines'
 import { sections } from '../src/charts/sections'
-import { commandMatches } from '../src/frame/commands'
 import type { SeriesEntry } from '../src/api/series'
 
 const entry = (request: number, x: number[], y: number[], smoothed = false): SeriesEntry => ({
@@ -78,7 +76,7 @@ test('charts are grouped by the first part of the name', () => {
     })),
     '',
   )
-  expect(list.map((section) => [section.name, section.metrics.map((metric) => metric.title)])).toEqual([
+  expect(list.map((section) => [section.name, section.items.map((item) => item.title)])).toEqual([
     ['metrics', ['loss', 'auc']],
     ['train', ['acc', 'loss']],
     ['system', ['cpu']],
@@ -87,26 +85,8 @@ test('charts are grouped by the first part of the name', () => {
   expect(sections([{ key: 'train/loss', is_curve: true }], '/[/')).toHaveLength(1)
 })
 
-test('CSV with quotes, line ends and a limit', () => {
-  expect(parseCsv('a,b\r\n"x, ""y""\nz",2\n', ',', 10)).toEqual({
-    rows: [
-      ['a', 'b'],
-      ['x, "y"\nz', '2'],
-    ],
-    more: false,
-  })
-  expect(parseCsv('1\n2\n3\n', ',', 2)).toEqual({ rows: [['1'], ['2']], more: true })
-  expect(parseCsv('', ',', 2)).toEqual({ rows: [], more: false })
-})
-
 test('exported fields are quoted, and formulas are defused', () => {
   expect(csvField('a,"b"')).toBe('"a,""b"""')
   expect(csvField('=1+1')).toBe("'=1+1")
   expect(csvField('-0.5')).toBe('-0.5')
-})
-
-test('the palette finds words in any order and initials', () => {
-  expect(commandMatches('theme dark', 'Theme: dark')).toBe(true)
-  expect(commandMatches('plu', 'Pause live updates')).toBe(true)
-  expect(commandMatches('xyz', 'Pause live updates')).toBe(false)
 })

@@ -1,44 +1,58 @@
 import { expect, test } from 'vitest'
-import type { Table, TableRow } from '../src/api/types'
 import {
-  countRows,
+  BLOCK,
+  cellOf,
+  countLines,
+  inBlocks,
+  isFresh,
   newLevel,
   PAGE,
   pageMoves,
-  patchRows,
+  patchLines,
   positionOf,
   putPage,
   setChild,
   spotAt,
+  trim,
   type Level,
+  type Page,
+  type RunLine,
 } from '../src/areas/runs/tree'
 
-const row = (run_id: string, name = run_id): TableRow => ({
-  run_id,
-  experiment_id: '1',
-  name,
-  state: 'succeeded',
-  lifecycle: 'active',
-  child_count: 0,
-  matches: true,
-  cells: [],
+const line = (id: string, name = id, cells: (number | null)[] = [], from = 0): RunLine => ({
+  kind: 'run',
+  id,
+  row: {
+    run_id: id,
+    experiment_id: '1',
+    name,
+    state: 'succeeded',
+    lifecycle: 'active',
+    child_count: 0,
+    matches: true,
+  },
+  cells: inBlocks(cells, from),
+  extras: [],
 })
-const page = (ids: string[], total = ids.length): Table => ({
-  rows: ids.map((id) => row(id)),
+const page = (ids: string[], total = ids.length): Page => ({
+  lines: ids.map((id) => line(id)),
   total,
-  matching: total,
-  in_scope: total,
-  nesting: 0,
+  from: 0,
+  to: 0,
 })
 const ids = (prefix: string, from: number, count: number) =>
   Array.from({ length: count }, (_, i) => `${prefix}${from + i}`)
-const level = (table: Table, depth = 0, parent: string | null = null): Level => {
-  const made = newLevel(parent, depth)
-  putPage(made, 0, table)
+const level = (content: Page, depth = 0, parent = ''): Level => {
+  const made = newLevel(parent ? { kind: 'children', runId: parent } : { kind: 'top' }, parent, depth)
+  putPage(made, 0, content)
   return made
 }
+const nameAt = (root: Level, at: number) => {
+  const found = spotAt(root, at)?.line
+  return found?.kind === 'run' ? found.row.name : '?'
+}
 const names = (root: Level) =>
-  Array.from({ length: countRows(root) }, (_, i) => spotAt(root, i)?.row?.run_id ?? '?')
+  Array.from({ length: countLines(root) }, (_, i) => spotAt(root, i)?.line?.id ?? '?')
 
 test('children stand below their parents, at any depth', () => {
   const root = level(page(['a', 'b', 'c']))
@@ -54,10 +68,10 @@ test('children stand below their parents, at any depth', () => {
 
 test('rows that were not fetched have a place and no content', () => {
   const root = level(page(ids('r', 0, PAGE), 100_000))
-  expect(countRows(root)).toBe(100_000)
-  expect(spotAt(root, 99_999)).toMatchObject({ index: 99_999, row: null })
+  expect(countLines(root)).toBe(100_000)
+  expect(spotAt(root, 99_999)).toMatchObject({ index: 99_999, line: null })
   putPage(root, 999, page(ids('r', 99_900, PAGE), 100_000))
-  expect(spotAt(root, 99_999)?.row?.run_id).toBe('r99999')
+  expect(spotAt(root, 99_999)?.line?.id).toBe('r99999')
   expect(positionOf(root, 'r99950')).toBe(99_950)
 })
 
@@ -70,13 +84,40 @@ test('a page says whether it would move rows', () => {
 
 test('patching changes rows where they stand', () => {
   const root = level(page(['a', 'b']))
-  patchRows(root, { ...page(['new']), rows: [row('new'), row('b', 'renamed')] })
+  patchLines(root, { ...page(['new']), lines: [line('new'), line('b', 'renamed')] })
   expect(names(root)).toEqual(['a', 'b'])
-  expect(spotAt(root, 1)?.row?.name).toBe('renamed')
+  expect(nameAt(root, 1)).toBe('renamed')
 })
 
 test('a shorter answer leaves no ghosts', () => {
   const root = level(page(['a', 'b', 'c']))
   putPage(root, 0, page(['c']))
   expect(names(root)).toEqual(['c'])
+})
+
+test('cells come block by block, and those of other blocks stay', () => {
+  const root = level({ ...page(['a']), lines: [line('a', 'a', [1, null])] })
+  const cell = (column: number) => {
+    const found = spotAt(root, 0)?.line
+    return found?.kind === 'run' ? cellOf(found, column) : 'no run'
+  }
+  expect([cell(0), cell(1), cell(BLOCK)]).toEqual([1, null, undefined])
+  expect([isFresh(root, 0, 0), isFresh(root, 0, 1)]).toEqual([true, false])
+  putPage(root, 0, { lines: [line('a', 'a', [7], 1)], total: 1, from: 1, to: 1 })
+  expect([cell(0), cell(BLOCK)]).toEqual([1, 7])
+  expect([isFresh(root, 0, 0), isFresh(root, 0, 1)]).toEqual([true, true])
+  // Another run came: what is known of the page's other blocks no longer covers it.
+  putPage(root, 0, { lines: [line('new'), line('a', 'a', [2])], total: 2, from: 0, to: 0 })
+  expect([isFresh(root, 0, 0), isFresh(root, 0, 1)]).toEqual([true, false])
+})
+
+test('a long scroll does not keep every page, but those with open rows', () => {
+  const root = level(page(ids('r', 0, PAGE), 100_000))
+  setChild(root, 'r5', level(page(['child']), 1, 'r5'))
+  for (let at = 1; at < 30; at++) putPage(root, at, page(ids('r', at * PAGE, PAGE), 100_000))
+  trim(root, 29, 20)
+  expect(root.lines.size).toBe(6 * PAGE + 1)
+  expect(spotAt(root, 6)?.line?.id).toBe('child')
+  expect(isFresh(root, 0, 0)).toBe(false)
+  expect(isFresh(root, 29, 0)).toBe(true)
 })

@@ -53,6 +53,12 @@ impl Download {
         self.modified_ms
     }
 
+    /// The open file itself, for readers that go to and fro in it. It stays below its root: it was opened there.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
     /// Reads the whole file.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tokio::task::JoinError;
 
 /// A local folder that holds artifacts. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -295,10 +296,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(stopped) => {
-            Err(Error::Io { action, path: path.as_str().to_owned(), source: std::io::Error::other(stopped) })
-        }
+        Err(error) => Err(stopped(action, &path, error)),
     }
+}
+
+/// Work that ended before it was done.
+pub(crate) fn stopped(action: &'static str, path: &ArtifactPath, error: JoinError) -> Error {
+    Error::Io { action, path: path.as_str().to_owned(), source: std::io::Error::other(error) }
 }
 
 pub(crate) fn fresh_name(kind: &str) -> String {

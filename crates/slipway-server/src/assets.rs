@@ -25,6 +25,13 @@ const PAGE_POLICY: &str = "default-src 'self'; connect-src 'self' ipc: http://ip
                            style-src 'self' 'unsafe-inline'; frame-src 'self'; frame-ancestors 'none'; \
                            object-src 'none'; base-uri 'none'; form-action 'none'";
 
+/// What the frame may do in which figures are drawn: run its script, without an origin and without the network. The
+/// script is part of the page, since a page without an origin can load nothing here; the page names its hash.
+const FRAME_POLICY: &str = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                            img-src data: blob:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'";
+/// Where such pages are.
+const FRAMES: &str = "frames/";
+
 const NO_FRONTEND: &str = "<!doctype html><title>Slipway</title><p>Slipway is running, but this build has no \
                            web frontend. Run <code>npm ci &amp;&amp; npm run build</code> in <code>ui</code>, \
                            then build the program again.";
@@ -82,7 +89,12 @@ fn file(name: &str) -> Response {
     let mut response = (StatusCode::OK, Body::from(found.data)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    if name.starts_with(FRAMES) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAME_POLICY));
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    } else {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    }
     if let Ok(mime) = HeaderValue::from_str(mime.as_ref()) {
         headers.insert(header::CONTENT_TYPE, mime);
     }
@@ -135,6 +147,20 @@ mod tests {
         }
         let post = TestServer::request("POST", "/").body(Body::empty()).expect("request");
         assert_eq!(server.send(post).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn the_frame_for_figures_has_rights_of_its_own() {
+        let server = TestServer::new();
+        // None of them in a tree whose frontend was not built.
+        for name in Dist::iter().filter(|name| name.starts_with("frames/")) {
+            let reply = server.send(request(&format!("/{name}"), &[])).await;
+            assert_eq!(reply.status, 200, "{name}");
+            assert_eq!(reply.header("content-security-policy"), FRAME_POLICY);
+            let page = String::from_utf8_lossy(&reply.body);
+            assert!(page.contains("script-src 'sha256-"), "{name} does not name its script");
+        }
+        assert!(!FRAME_POLICY.contains("allow-same-origin") && !FRAME_POLICY.contains("connect-src"));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! artifacts of one run, and for an hour. Whatever lies behind it is shown in a sandbox without an origin.
 
 use crate::error::{ApiFailure, ApiPath, ApiQuery, ApiResult};
+use crate::look::archive;
 use crate::places::Place;
 use crate::state::{ServerState, now_ms};
 use axum::Router;
@@ -18,6 +19,7 @@ use slipway_artifacts::{ArtifactPath, Download};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::ReaderStream;
 
 const TICKET_LIFE_MS: i64 = 60 * 60 * 1000;
@@ -48,6 +50,17 @@ struct Ticket {
 impl Tickets {
     /// The address of a file below `root`, and until when it is good.
     pub(crate) fn link(&self, root: &Place, path: &ArtifactPath, now_ms: i64) -> (String, i64) {
+        let (name, expires_ms) = self.ticket(root, now_ms);
+        (format!("/files/{name}/{}", utf8_percent_encode(path.as_str(), PATH_SAFE)), expires_ms)
+    }
+
+    /// The address of everything in a folder below `root`, as one archive.
+    pub(crate) fn archive_link(&self, root: &Place, folder: &ArtifactPath, now_ms: i64) -> (String, i64) {
+        let (name, expires_ms) = self.ticket(root, now_ms);
+        (format!("/files/{name}?folder={}", utf8_percent_encode(folder.as_str(), PARAMETER_SAFE)), expires_ms)
+    }
+
+    fn ticket(&self, root: &Place, now_ms: i64) -> (String, i64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, ticket| ticket.expires_ms > now_ms);
         // The same address for a while lets the browser keep what it has loaded.
@@ -55,7 +68,7 @@ impl Tickets {
             .iter()
             .find(|(_, ticket)| ticket.root == *root && ticket.expires_ms > now_ms + TICKET_LIFE_MS / 2)
             .map(|(name, ticket)| (name.clone(), ticket.expires_ms));
-        let (name, expires_ms) = fresh.unwrap_or_else(|| {
+        fresh.unwrap_or_else(|| {
             if known.len() >= TICKET_LIMIT {
                 let oldest = known.iter().min_by_key(|(_, ticket)| ticket.expires_ms);
                 if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
@@ -66,8 +79,7 @@ impl Tickets {
             let expires_ms = now_ms + TICKET_LIFE_MS;
             known.insert(name.clone(), Ticket { root: root.clone(), expires_ms });
             (name, expires_ms)
-        });
-        (format!("/files/{name}/{}", utf8_percent_encode(path.as_str(), PATH_SAFE)), expires_ms)
+        })
     }
 
     fn root(&self, name: &str, now_ms: i64) -> Option<Place> {
@@ -78,7 +90,7 @@ impl Tickets {
 
 /// Files by ticket.
 pub(crate) fn router() -> Router<ServerState> {
-    Router::new().route("/files/{ticket}/{*path}", get(file))
+    Router::new().route("/files/{ticket}/{*path}", get(file)).route("/files/{ticket}", get(archived))
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -93,14 +105,7 @@ async fn file(
     ApiQuery(query): ApiQuery<FileQuery>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    let root = state.tickets().root(&ticket, now_ms()).ok_or_else(|| {
-        ApiFailure::new(
-            StatusCode::FORBIDDEN,
-            crate::app::wire::ErrorCode::Forbidden,
-            "this link is not good any more",
-        )
-        .hint("Open the file again from its run.")
-    })?;
+    let root = root_of(&state, &ticket)?;
     let place = root.join(&ArtifactPath::parse(&path)?)?;
     let download = place.download().await?;
     let shown = if query.download.is_some() { Shown::Saved } else { Shown::Inline };
@@ -108,6 +113,45 @@ async fn file(
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FILE_POLICY));
     response.headers_mut().insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     Ok(response)
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct ArchiveQuery {
+    /// Below what the ticket is for; empty for all of it.
+    #[serde(default)]
+    folder: String,
+}
+
+/// A folder as one zip archive.
+async fn archived(
+    State(state): State<ServerState>,
+    ApiPath(ticket): ApiPath<String>,
+    ApiQuery(query): ApiQuery<ArchiveQuery>,
+) -> ApiResult<Response> {
+    let root = root_of(&state, &ticket)?;
+    let folder = ArtifactPath::parse_folder(&query.folder)?;
+    // The run's folder is called `artifacts`, its parent by the run's id.
+    let parts: Vec<&str> = root.path().as_str().split('/').filter(|part| !part.is_empty()).collect();
+    let run = parts.iter().rev().find(|part| **part != "artifacts").copied().unwrap_or("artifacts");
+    let name = if folder.is_root() { format!("{run}.zip") } else { format!("{run}-{}.zip", folder.name()) };
+    let blocks = archive::start(root.join(&folder)?);
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition(&name, Shown::Saved)),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, Body::from_stream(ReceiverStream::new(blocks))).into_response())
+}
+
+fn root_of(state: &ServerState, ticket: &str) -> ApiResult<Place> {
+    state.tickets().root(ticket, now_ms()).ok_or_else(|| {
+        ApiFailure::new(
+            StatusCode::FORBIDDEN,
+            crate::app::wire::ErrorCode::Forbidden,
+            "this link is not good any more",
+        )
+        .hint("Open the file again from its run.")
+    })
 }
 
 /// What a browser does with the bytes.

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod files;
 mod guard;
+mod look;
 mod mlflow;
 mod places;
 mod serve;
@@ -18,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod testing;
 mod trash;
+mod undo;
 
 pub use app::continue_purges;
 pub use events::{EventBus, RunEnded};

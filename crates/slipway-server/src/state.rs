@@ -2,10 +2,12 @@
 
 use crate::events::EventBus;
 use crate::files::Tickets;
+use crate::look::Known;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
+use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
-use slipway_store::{Change, KeyValue, Store};
+use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -59,7 +61,10 @@ struct Inner {
     places: ArtifactPlaces,
     events: EventBus,
     tickets: Tickets,
+    known: Known,
     trash: Work<Outcome>,
+    undos: Undos,
+    run_messages: Renditions,
 }
 
 impl ServerState {
@@ -78,8 +83,12 @@ impl ServerState {
         places: ArtifactPlaces,
         events: EventBus,
     ) -> Self {
-        let (tickets, trash) = (Tickets::default(), Work::default());
-        Self { inner: Arc::new(Inner { config, store, artifacts, places, events, tickets, trash }) }
+        let (tickets, known) = (Tickets::default(), Known::default());
+        let (trash, undos) = (Work::default(), Undos::default());
+        let run_messages = Renditions::default();
+        let inner =
+            Inner { config, store, artifacts, places, events, tickets, known, trash, undos, run_messages };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Facts about this start.
@@ -143,6 +152,20 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// Indexes of files that were looked at lately.
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
+    }
+
+    /// Runs as MLflow's searches gave them lately.
+    pub(crate) fn run_messages(&self) -> &Renditions {
+        &self.inner.run_messages
+    }
+
+    pub(crate) fn undos(&self) -> &Undos {
+        &self.inner.undos
     }
 
     pub(crate) fn tickets(&self) -> &Tickets {

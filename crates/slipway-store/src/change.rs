@@ -113,6 +113,20 @@ pub enum Change {
     },
     /// Logs to an active run, all or nothing.
     Log(Box<LogBatch>),
+    /// Does one thing to several runs. Those that it does not apply to are passed over: unknown ones, and those in the
+    /// trash where it is about runs in use. Answer: [`Applied::Edited`].
+    EditRuns {
+        /// Which runs.
+        run_ids: Vec<String>,
+        /// What to do to each.
+        edit: RunsEdit,
+    },
+    /// Gives runs back what [`Change::EditRuns`] took from them; those that are gone since are passed over. Answer:
+    /// [`Applied::Changed`].
+    RevertRuns {
+        /// What they were, in the order in which it was said.
+        runs: Vec<RunBefore>,
+    },
     /// Removes a tag of an active run.
     DeleteRunTag {
         /// Which run.
@@ -351,6 +365,65 @@ pub struct NewRun {
     pub tags: Vec<KeyValue>,
 }
 
+/// What is done to several runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum RunsEdit {
+    /// Sets and removes tags of runs in use.
+    Tags {
+        /// Tags to set.
+        set: Vec<KeyValue>,
+        /// Keys of tags to remove, where they are set.
+        remove: Vec<String>,
+    },
+    /// Moves runs in use to another experiment, with the logged models they made. Their files stay where they are.
+    Move {
+        /// Must be active.
+        experiment_id: i64,
+    },
+    /// Moves runs to the trash.
+    Delete {
+        /// Now.
+        at_ms: i64,
+    },
+    /// Takes runs out of the trash; their experiments must be active.
+    Restore,
+}
+
+/// What a run was before it was edited.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunBefore {
+    /// Which run.
+    pub run_id: String,
+    /// What was changed, as it was.
+    pub was: Was,
+}
+
+/// What was changed of a run, as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Was {
+    /// Values of tags, none where the tag was not set; and the name, if one of them carries it.
+    Tags {
+        /// The tags.
+        tags: Vec<(String, Option<String>)>,
+        /// The shown name.
+        name: Option<String>,
+    },
+    /// It was in this experiment.
+    In {
+        /// The experiment.
+        experiment_id: i64,
+        /// Logged models that moved with the run.
+        model_ids: Vec<String>,
+    },
+    /// It was in use.
+    Active,
+    /// It was in the trash.
+    Deleted {
+        /// Since when.
+        deleted_ms: Option<i64>,
+    },
+}
+
 /// What to log to one run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LogBatch {
@@ -436,6 +509,8 @@ pub enum Applied {
     Version(i64),
     /// How many things changed.
     Changed(u64),
+    /// The runs that were edited, as they were.
+    Edited(Vec<RunBefore>),
 }
 
 /// What a committed change touched, for views that are open. Sent after the commit, in commit order.

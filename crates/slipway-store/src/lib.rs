@@ -59,7 +59,10 @@ mod upgrade_tests;
 mod upkeep;
 mod writer;
 
-pub use change::{Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice};
+pub use change::{
+    Applied, Change, LogBatch, LoggedMetric, NewLoggedModel, NewModelVersion, NewRun, Notice, RunBefore,
+    RunsEdit, Was,
+};
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery};
 pub use model::{
@@ -68,8 +71,10 @@ pub use model::{
     RegisteredModel, Run, RunInfo, RunStatus, Stage, View,
 };
 pub use reader::{
-    ColumnInfo, ColumnKind, ColumnRef, LoggedModelOrder, LoggedModelSearch, Reader, Reduce, Search, SortKey,
-    Table, TableCell, TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
+    Groups, GroupsQuery, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder, LoggedModelSearch,
+    Matrix, MatrixColumn, Reader, Reduce, Renditions, Search, SortKey, Table, TableCell, TableQuery,
+    TableRow, TableShape,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};
@@ -83,3 +88,9 @@ pub const PARENT_RUN_TAG: &str = "mlflow.parentRunId";
 
 /// Tag that carries a run's shown name.
 pub const RUN_NAME_TAG: &str = "mlflow.runName";
+
+/// Tag that puts a run out of sight when its value is `true`.
+pub const ARCHIVED_TAG: &str = "slipway.archived";
+
+/// Tag that carries a run's note.
+pub const NOTE_TAG: &str = "mlflow.note.content";

@@ -13,6 +13,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Sql(include_str!("../migrations/0001.sql")),
     Step::Code(migrate::points_to_chunks),
     Step::Sql(include_str!("../migrations/0003.sql")),
+    Step::Code(migrate::tails_by_run),
 ];
 
 /// One migration. It runs inside a transaction of its own, which it must leave open.

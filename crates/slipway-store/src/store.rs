@@ -7,7 +7,7 @@ use crate::pool::Pool;
 use crate::reader::{KeyTexts, Reader};
 use crate::schema;
 use crate::upkeep::{self, Board};
-use crate::writer::{self, Request};
+use crate::writer::{self, Desk, Request};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 /// How long the writer waits for readers, where it has to wait for them at all.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Told what a commit touched, on the writer's thread, in commit order. Must return quickly.
+/// Told what a commit touched, in commit order, on the thread that committed. Must return quickly.
 pub type Observer = Box<dyn Fn(&[Notice]) + Send + Sync>;
 
 /// Everything remembered in one data folder. Cheap to clone; all clones are the same store.
@@ -34,6 +34,7 @@ struct Shared {
     columns: Arc<Columns>,
     key_texts: KeyTexts,
     requests: mpsc::Sender<Request>,
+    desk: Arc<Desk>,
     board: Arc<Board>,
     threads: Mutex<Option<Threads>>,
 }
@@ -70,24 +71,25 @@ impl Store {
         // A write that changes nothing finds a read-only or damaged file before anyone relies on it.
         connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK;")?;
         schema::migrate(&connection, &path, &dir.join("backups"), &stamp)?;
-        // A checkpoint costs two syncs; a larger log makes fewer of them, and pages written often are copied once.
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8192; \
-             PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
+             PRAGMA cache_size = -16384;",
         )?;
 
         let (requests, receiver) = mpsc::channel();
         let pool = Arc::new(Pool::new(path.clone()));
         let board = Arc::new(Board::default());
         let columns = Arc::new(Columns::default());
-        let (writing, touched) = (board.clone(), columns.clone());
-        let write = move || writer::run(connection, &receiver, &observer, writing, &touched);
+        let desk = Arc::new(Desk::new(connection, observer, board.clone(), columns.clone()));
+        let writing = desk.clone();
+        let write = move || writer::run(&writing, &receiver);
         let writer = thread("store-writer", write)?;
         let (background, reading, asking) = (board.clone(), pool.clone(), requests.clone());
         let upkeep = thread("store-upkeep", move || upkeep::run(&reading, &asking, &background))?;
         let threads = Mutex::new(Some(Threads { writer, upkeep }));
         let key_texts = KeyTexts::default();
-        Ok(Self { shared: Arc::new(Shared { path, pool, columns, key_texts, requests, board, threads }) })
+        let shared = Shared { path, pool, columns, key_texts, requests, desk, board, threads };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The database file.
@@ -100,7 +102,10 @@ impl Store {
     /// # Errors
     /// Whatever made the change impossible; then nothing of it was stored.
     pub async fn write(&self, change: Change) -> Result<Applied> {
-        self.send(change)?.await.unwrap_or(Err(Error::Closed))
+        match self.shared.desk.commit_alone(Box::new(change)) {
+            Ok(result) => result,
+            Err(change) => self.send(change)?.await.unwrap_or(Err(Error::Closed)),
+        }
     }
 
     /// As [`Store::write`], for callers without an async runtime.
@@ -108,15 +113,16 @@ impl Store {
     /// # Errors
     /// As [`Store::write`].
     pub fn write_blocking(&self, change: Change) -> Result<Applied> {
-        self.send(change)?.blocking_recv().unwrap_or(Err(Error::Closed))
+        match self.shared.desk.commit_alone(Box::new(change)) {
+            Ok(result) => result,
+            Err(change) => self.send(change)?.blocking_recv().unwrap_or(Err(Error::Closed)),
+        }
     }
 
-    fn send(&self, change: Change) -> Result<oneshot::Receiver<Result<Applied>>> {
+    fn send(&self, change: Box<Change>) -> Result<oneshot::Receiver<Result<Applied>>> {
         let (answer, receiver) = oneshot::channel();
-        self.shared
-            .requests
-            .send(Request::Write { change: Box::new(change), answer })
-            .map_err(|_| Error::Closed)?;
+        self.shared.desk.queue_up();
+        self.shared.requests.send(Request::Write { change, answer }).map_err(|_| Error::Closed)?;
         Ok(receiver)
     }
 

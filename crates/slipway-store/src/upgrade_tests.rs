@@ -1,8 +1,9 @@
 //! Databases of older programs: everything in them survives every upgrade, and an upgrade that is cut off at any
 //! statement leaves a database that the next start upgrades as if nothing had happened.
 //!
-//! `fixtures/schema_v1.sql` is what the program of schema version 1 had written. It is never edited, and what is
-//! expected of it here holds for every later version.
+//! `fixtures/schema_v1.sql` is what the program of schema version 1 had written, and `schema_v3.sql` is the same after
+//! the program of version 3 had upgraded it and logged more. They are never edited, and what is expected of them here
+//! holds for every later version.
 
 use crate::model::{KeyValue, Lifecycle, ModelStatus, Point, RunStatus, Stage, View};
 use crate::{LoggedModelSearch, Reader, Run, Search, Store, schema};
@@ -14,16 +15,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 const VERSION_1: &str = include_str!("../fixtures/schema_v1.sql");
+const VERSION_3: &str = include_str!("../fixtures/schema_v3.sql");
 
 /// The files of a database by the end of their names: what is on disk at one moment.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// The database of the program of version 1, as it lay on disk after that program ended.
-fn version_1() -> Files {
+/// The database of an older program, as it lay on disk after that program ended.
+fn written(sql: &str) -> Files {
     let dir = tempfile::tempdir().unwrap();
     let connection = Connection::open(dir.path().join("slipway.db")).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL;").unwrap();
-    connection.execute_batch(VERSION_1).unwrap();
+    connection.execute_batch(sql).unwrap();
     connection.close().unwrap();
     files(dir.path())
 }
@@ -99,8 +101,58 @@ fn values(pairs: &[KeyValue]) -> BTreeMap<&str, &str> {
 
 #[test]
 fn what_the_first_version_stored_is_there_bit_for_bit() {
-    let dir = put(&version_1());
+    for sql in [VERSION_1, VERSION_3] {
+        has_what_version_1_stored(put(&written(sql)).path());
+    }
+}
+
+#[test]
+fn what_the_third_version_had_in_tails_is_there_and_is_compacted() {
+    let dir = put(&written(VERSION_3));
     let store = open(dir.path());
+    let line = |steps: &mut dyn Iterator<Item = i64>, value: fn(i64) -> f64| -> Vec<Point> {
+        steps.map(|step| Point { step, time_ms: 1_700_000_000_000 + step * 10, value: value(step) }).collect()
+    };
+    let expected = [
+        ("t/0", line(&mut (0..24), |step| step as f64 * 0.25)),
+        ("t/1", line(&mut (0..24), |step| step as f64 * 0.25 + 1.0)),
+        ("t/2", line(&mut (0..24), |step| step as f64 * 0.25 + 2.0)),
+        ("t/long", line(&mut (0..100), |step| step as f64 * 0.1)),
+        ("t/chunks", line(&mut [90, 95].into_iter().chain(100..402), |step| step as f64 / 8.0)),
+        ("t/late", line(&mut [3, 5].into_iter(), |step| if step == 3 { 2.5 } else { 1.5 })),
+    ];
+    let check = || {
+        store
+            .read(|reader| {
+                let child = runs(reader).into_iter().find(|run| run.info.name == "child").unwrap();
+                for (key, points) in &expected {
+                    assert_eq!(reader.series(&child.info.run_id, key)?, *points, "{key}");
+                }
+                Ok(child.info.run_id)
+            })
+            .unwrap()
+    };
+    let run_id = check();
+    store.tidy_up();
+    check();
+    // Sent again, as after a lost answer.
+    let metrics = expected.iter().flat_map(|(key, points)| {
+        points.iter().map(|point| crate::LoggedMetric {
+            key: (*key).to_owned(),
+            point: *point,
+            model_id: None,
+            dataset_name: None,
+            dataset_digest: None,
+        })
+    });
+    let batch = crate::LogBatch { run_id, metrics: metrics.collect(), ..crate::LogBatch::default() };
+    store.write_blocking(crate::Change::Log(Box::new(batch))).unwrap();
+    check();
+    store.close();
+}
+
+fn has_what_version_1_stored(dir: &Path) {
+    let store = open(dir);
     store
         .read(|reader| {
             let experiments = reader.search_experiments(&all(""))?.items;
@@ -332,10 +384,15 @@ fn migrate_watched(dir: &Path, fail_at: usize) -> (Watch, crate::Result<()>) {
 
 #[test]
 fn an_upgrade_that_is_killed_at_any_statement_is_made_up_for_by_the_next_start() {
-    let old = version_1();
-    let expected = everything(put(&old).path());
+    for sql in [VERSION_1, VERSION_3] {
+        is_made_up_for_when_killed(&written(sql));
+    }
+}
+
+fn is_made_up_for_when_killed(old: &Files) {
+    let expected = everything(put(old).path());
     assert!(expected.contains("odd numbers") && expected.contains("champion"));
-    let dir = put(&old);
+    let dir = put(old);
     let (watch, result) = migrate_watched(dir.path(), 0);
     result.unwrap();
     assert!(watch.statements >= 2, "nothing was watched");
@@ -352,13 +409,18 @@ fn an_upgrade_that_is_killed_at_any_statement_is_made_up_for_by_the_next_start()
 
 #[test]
 fn an_upgrade_that_fails_at_any_statement_is_made_up_for_by_the_next_start() {
-    let old = version_1();
-    let expected = everything(put(&old).path());
-    let (watch, _) = migrate_watched(put(&old).path(), 0);
+    for sql in [VERSION_1, VERSION_3] {
+        is_made_up_for_when_it_fails(&written(sql));
+    }
+}
+
+fn is_made_up_for_when_it_fails(old: &Files) {
+    let expected = everything(put(old).path());
+    let (watch, _) = migrate_watched(put(old).path(), 0);
     // Each of the first ones; of thousands that copy rows, some.
     let stride = (watch.statements / 150).max(1);
     for fail_at in (1..=watch.statements).filter(|number| *number < 60 || number % stride == 0) {
-        let dir = put(&old);
+        let dir = put(old);
         let (_, result) = migrate_watched(dir.path(), fail_at);
         let failed = result.is_err();
         assert_eq!(everything(dir.path()), expected, "after failing ({failed}) at statement {fail_at}");

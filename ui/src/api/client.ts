@@ -4,16 +4,33 @@ import type {
   ApiError,
   ArtifactLink,
   ArtifactList,
+  ArtifactLook,
+  BulkDone,
+  BulkRequest,
   Changed,
   ColumnList,
+  Differing,
   ErrorCode,
   ExperimentList,
   GcReport,
+  Importance,
+  ImportanceRequest,
+  Groups,
+  GroupsRequest,
   Info,
   InspectReport,
+  LogList,
+  LogMatches,
+  LogPage,
+  LogRequest,
+  LogSearch,
+  PreviewPage,
+  PreviewRequest,
   PurgeReport,
   RunDetail,
   RunEdit,
+  RunLineage,
+  RunProblems,
   SeriesRequest,
   Span,
   Table,
@@ -24,6 +41,7 @@ import type {
   TrashWork,
   View,
 } from './types'
+import { decodeMatrix, type Matrix } from './matrix'
 import { decodeSeries, type SeriesEntry } from './series'
 import { session } from './session.svelte'
 
@@ -111,6 +129,12 @@ export const api = {
   experiments: (view: View = 'active') => json<ExperimentList>(`/experiments?view=${view}`),
 
   table: (request: TableRequest, signal?: AbortSignal) => json<Table>('/runs/table', 'POST', request, signal),
+  groups: (request: GroupsRequest, signal?: AbortSignal) =>
+    json<Groups>('/runs/groups', 'POST', request, signal),
+  differing: (request: TableRequest, signal?: AbortSignal) =>
+    json<Differing>('/runs/differing', 'POST', request, signal),
+  bulk: (request: BulkRequest) => json<BulkDone>('/runs/bulk', 'POST', request),
+  undoBulk: (undo: string) => json<Changed>('/runs/bulk/undo', 'POST', { undo }),
 
   columns: (experimentIds: string[], view: View) =>
     json<ColumnList>(
@@ -125,6 +149,20 @@ export const api = {
 
   restoreRuns: (runIds: string[]) => json<Changed>('/runs/restore', 'POST', { run_ids: runIds }),
 
+  /** Values of columns for many runs at once. */
+  async matrix(request: TableRequest, signal?: AbortSignal): Promise<Matrix> {
+    const response = await send('/runs/matrix', {
+      method: 'POST',
+      body: JSON.stringify(request),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    })
+    return decodeMatrix(await response.arrayBuffer())
+  },
+
+  importance: (request: ImportanceRequest, signal?: AbortSignal) =>
+    json<Importance>('/runs/importance', 'POST', request, signal),
+
   async series(request: SeriesRequest, signal?: AbortSignal): Promise<SeriesEntry[]> {
     const response = await send('/series', {
       method: 'POST',
@@ -135,8 +173,41 @@ export const api = {
     return decodeSeries(await response.arrayBuffer())
   },
 
-  artifacts: (runId: string, path: string) =>
-    json<ArtifactList>(`${runPath(runId)}/artifacts?path=${encodeURIComponent(path)}`),
+  artifacts: (runId: string, path: string, offset = 0, limit?: number) =>
+    json<ArtifactList>(
+      `${runPath(runId)}/artifacts?path=${encodeURIComponent(path)}&offset=${offset}` +
+        (limit === undefined ? '' : `&limit=${limit}`),
+    ),
+
+  /** What a file is, by its first bytes. */
+  lookAtArtifact: (runId: string, path: string) =>
+    json<ArtifactLook>(`${runPath(runId)}/artifacts/look?path=${encodeURIComponent(path)}`),
+
+  /** Rows of a table in a file. */
+  preview: (runId: string, request: PreviewRequest, signal?: AbortSignal) =>
+    json<PreviewPage>(`${runPath(runId)}/preview`, 'POST', request, signal),
+
+  /** Bytes `from..to` of an artifact; fewer at its end. */
+  async artifactRange(runId: string, path: string, from: number, to: number): Promise<ArrayBuffer> {
+    const response = await send(`${runPath(runId)}/artifacts/content?path=${encodeURIComponent(path)}`, {
+      headers: { Range: `bytes=${from}-${to - 1}` },
+    })
+    return response.arrayBuffer()
+  },
+
+  archiveLink: (runId: string, path: string) =>
+    json<ArtifactLink>('/artifacts/archive', 'POST', { run_id: runId, path }),
+
+  problems: (runId: string) => json<RunProblems>(`${runPath(runId)}/problems`),
+
+  lineage: (runId: string) => json<RunLineage>(`${runPath(runId)}/lineage`),
+
+  logs: (runId: string) => json<LogList>(`${runPath(runId)}/logs`),
+
+  log: (runId: string, request: LogRequest) => json<LogPage>(`${runPath(runId)}/log`, 'POST', request),
+
+  searchLog: (runId: string, request: LogSearch, signal?: AbortSignal) =>
+    json<LogMatches>(`${runPath(runId)}/log/search`, 'POST', request, signal),
 
   /** Bytes of an artifact, at most `limit` of them. */
   async artifactBytes(

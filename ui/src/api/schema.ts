@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/artifacts/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An address of all files below a folder as one zip archive, for about an hour. */
+        post: operations["link_archive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/artifacts/link": {
         parameters: {
             query?: never;
@@ -247,6 +264,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/{run_id}/artifacts/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a file is, by its first bytes. */
+        get: operations["look_at_artifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of registered models that come from a run. */
+        get: operations["get_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lines of a log, by number or from its end. Any file of the run can be read as lines. */
+        post: operations["read_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/log/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lines of a log that match, by number. */
+        post: operations["search_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The logs of a run. */
+        get: operations["list_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/{run_id}/metrics": {
         parameters: {
             query?: never;
@@ -264,6 +366,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs/{run_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Some rows of a table in a file. */
+        post: operations["preview_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What went wrong in a run first, and what its log says at the end. */
+        get: operations["get_problems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Does one thing to many runs. When it cannot be done to all that it applies to, it is done to none. */
+        post: operations["edit_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/bulk/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a change to many runs back: they get exactly what they had. Runs that were deleted for ever since, or put into
+         *     the trash, are passed over.
+         */
+        post: operations["undo_edit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/delete": {
         parameters: {
             query?: never;
@@ -275,6 +448,83 @@ export interface paths {
         put?: never;
         /** Moves runs to the trash. */
         post: operations["delete_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/differing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * In which columns the runs differ that a table would list over all its pages. Order, columns, shape and window do
+         *     not count.
+         */
+        post: operations["list_differing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A window of the groups that the matching runs make: how many runs each has, and what they have in common. */
+        post: operations["query_groups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/importance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which columns decide a number: importance in a random forest, and correlation. */
+        post: operations["query_importance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Values of columns for many runs as binary arrays; see the description for the layout.
+         * @description Takes what `runs/table` takes, with a `limit` of up to 100,000 (the default) and up to 50 columns; every run that
+         *     matches is a row, nested or not. Little-endian. `"SLM1", u32 head_bytes, u32 id_bytes, u32 0`, then JSON
+         *     (`MatrixHead`) padded with spaces to a multiple of 8 bytes, then per column `f64 value[run_count]` (NaN: no value;
+         *     texts: places in the head's list), then the ids of the runs separated by line feeds.
+         */
+        post: operations["query_matrix"];
         delete?: never;
         options?: never;
         head?: never;
@@ -439,6 +689,12 @@ export interface components {
             message: string;
             span?: components["schemas"]["Span"] | null;
         };
+        /** @description Asks for an address of all files below a folder, as one archive. */
+        ArchiveLinkRequest: {
+            /** @description Empty: all of the run's files. */
+            path?: string;
+            run_id: string;
+        };
         ArtifactEntry: {
             is_dir: boolean;
             name: string;
@@ -461,15 +717,91 @@ export interface components {
             run_id: string;
         };
         ArtifactList: {
-            /** @description Folders first, then by name. */
+            /** @description Folders first, then by name; those of the page that was asked for. */
             entries: components["schemas"]["ArtifactEntry"][];
             root_uri: string;
+            /**
+             * Format: int64
+             * @description How many there are in the folder.
+             */
+            total: number;
+        };
+        /** @description A file, by its first bytes and not only by its name. */
+        ArtifactLook: {
+            /** @description What the bytes are, in words, when that is known. */
+            found?: string | null;
+            /** @description It starts like a table in JSON. */
+            is_json_table: boolean;
+            /** @description Why it is not shown as its name says; absent when it is what it claims. */
+            mismatch?: string | null;
+            /** Format: int64 */
+            modified_ms: number;
+            path: string;
+            /** @description How it can be shown. */
+            preview: components["schemas"]["Preview"];
+            /** Format: int64 */
+            size_bytes: number;
         };
         /**
          * Format: binary
          * @description Bytes in an answer, for the description of the API.
          */
         Binary: string;
+        /** @description What is done to each run. Runs that are in that state already count as unchanged. */
+        BulkAction: {
+            /** @enum {string} */
+            kind: "set_tags";
+            tags: {
+                [key: string]: string;
+            };
+        } | {
+            keys: string[];
+            /** @enum {string} */
+            kind: "remove_tags";
+        } | {
+            experiment_id: string;
+            /** @enum {string} */
+            kind: "move";
+        } | {
+            /** @enum {string} */
+            kind: "delete";
+        } | {
+            /** @enum {string} */
+            kind: "restore";
+        } | {
+            /** @enum {string} */
+            kind: "archive";
+        } | {
+            /** @enum {string} */
+            kind: "unarchive";
+        };
+        BulkDone: {
+            /**
+             * Format: int64
+             * @description Runs that were changed.
+             */
+            changed: number;
+            /**
+             * @description Takes all of it back, once; good for an hour and for as long as the server runs. Absent when nothing changed,
+             *     or when so much was changed that what was before is not kept.
+             */
+            undo?: string | null;
+        };
+        BulkRequest: {
+            action: components["schemas"]["BulkAction"];
+            target: components["schemas"]["BulkTarget"];
+        };
+        /** @description Which runs: these, or all that a table would list over all its pages. */
+        BulkTarget: {
+            /** @description At most 100,000; one that is not there is an error. */
+            run_ids: string[];
+        } | {
+            /** @description Order, columns, shape, pins and window do not count. */
+            query: components["schemas"]["TableRequest"];
+        };
+        BulkUndo: {
+            undo: string;
+        };
         CellValue: number | string;
         Changed: {
             /**
@@ -477,6 +809,24 @@ export interface components {
              * @description How many of the named things changed.
              */
             changed: number;
+        };
+        ColumnImportance: {
+            column: components["schemas"]["ColumnRef"];
+            /**
+             * Format: double
+             * @description Pearson's correlation with the target, -1 to 1, for numbers; the correlation ratio, 0 to 1, for texts. Absent
+             *     where there is none.
+             */
+            correlation?: number | null;
+            /**
+             * Format: double
+             * @description Mean decrease in impurity of a random forest, as a part of all columns' together.
+             */
+            importance: number;
+            /** @description The values are texts, so the correlation has no sign. */
+            is_text: boolean;
+            /** @description Runs that have a value. */
+            run_count: number;
         };
         ColumnInfo: {
             /** @description For metrics: some history has more than one point, so it is a line; otherwise it is a bar. */
@@ -507,6 +857,11 @@ export interface components {
             key: string;
             kind: components["schemas"]["ColumnKind"];
             reduce?: components["schemas"]["Reduce"] | null;
+            /**
+             * Format: int64
+             * @description For `at`: the value at the largest step that is at most this one.
+             */
+            step?: number | null;
         };
         CommandRecord: {
             command: string;
@@ -527,6 +882,23 @@ export interface components {
             schema: string;
             source: string;
             source_type: string;
+        };
+        /**
+         * @description The columns in which the matching runs do not all have the same value; a missing value is a value of its own.
+         *     Metrics are compared by their last value.
+         */
+        Differing: {
+            /** @description Attributes, then params, metrics and tags, each by name. */
+            columns: components["schemas"]["ColumnRef"][];
+            /** @description False when time ran out: columns that were not decided by then are listed as differing. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description How many columns the matching runs have in all.
+             */
+            considered: number;
+            /** Format: int64 */
+            matching: number;
         };
         /** @enum {string} */
         ErrorCode: "invalid_input" | "unauthenticated" | "forbidden" | "not_found" | "already_exists" | "too_large" | "disk_full" | "read_only" | "unavailable" | "internal";
@@ -635,6 +1007,144 @@ export interface components {
              */
             older_than_ms?: number | null;
         };
+        Group: {
+            /** @description One per requested column; null where no member has a value. */
+            cells: (components["schemas"]["GroupCell"] | null)[];
+            /** Format: int64 */
+            failed_count: number;
+            /** @description One value for each field of `by`; null for the runs without one. Send it back to get the members. */
+            key: (components["schemas"]["CellValue"] | null)[];
+            /** Format: int64 */
+            newest_start_ms?: number | null;
+            /** Format: int64 */
+            run_count: number;
+            /** Format: int64 */
+            running_count: number;
+        };
+        /**
+         * @description What of a group is sorted by.
+         * @enum {string}
+         */
+        GroupAggregate: "value" | "std" | "min" | "max" | "run_count" | "newest_start";
+        /** @description What the members of a group have in one column. */
+        GroupCell: {
+            /**
+             * Format: int64
+             * @description How many different texts there are; 0 in columns of numbers.
+             */
+            different: number;
+            /** Format: double */
+            max?: number | null;
+            /** Format: double */
+            mean?: number | null;
+            /** Format: double */
+            min?: number | null;
+            /**
+             * Format: int64
+             * @description Members with a value.
+             */
+            n: number;
+            /**
+             * Format: int64
+             * @description Members whose value is, or reads as, a finite number; mean, std, min and max are over these.
+             */
+            numbers: number;
+            /**
+             * Format: double
+             * @description Standard deviation of a sample; absent for fewer than two numbers.
+             */
+            std?: number | null;
+            /** @description The text that all members with a value have. */
+            text?: string | null;
+        };
+        /**
+         * @description Names a group: the fields that make groups, and the value of each as the group's `key` has it. A missing value
+         *     (null) is a value of its own, and so is `NaN`.
+         */
+        GroupKey: {
+            /** @description One to five fields. */
+            by: components["schemas"]["ColumnRef"][];
+            /** @description One value for each. */
+            key: (components["schemas"]["CellValue"] | null)[];
+        };
+        Groups: {
+            groups: components["schemas"]["Group"][];
+            /**
+             * Format: int64
+             * @description Runs in the chosen experiments and view, before the filter.
+             */
+            in_scope: number;
+            /**
+             * Format: int64
+             * @description Runs that match the filter: the members of all groups.
+             */
+            matching: number;
+            /**
+             * Format: int64
+             * @description Groups over all pages.
+             */
+            total: number;
+        };
+        /** @description One key to sort groups by. A sort key of a table fits, too. */
+        GroupSortKey: {
+            aggregate?: components["schemas"]["GroupAggregate"];
+            column?: components["schemas"]["ColumnRef"] | null;
+            /** @description Groups without a value come last either way. */
+            descending?: boolean;
+        };
+        /** @description Asks for a window of the groups that the matching runs make. Nested runs are members like all others. */
+        GroupsRequest: {
+            /** @description Whether archived runs are there, too. */
+            archived?: boolean;
+            /** @description One to five fields whose values make the groups. */
+            by: components["schemas"]["ColumnRef"][];
+            /** @description Which cells each group carries, in this order. At most 200. */
+            columns?: components["schemas"]["ColumnRef"][];
+            /** @description Empty: all active experiments. */
+            experiment_ids?: string[];
+            /** @description As in a table. */
+            filter?: string;
+            /**
+             * Format: int64
+             * @description At most 1000. Default 100.
+             */
+            limit?: number | null;
+            /** Format: int64 */
+            offset?: number;
+            /** @description First key decides, later keys break ties; the groups' own keys break the rest. */
+            order_by?: components["schemas"]["GroupSortKey"][];
+            /** @description As in a table. */
+            search?: string;
+            view?: components["schemas"]["View"];
+        };
+        Importance: {
+            /** @description Most important first. Empty when nothing can be said. */
+            columns: components["schemas"]["ColumnImportance"][];
+            /**
+             * Format: double
+             * @description The part of the target's variance that the forest explains in runs that a tree has not seen; below 0 it is worse
+             *     than the mean. Absent when there is none.
+             */
+            explained?: number | null;
+            /**
+             * Format: int64
+             * @description Runs that match, with the target or not.
+             */
+            matching: number;
+            /** @description Why there is no answer, or what was left out, in words. */
+            notes: string[];
+            /** @description Runs that have the target and were looked at. */
+            run_count: number;
+        };
+        /** @description Asks which params, and metrics on demand, decide a number. */
+        ImportanceRequest: {
+            /** @description Other metrics count as well as params. */
+            metrics?: boolean;
+            /** @description Which runs; its columns, shape and page do not count. */
+            query?: components["schemas"]["TableRequest"];
+            /** @description The number to explain, most often a metric. */
+            target: components["schemas"]["ColumnRef"];
+        };
         /** @description What this server is and how code reaches it. */
         Info: {
             /** @description Changes with every start of the server. Event ids of an earlier boot cannot be resumed. */
@@ -699,6 +1209,128 @@ export interface components {
          * @enum {string}
          */
         Lifecycle: "active" | "deleted";
+        LineageVersion: {
+            aliases: string[];
+            /** @description Logged model it was made of. */
+            model_id?: string | null;
+            name: string;
+            source: string;
+            /** Format: int64 */
+            version: number;
+        };
+        LogFile: {
+            /** Format: int64 */
+            modified_ms: number;
+            path: string;
+            /** Format: int64 */
+            size_bytes: number;
+        };
+        /** @description What to find in a log. */
+        LogFind: {
+            /** @enum {string} */
+            kind: "errors";
+        } | {
+            /** @enum {string} */
+            kind: "text";
+            matches_case?: boolean;
+            text: string;
+        } | {
+            /** @enum {string} */
+            kind: "regex";
+            matches_case?: boolean;
+            pattern: string;
+        };
+        LogLine: {
+            /** @description It was written over by carriage returns, as progress bars are; `text` is the last state. */
+            is_rewritten?: boolean;
+            /**
+             * Format: int64
+             * @description Bytes in the middle of a very long line that are not in `text`.
+             */
+            left_out_bytes?: number;
+            /** @description With escape sequences for colours. What is not UTF-8 is replaced. */
+            text: string;
+        };
+        /** @description The files of a run that are logs: what lies below `logs/`, and names that end with `.log`. */
+        LogList: {
+            /** @description What tells most first: the standard streams, then by name. */
+            files: components["schemas"]["LogFile"][];
+            /** @description There are more files than were looked through. */
+            truncated: boolean;
+        };
+        LogMatches: {
+            /** Format: int64 */
+            line_count: number;
+            /** @description Numbers of the lines that match. */
+            lines: number[];
+            /**
+             * Format: int64
+             * @description Where to go on, when the limit or the time was reached.
+             */
+            next_line?: number | null;
+        };
+        LogPage: {
+            /** @description The last line of the file has no line feed yet. */
+            ends_open: boolean;
+            /**
+             * Format: int64
+             * @description Number of the first of `lines`; absent for last lines that are not counted yet.
+             */
+            first_line?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes whose lines are counted. Less than the size while a very large file is read for the first time; ask
+             *     again to go on.
+             */
+            indexed_bytes: number;
+            /**
+             * Format: int64
+             * @description Lines among the indexed bytes.
+             */
+            line_count: number;
+            lines: components["schemas"]["LogLine"][];
+            /** Format: int64 */
+            modified_ms: number;
+            /** Format: int64 */
+            size_bytes: number;
+        };
+        LogProblem: {
+            file: components["schemas"]["LogFile"];
+            /**
+             * Format: int64
+             * @description Number of the first of the lines, from 0.
+             */
+            line: number;
+            lines: string[];
+        };
+        /** @description Which lines of a log. */
+        LogRequest: {
+            /**
+             * Format: int64
+             * @description How many lines; at most 2,000.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Number of the first line, from 0. Absent: the last lines.
+             */
+            first_line?: number | null;
+            path: string;
+        };
+        LogSearch: {
+            find?: components["schemas"]["LogFind"];
+            /**
+             * Format: int64
+             * @description Number of the line to start at, from 0.
+             */
+            from_line?: number;
+            /**
+             * Format: int64
+             * @description How many lines; at most 10,000.
+             */
+            limit: number;
+            path: string;
+        };
         /** @description Points of one metric of one run at full resolution, by step and then by time. */
         MetricHistory: {
             /** @description What to send as `after` to get the points that follow; absent at the end. */
@@ -755,8 +1387,55 @@ export interface components {
         NewExperiment: {
             name: string;
         };
+        NonFinite: {
+            metric: string;
+            /**
+             * Format: int64
+             * @description Further metrics that have such values.
+             */
+            others: number;
+            /** Format: int64 */
+            step: number;
+        };
         /** @enum {string} */
-        Preview: "none" | "image" | "text" | "csv" | "json" | "html" | "audio" | "video" | "pdf";
+        Preview: "none" | "image" | "text" | "csv" | "json" | "html" | "audio" | "video" | "pdf" | "parquet" | "notebook" | "markdown";
+        PreviewColumn: {
+            name: string;
+            /** @description As the file says it; empty when it does not. */
+            type: string;
+        };
+        PreviewPage: {
+            columns: components["schemas"]["PreviewColumn"][];
+            /** @description False while the rows are still being counted; ask again to go on. */
+            is_complete: boolean;
+            /**
+             * Format: int64
+             * @description Columns that are not shown.
+             */
+            left_out_columns: number;
+            /** @description Cells are texts; absent where there is no value. Long ones are cut. */
+            rows: (string | null)[][];
+            /**
+             * Format: int64
+             * @description Rows that are known to be there. Less than all while a very large file is read for the first time.
+             */
+            total_rows: number;
+        };
+        /** @description Asks for some rows of a table. */
+        PreviewRequest: {
+            format: components["schemas"]["TableFormat"];
+            /**
+             * Format: int64
+             * @description At most 1,000.
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Rows before the page.
+             */
+            offset?: number;
+            path: string;
+        };
         /** @description What was, or would be, deleted for ever. */
         PurgeReport: {
             /**
@@ -782,7 +1461,7 @@ export interface components {
             versions: number;
         };
         /** @enum {string} */
-        Reduce: "last" | "min" | "max" | "first";
+        Reduce: "last" | "min" | "max" | "first" | "at";
         /** @description Everything known of one run, except histories and artifact bytes. */
         RunDetail: {
             artifact_uri: string;
@@ -824,10 +1503,27 @@ export interface components {
         RunIds: {
             run_ids: string[];
         };
+        /** @description What came out of a run and is registered. */
+        RunLineage: {
+            /** @description There are more versions. */
+            truncated: boolean;
+            /** @description Versions of registered models that say they come from this run, newest first; at most 200. */
+            versions: components["schemas"]["LineageVersion"][];
+        };
         RunLink: {
             name: string;
             run_id: string;
             state: components["schemas"]["RunState"];
+        };
+        /** @description What went wrong in a run first, and what its log says at the end. */
+        RunProblems: {
+            /**
+             * Format: int32
+             * @description Exit code of the command, when it is not 0.
+             */
+            exit_code?: number | null;
+            log?: components["schemas"]["LogProblem"] | null;
+            non_finite?: components["schemas"]["NonFinite"] | null;
         };
         /**
          * @description State of a run, in the one vocabulary for everything that executes.
@@ -895,6 +1591,11 @@ export interface components {
              * @description Largest number of child levels below a root among the runs in scope; 0 when nothing is nested.
              */
             nesting: number;
+            /**
+             * @description The runs that were asked for as pins, in that order; they may be among the rows as well. Unknown ids are
+             *     passed over.
+             */
+            pinned: components["schemas"]["TableRow"][];
             rows: components["schemas"]["TableRow"][];
             /**
              * Format: int64
@@ -902,14 +1603,19 @@ export interface components {
              */
             total: number;
         };
+        /** @enum {string} */
+        TableFormat: "csv" | "parquet" | "json";
         /** @description Asks for a window of the runs table. The server filters, sorts, pages and projects. */
         TableRequest: {
+            /** @description Whether archived runs are there, too: those whose tag `slipway.archived` is `true`. */
+            archived?: boolean;
             /** @description Which cells each row carries, in this order. At most 500. */
             columns?: components["schemas"]["ColumnRef"][];
             /** @description Empty: all active experiments. */
             experiment_ids?: string[];
             /** @description MLflow's search syntax, e.g. `metrics.val_loss < 0.3 and params.model = 'gbm'`. */
             filter?: string;
+            group?: components["schemas"]["GroupKey"] | null;
             /**
              * Format: int64
              * @description At most 1000. Default 100.
@@ -919,7 +1625,12 @@ export interface components {
             offset?: number;
             /** @description First key decides, later keys break ties; newest start first breaks the rest. */
             order_by?: components["schemas"]["SortKey"][];
-            /** @description Case-insensitive text that the run's name or id must contain. Empty: no restriction. */
+            /** @description Ids of runs that are to be given besides, whatever the filter. At most 1000. */
+            pins?: string[];
+            /**
+             * @description Text that the run's name, id or note must contain, whatever its case, or a regular expression between
+             *     slashes. Empty: no restriction.
+             */
             search?: string;
             shape?: components["schemas"]["TableShape"];
             view?: components["schemas"]["View"];
@@ -1085,6 +1796,37 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    link_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveLinkRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactLink"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     link_artifact: {
         parameters: {
             query?: never;
@@ -1529,6 +2271,10 @@ export interface operations {
     list_artifacts: {
         parameters: {
             query?: {
+                /** @description Entries of the page; all when absent. */
+                limit?: number;
+                /** @description Entries before the page. */
+                offset?: number;
                 /** @description Relative to the run's artifacts, with `/`. Empty: all of them. */
                 path?: string;
             };
@@ -1598,6 +2344,162 @@ export interface operations {
             };
         };
     };
+    look_at_artifact: {
+        parameters: {
+            query?: {
+                /** @description Relative to the run's artifacts, with `/`. Empty: all of them. */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactLook"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunLineage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    read_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    search_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogSearch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogMatches"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_logs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     get_metric_history: {
         parameters: {
             query: {
@@ -1634,6 +2536,130 @@ export interface operations {
             };
         };
     };
+    preview_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_problems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunProblems"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    edit_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkDone"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    undo_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkUndo"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     delete_runs: {
         parameters: {
             query?: never;
@@ -1653,6 +2679,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_differing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Differing"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_importance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportanceRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Importance"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_matrix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
                 };
             };
             default: {

@@ -2,7 +2,7 @@
 
 import type uPlot from 'uplot'
 import type { XAxis } from '../api/types'
-import { SLOTS } from '../design/colors'
+import { PALETTE_TOKENS } from '../design/colors'
 import { logSplits, logTick, relativeIncrements, relativeTick, stepTick, valueTicks } from './axis'
 import type { Limits } from './lines'
 
@@ -20,7 +20,7 @@ export function readTheme(_name: string): ChartTheme {
   const style = getComputedStyle(document.documentElement)
   const token = (name: string) => style.getPropertyValue(name).trim()
   return {
-    palette: Array.from({ length: SLOTS }, (_, i) => token(`--run-${i + 1}`)),
+    palette: PALETTE_TOKENS.map(token),
     text: token('--text-muted'),
     grid: token('--border'),
     axis: token('--border-strong'),

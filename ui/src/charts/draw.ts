@@ -1,7 +1,7 @@
 // Lines on a canvas. The server sends at most four points per pixel column, so every point is simply drawn.
 
 import type uPlot from 'uplot'
-import { DASHES, runLook } from '../design/colors'
+import { DASHES, paint, runLook } from '../design/colors'
 import type { SeriesEntry } from '../api/series'
 import type { Line } from './lines'
 
@@ -119,7 +119,7 @@ function edgeMarks(
 
 export interface DrawOptions {
   log: boolean
-  /** The eight colours of the run palette in the current theme. */
+  /** The colours of the current theme, for `paint`. */
   palette: string[]
   /** Device pixels per CSS pixel. */
   ratio: number
@@ -143,7 +143,7 @@ export function drawLines(
   // The newest run is first in the list and is drawn last, on top.
   for (const line of [...lines].reverse()) {
     const look = runLook(line.runId)
-    const color = options.palette[look.slot - 1] ?? '#888'
+    const color = paint(look, options.palette)
     ctx.strokeStyle = color
     ctx.fillStyle = color
     if (line.smooth) {
@@ -197,7 +197,7 @@ export function drawHover(
     if (py < u.bbox.top || py > u.bbox.top + u.bbox.height) continue
     ctx.beginPath()
     ctx.arc(at.toX(point.x), py, 3 * options.ratio, 0, 2 * Math.PI)
-    ctx.fillStyle = options.palette[runLook(point.runId).slot - 1] ?? '#888'
+    ctx.fillStyle = paint(runLook(point.runId), options.palette)
     ctx.fill()
     ctx.lineWidth = options.ratio
     ctx.strokeStyle = veil

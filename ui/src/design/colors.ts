@@ -1,5 +1,6 @@
-// The look of a run is a function of its id alone, so that it is the same in every chart, table, window and
-// exported picture, and never changes when runs come and go.
+// The look of a run is a function of its id, so that it is the same in every chart, table, window and exported
+// picture, and never changes when runs come and go. Somebody may choose another: a colour from code, a spread over
+// the runs on screen, or a colour by value. Whoever draws asks `runLook` and knows nothing of that.
 
 import { SvelteMap } from 'svelte/reactivity'
 
@@ -26,7 +27,14 @@ export interface RunLook {
   slot: number
   /** Index into `DASHES`. */
   dash: number
+  /** 1 to 16: the tokens `--ramp-1` to `--ramp-16`, when the colour says a value. */
+  ramp?: number
+  /** A colour that the run itself asks for. */
+  css?: string
 }
+
+/** Steps of the scale from low to high values. */
+export const RAMP = 16
 
 const looks = new Map<string, RunLook>()
 
@@ -43,9 +51,27 @@ export function spreadLooks(runIds: string[]): void {
   })
 }
 
-export function runLook(runId: string): RunLook {
-  const chosen = spread.get(runId)
-  if (chosen) return chosen
+/** Colours by value, and those that runs ask for themselves. */
+const given = new SvelteMap<string, RunLook>()
+
+/** Replaces the looks that do not come from ids. */
+export function giveLooks(next: Map<string, RunLook>): void {
+  for (const runId of [...given.keys()]) if (!next.has(runId)) given.delete(runId)
+  for (const [runId, look] of next) {
+    const old = given.get(runId)
+    if (old?.slot !== look.slot || old.dash !== look.dash || old.ramp !== look.ramp || old.css !== look.css)
+      given.set(runId, look)
+  }
+}
+
+export const runLook = (runId: string): RunLook => spread.get(runId) ?? given.get(runId) ?? lookOf(runId)
+
+/** The same where the caller knows what the run is given. */
+export const runLookWith = (runId: string, look: RunLook | null): RunLook =>
+  spread.get(runId) ?? look ?? lookOf(runId)
+
+/** The look that the id alone gives. */
+export function lookOf(runId: string): RunLook {
   let look = looks.get(runId)
   if (!look) {
     const hash = fnv1a(runId)
@@ -55,4 +81,29 @@ export function runLook(runId: string): RunLook {
   return look
 }
 
-export const runColor = (runId: string): string => `var(--run-${runLook(runId).slot})`
+export const lookColor = (look: RunLook): string =>
+  look.css ?? (look.ramp ? `var(--ramp-${look.ramp})` : `var(--run-${look.slot})`)
+
+export const runColor = (runId: string): string => lookColor(runLook(runId))
+
+/** Names of the tokens behind `paint`, in the order that it expects them. */
+export const PALETTE_TOKENS: readonly string[] = [
+  ...Array.from({ length: SLOTS }, (_, i) => `--run-${i + 1}`),
+  ...Array.from({ length: RAMP }, (_, i) => `--ramp-${i + 1}`),
+]
+
+/** The colour of a look on a canvas, whose `palette` holds the values of `PALETTE_TOKENS`. */
+export function paint(look: RunLook, palette: readonly string[]): string {
+  return look.css ?? palette[look.ramp ? SLOTS + look.ramp - 1 : look.slot - 1] ?? 'gray'
+}
+
+/** What a run may say in its tag `slipway.color`: a number from 1 to 8, a name of the palette, or `#rrggbb`. */
+export function colourFromTag(text: string): Pick<RunLook, 'slot' | 'css'> | null {
+  const word = text.trim().toLowerCase()
+  if (/^#([0-9a-f]{3}|[0-9a-f]{6})$/.test(word)) return { slot: 1, css: word }
+  const named = NAMES.indexOf(word)
+  const slot = named >= 0 ? named + 1 : /^[1-8]$/.test(word) ? Number(word) : 0
+  return slot > 0 ? { slot } : null
+}
+
+const NAMES = ['blue', 'olive', 'brick', 'teal', 'pink', 'violet', 'green', 'brown']

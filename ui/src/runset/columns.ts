@@ -1,7 +1,8 @@
 // Names of columns, and which ones a table starts with.
 
 import type { ColumnInfo, ColumnRef } from '../api/types'
-import { defaultWidth, type Column } from './view'
+import { bestReduce } from './directions'
+import { defaultWidth, type Column, type Direction } from './view'
 
 const ATTRIBUTES: Record<string, string> = {
   state: 'State',
@@ -54,8 +55,12 @@ function worth(metric: string): number {
   return 0
 }
 
-/** The state, the metrics that most runs have, and the params in which they differ. */
-export function automaticColumns(known: ColumnInfo[], manyExperiments: boolean): Column[] {
+/** The state, the metrics that most runs have at their best, and the params in which they differ. */
+export function automaticColumns(
+  known: ColumnInfo[],
+  manyExperiments: boolean,
+  directions: Record<string, Direction> = {},
+): Column[] {
   const refs: ColumnRef[] = [
     { kind: 'attribute', key: 'state' },
     { kind: 'attribute', key: 'start_ms' },
@@ -65,7 +70,7 @@ export function automaticColumns(known: ColumnInfo[], manyExperiments: boolean):
   const metrics = known.filter((column) => column.kind === 'metric' && !column.key.startsWith('system/'))
   const byWorth = (a: ColumnInfo, b: ColumnInfo) => worth(b.key) - worth(a.key) || byUse(a, b)
   for (const { key } of metrics.sort(byWorth).slice(0, MOST_METRICS))
-    refs.push({ kind: 'metric', key, reduce: 'last' })
+    refs.push({ kind: 'metric', key, reduce: bestReduce(key, directions) ?? 'last' })
   const params = known.filter((column) => column.kind === 'param' && column.varies)
   for (const { key } of params.sort(byUse).slice(0, MOST_PARAMS)) refs.push({ kind: 'param', key })
   refs.push({ kind: 'attribute', key: 'duration_ms' })

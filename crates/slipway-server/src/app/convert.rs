@@ -1,6 +1,7 @@
 //! Between the store's words and the wire's.
 
 use super::wire;
+use crate::error::{ApiFailure, ApiResult};
 use slipway_store as store;
 use std::collections::BTreeMap;
 
@@ -55,17 +56,47 @@ pub(super) fn column_kind(kind: wire::ColumnKind) -> store::ColumnKind {
     }
 }
 
-pub(super) fn column(column: wire::ColumnRef) -> store::ColumnRef {
-    store::ColumnRef {
-        kind: column_kind(column.kind),
-        key: column.key,
-        reduce: match column.reduce.unwrap_or_default() {
-            wire::Reduce::Last => store::Reduce::Last,
-            wire::Reduce::Min => store::Reduce::Min,
-            wire::Reduce::Max => store::Reduce::Max,
-            wire::Reduce::First => store::Reduce::First,
-        },
-    }
+pub(super) fn column(column: wire::ColumnRef) -> ApiResult<store::ColumnRef> {
+    let reduce = match (column.reduce.unwrap_or_default(), column.step) {
+        (wire::Reduce::Last, _) => store::Reduce::Last,
+        (wire::Reduce::Min, _) => store::Reduce::Min,
+        (wire::Reduce::Max, _) => store::Reduce::Max,
+        (wire::Reduce::First, _) => store::Reduce::First,
+        (wire::Reduce::At, Some(step)) => store::Reduce::At(step),
+        (wire::Reduce::At, None) => {
+            return Err(ApiFailure::invalid(format!(
+                "the column '{}' with `reduce` `at` needs a `step`",
+                column.key
+            )));
+        }
+    };
+    // Only metrics have histories.
+    let reduce = if column.kind == wire::ColumnKind::Metric { reduce } else { store::Reduce::Last };
+    Ok(store::ColumnRef { kind: column_kind(column.kind), key: column.key, reduce })
+}
+
+pub(super) fn columns(columns: Vec<wire::ColumnRef>) -> ApiResult<Vec<store::ColumnRef>> {
+    columns.into_iter().map(column).collect()
+}
+
+/// The name of a column, without a reducer.
+pub(super) fn column_name(column: store::ColumnRef) -> wire::ColumnRef {
+    let kind = match column.kind {
+        store::ColumnKind::Attribute => wire::ColumnKind::Attribute,
+        store::ColumnKind::Param => wire::ColumnKind::Param,
+        store::ColumnKind::Metric => wire::ColumnKind::Metric,
+        store::ColumnKind::Tag => wire::ColumnKind::Tag,
+    };
+    wire::ColumnRef { kind, key: column.key, reduce: None, step: None }
+}
+
+pub(super) fn group_key(group: wire::GroupKey) -> ApiResult<store::GroupKey> {
+    let value = |value| match value {
+        None => store::TableCell::Empty,
+        Some(wire::CellValue::Number(number)) => store::TableCell::Number(number),
+        Some(wire::CellValue::Text(text)) => store::TableCell::Text(text),
+    };
+    Ok(store::GroupKey { by: columns(group.by)?, key: group.key.into_iter().map(value).collect() })
 }
 
 pub(super) fn column_info(info: store::ColumnInfo) -> wire::ColumnInfo {
@@ -91,6 +122,47 @@ pub(super) fn table(table: store::Table) -> wire::Table {
         matching: table.matching,
         in_scope: table.in_scope,
         nesting: table.nesting,
+        pinned: table.pinned.into_iter().map(row).collect(),
+    }
+}
+
+pub(super) fn groups(groups: store::Groups) -> wire::Groups {
+    wire::Groups {
+        groups: groups.groups.into_iter().map(group).collect(),
+        total: groups.total,
+        matching: groups.matching,
+        in_scope: groups.in_scope,
+    }
+}
+
+fn group(group: store::Group) -> wire::Group {
+    let cell = |cell: store::GroupCell| {
+        (cell.n > 0).then_some(wire::GroupCell {
+            n: cell.n,
+            numbers: cell.numbers,
+            mean: cell.mean,
+            std: cell.std,
+            min: cell.min,
+            max: cell.max,
+            text: cell.text,
+            different: cell.different,
+        })
+    };
+    wire::Group {
+        key: group.key.into_iter().map(cell_value).collect(),
+        run_count: group.run_count,
+        running_count: group.running_count,
+        failed_count: group.failed_count,
+        newest_start_ms: group.newest_start_ms,
+        cells: group.cells.into_iter().map(cell).collect(),
+    }
+}
+
+fn cell_value(cell: store::TableCell) -> Option<wire::CellValue> {
+    match cell {
+        store::TableCell::Empty => None,
+        store::TableCell::Number(number) => Some(wire::CellValue::from_f64(number)),
+        store::TableCell::Text(text) => Some(wire::CellValue::Text(text)),
     }
 }
 
@@ -106,15 +178,7 @@ fn row(row: store::TableRow) -> wire::TableRow {
         parent_run_id: row.parent_run_id,
         child_count: row.child_count,
         matches: row.matches,
-        cells: row
-            .cells
-            .into_iter()
-            .map(|cell| match cell {
-                store::TableCell::Empty => None,
-                store::TableCell::Number(number) => Some(wire::CellValue::from_f64(number)),
-                store::TableCell::Text(text) => Some(wire::CellValue::Text(text)),
-            })
-            .collect(),
+        cells: row.cells.into_iter().map(cell_value).collect(),
     }
 }
 

@@ -11,15 +11,22 @@
 pub mod wire;
 
 mod artifacts;
+mod bulk;
 mod columns;
 mod convert;
 mod events;
 mod experiments;
+mod importance;
 mod info;
 mod inspect;
+mod lineage;
+mod logs;
+mod matrix;
 mod metrics;
 mod openapi;
 mod plot;
+mod preview;
+mod problems;
 mod run_detail;
 mod runs_table;
 mod series;
@@ -57,6 +64,12 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(experiments::list_experiments, experiments::create_experiment))
         .routes(routes!(experiments::edit_experiment))
         .routes(routes!(runs_table::query_runs))
+        .routes(routes!(runs_table::query_groups))
+        .routes(routes!(runs_table::list_differing))
+        .routes(routes!(bulk::edit_runs))
+        .routes(routes!(bulk::undo_edit))
+        .routes(routes!(matrix::query_matrix))
+        .routes(routes!(importance::query_importance))
         .routes(routes!(columns::list_columns))
         .routes(routes!(run_detail::get_run, run_detail::edit_run))
         .routes(routes!(run_detail::delete_runs))
@@ -65,6 +78,14 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(artifacts::list_artifacts))
         .routes(routes!(artifacts::get_artifact))
         .routes(routes!(artifacts::link_artifact))
+        .routes(routes!(artifacts::link_archive))
+        .routes(routes!(preview::look_at_artifact))
+        .routes(routes!(preview::preview_table))
+        .routes(routes!(problems::get_problems))
+        .routes(routes!(lineage::get_lineage))
+        .routes(routes!(logs::list_logs))
+        .routes(routes!(logs::read_log))
+        .routes(routes!(logs::search_log))
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(metrics::get_metric_history))
         .routes(routes!(plot::draw_plot))

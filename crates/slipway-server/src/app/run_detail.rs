@@ -225,8 +225,13 @@ fn command(tags: &[KeyValue]) -> Option<CommandRecord> {
         git_commit: tag(tags, command_tags::GIT_COMMIT),
         git_dirty: tag(tags, command_tags::GIT_DIRTY).is_some_and(|dirty| dirty == "true"),
         host: tag(tags, command_tags::HOST),
-        exit_code: tag(tags, command_tags::EXIT_CODE).and_then(|code| code.parse().ok()),
+        exit_code: exit_code(tags),
     })
+}
+
+/// The exit code that `slipway run` recorded.
+pub(super) fn exit_code(tags: &[KeyValue]) -> Option<i32> {
+    tag(tags, command_tags::EXIT_CODE)?.parse().ok()
 }
 
 /// A logged model of a run; nothing when it is in the trash.

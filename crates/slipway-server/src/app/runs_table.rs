@@ -1,17 +1,24 @@
-//! The runs table: windows of it, filtered, sorted and projected by the store.
+//! The runs table: windows of it, filtered, sorted, grouped and projected by the store.
 
-use super::wire::{ApiError, Table, TableRequest, TableShape};
+use super::wire::{
+    ApiError, Differing, GroupAggregate, GroupSortKey, Groups, GroupsRequest, Table, TableRequest, TableShape,
+};
 use super::{convert, experiment_id, read};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use axum::Json;
 use axum::extract::State;
-use slipway_store::{SortKey, TableQuery};
+use slipway_store::{GroupSortBy, GroupsQuery, SortKey, TableQuery};
+use std::time::Duration;
 
 const MAX_COLUMNS: usize = 500;
+const MAX_GROUP_COLUMNS: usize = 200;
 const MAX_ROWS: u64 = 1000;
 const DEFAULT_ROWS: u64 = 100;
 const MAX_SORT_KEYS: usize = 20;
+const MAX_PINS: usize = 1000;
+/// After this time columns that are still undecided count as differing.
+const DIFFERING_TIME: Duration = Duration::from_secs(5);
 
 /// A window of the runs table.
 #[utoipa::path(post, path = "/runs/table", tag = "runs", request_body = TableRequest,
@@ -20,21 +27,80 @@ pub(super) async fn query_runs(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<TableRequest>,
 ) -> ApiResult<Json<Table>> {
-    if request.columns.len() > MAX_COLUMNS {
+    let query = query(request, MAX_ROWS, DEFAULT_ROWS)?;
+    let filter = query.filter.clone();
+    let table = read(&state, move |reader| reader.run_table(&query)).await?;
+    Ok(Json(convert::table(table.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+}
+
+/// A window of the groups that the matching runs make: how many runs each has, and what they have in common.
+#[utoipa::path(post, path = "/runs/groups", tag = "runs", request_body = GroupsRequest,
+    responses((status = 200, body = Groups), (status = "default", body = ApiError)))]
+pub(super) async fn query_groups(
+    State(state): State<ServerState>,
+    ApiJson(request): ApiJson<GroupsRequest>,
+) -> ApiResult<Json<Groups>> {
+    check_count("columns", request.columns.len(), MAX_GROUP_COLUMNS)?;
+    check_count("sort keys", request.order_by.len(), MAX_SORT_KEYS)?;
+    let by = convert::columns(request.by)?;
+    let order_by = request.order_by.into_iter().map(group_sort_key).collect::<ApiResult<_>>()?;
+    let request = TableRequest {
+        experiment_ids: request.experiment_ids,
+        filter: request.filter,
+        search: request.search,
+        view: request.view,
+        archived: request.archived,
+        columns: request.columns,
+        offset: request.offset,
+        limit: request.limit,
+        ..TableRequest::default()
+    };
+    let query = GroupsQuery { runs: query(request, MAX_ROWS, DEFAULT_ROWS)?, by, order_by };
+    let filter = query.runs.filter.clone();
+    let groups = read(&state, move |reader| reader.run_groups(&query)).await?;
+    Ok(Json(convert::groups(groups.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+}
+
+/// In which columns the runs differ that a table would list over all its pages. Order, columns, shape and window do
+/// not count.
+#[utoipa::path(post, path = "/runs/differing", tag = "runs", request_body = TableRequest,
+    responses((status = 200, body = Differing), (status = "default", body = ApiError)))]
+pub(super) async fn list_differing(
+    State(state): State<ServerState>,
+    ApiJson(request): ApiJson<TableRequest>,
+) -> ApiResult<Json<Differing>> {
+    let query = query(request, MAX_ROWS, DEFAULT_ROWS)?;
+    let filter = query.filter.clone();
+    let found = read(&state, move |reader| reader.differing_columns(&query, DIFFERING_TIME)).await?;
+    let found = found.map_err(|error| ApiFailure::from_search(error, &filter))?;
+    Ok(Json(Differing {
+        columns: found.columns.into_iter().map(convert::column_name).collect(),
+        considered: found.considered,
+        matching: found.matching,
+        complete: found.complete,
+    }))
+}
+
+fn check_count(what: &str, found: usize, most: usize) -> ApiResult<()> {
+    if found > most {
         return Err(ApiFailure::invalid(format!(
-            "at most {MAX_COLUMNS} columns can be asked for at once, not {}",
-            request.columns.len()
+            "at most {most} {what} can be asked for at once, not {found}"
         )));
     }
-    if request.order_by.len() > MAX_SORT_KEYS {
-        return Err(ApiFailure::invalid(format!("at most {MAX_SORT_KEYS} sort keys can be given")));
-    }
-    let limit = request.limit.unwrap_or(DEFAULT_ROWS);
-    if limit > MAX_ROWS {
-        return Err(ApiFailure::invalid(format!("`limit` is at most {MAX_ROWS}, not {limit}"))
+    Ok(())
+}
+
+/// The store's words for a request for at most `most` rows; without a limit, it is for `otherwise`.
+pub(super) fn query(request: TableRequest, most: u64, otherwise: u64) -> ApiResult<TableQuery> {
+    check_count("columns", request.columns.len(), MAX_COLUMNS)?;
+    check_count("sort keys", request.order_by.len(), MAX_SORT_KEYS)?;
+    check_count("pins", request.pins.len(), MAX_PINS)?;
+    let limit = request.limit.unwrap_or(otherwise);
+    if limit > most {
+        return Err(ApiFailure::invalid(format!("`limit` is at most {most}, not {limit}"))
             .hint("Ask for further rows with `offset`."));
     }
-    let query = TableQuery {
+    Ok(TableQuery {
         experiment_ids: request
             .experiment_ids
             .iter()
@@ -43,12 +109,14 @@ pub(super) async fn query_runs(
         filter: request.filter,
         search: request.search,
         view: convert::view(request.view),
+        archived: request.archived,
+        group: request.group.map(convert::group_key).transpose()?,
         order_by: request
             .order_by
             .into_iter()
-            .map(|key| SortKey { column: convert::column(key.column), descending: key.descending })
-            .collect(),
-        columns: request.columns.into_iter().map(convert::column).collect(),
+            .map(|key| Ok(SortKey { column: convert::column(key.column)?, descending: key.descending }))
+            .collect::<ApiResult<_>>()?,
+        columns: convert::columns(request.columns)?,
         shape: match request.shape {
             TableShape::Flat => slipway_store::TableShape::Flat,
             TableShape::Roots => slipway_store::TableShape::Roots,
@@ -56,8 +124,23 @@ pub(super) async fn query_runs(
         },
         offset: request.offset,
         limit,
+        pins: request.pins,
+    })
+}
+
+fn group_sort_key(key: GroupSortKey) -> ApiResult<slipway_store::GroupSortKey> {
+    let of_column = |make: fn(slipway_store::ColumnRef) -> GroupSortBy| match key.column.clone() {
+        Some(column) => Ok(make(convert::column(column)?)),
+        None => Err(ApiFailure::invalid("a sort key of groups needs a `column` for that `aggregate`")
+            .hint("`run_count` and `newest_start` need none.")),
     };
-    let filter = query.filter.clone();
-    let table = read(&state, move |reader| reader.run_table(&query)).await?;
-    Ok(Json(convert::table(table.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+    let by = match key.aggregate {
+        GroupAggregate::Value => of_column(GroupSortBy::Value)?,
+        GroupAggregate::Std => of_column(GroupSortBy::Std)?,
+        GroupAggregate::Min => of_column(GroupSortBy::Min)?,
+        GroupAggregate::Max => of_column(GroupSortBy::Max)?,
+        GroupAggregate::RunCount => GroupSortBy::RunCount,
+        GroupAggregate::NewestStart => GroupSortBy::NewestStart,
+    };
+    Ok(slipway_store::GroupSortKey { by, descending: key.descending })
 }

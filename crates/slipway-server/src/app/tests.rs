@@ -501,3 +501,88 @@ fn the_committed_document_is_the_current_one() {
          the_committed_document_is_the_current_one\nand then the types of the frontend from it."
     );
 }
+
+async fn log_params(server: &TestServer, run_id: &str, metrics: &[(&str, f64)], params: &[(&str, String)]) {
+    let metric = |(key, value): &(&str, f64)| LoggedMetric {
+        key: (*key).to_owned(),
+        point: Point { step: 0, time_ms: 1_000, value: *value },
+        model_id: None,
+        dataset_name: None,
+        dataset_digest: None,
+    };
+    let batch = LogBatch {
+        run_id: run_id.to_owned(),
+        metrics: metrics.iter().map(metric).collect(),
+        params: params.iter().map(|(key, value)| KeyValue::new(*key, value)).collect(),
+        tags: Vec::new(),
+    };
+    server.state.store().write(Change::Log(Box::new(batch))).await.expect("log");
+}
+
+#[tokio::test]
+async fn a_matrix_has_the_values_of_the_runs_that_match() {
+    let server = TestServer::new();
+    for (run, loss, kind) in [("a", 0.5, "gbm"), ("b", f64::NAN, "net"), ("c", 0.25, "gbm")] {
+        server.run(run).await;
+        log_params(&server, run, &[("loss", loss)], &[("kind", kind.to_owned()), ("lr", "1e-3".to_owned())])
+            .await;
+    }
+    let request = json!({
+        "filter": "params.lr = '1e-3'",
+        "columns": [{ "kind": "metric", "key": "loss" }, { "kind": "param", "key": "kind" },
+                    { "kind": "param", "key": "lr" }, { "kind": "metric", "key": "absent" }],
+    });
+    let reply = server.send_json("POST", "/runs/matrix", &request).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let head_bytes = u32::from_le_bytes(reply.body[4..8].try_into().expect("four")) as usize;
+    let head: Value = serde_json::from_slice(&reply.body[16..16 + head_bytes]).expect("head");
+    assert_eq!((head["matching"].as_u64(), head["run_count"].as_u64()), (Some(3), Some(3)));
+    assert_eq!(head["columns"][1]["texts"], json!(["gbm", "net"]));
+    assert_eq!(head["columns"][0]["not_finite"], 1);
+    assert_eq!(head["columns"][3]["missing"], 3);
+    let values: Vec<f64> = reply.body[16 + head_bytes..]
+        .chunks_exact(8)
+        .take(12)
+        .map(|chunk| f64::from_le_bytes(chunk.try_into().expect("eight")))
+        .collect();
+    assert_eq!((values[0], values[2]), (0.5, 0.25));
+    assert!(values[1].is_nan() && values[9..].iter().all(|value| value.is_nan()));
+    assert_eq!(values[3..9], [0.0, 1.0, 0.0, 0.001, 0.001, 0.001]);
+    assert!(reply.body.ends_with(b"a\nb\nc"), "in the table's order");
+    let too_many = json!({ "limit": 100_001 });
+    assert_eq!(server.send_json("POST", "/runs/matrix", &too_many).await.status, 400);
+    let wrong = server.send_json("POST", "/runs/matrix", &json!({ "filter": "metrics.loss <" })).await;
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.json()["span"].is_object());
+}
+
+#[tokio::test]
+async fn the_param_that_decides_a_metric_is_the_important_one() {
+    let server = TestServer::new();
+    for run in 0..60 {
+        let run_id = format!("r{run:02}");
+        server.run(&run_id).await;
+        let (lr, other, kind) = (f64::from(run * 37 % 60) / 60.0, run * 11 % 7, run % 3);
+        let params = [("lr", lr.to_string()), ("seed", other.to_string()), ("kind", format!("k{kind}"))];
+        log_params(&server, &run_id, &[("loss", 2.0 - lr), ("same", 1.0)], &params).await;
+    }
+    let ask = |target: &str, filter: &str| json!({ "target": { "kind": "metric", "key": target }, "query": { "filter": filter } });
+    let found = server.send_json("POST", "/runs/importance", &ask("loss", "")).await;
+    assert_eq!(found.status, 200, "{found:?}");
+    let found = found.json();
+    let first = &found["columns"][0];
+    assert_eq!(first["column"]["key"], "lr");
+    assert!(first["importance"].as_f64().expect("a number") > 0.9, "{found}");
+    assert!((first["correlation"].as_f64().expect("a number") + 1.0).abs() < 1e-9, "{found}");
+    assert!(found["explained"].as_f64().expect("a number") > 0.8, "{found}");
+    assert_eq!(found["columns"].as_array().map(Vec::len), Some(3));
+    for (target, filter, why) in [
+        ("loss", "metrics.loss < 1.05", "At least 10"),
+        ("same", "", "the same in all runs"),
+        ("absent", "", "0 of the matching runs"),
+    ] {
+        let found = server.send_json("POST", "/runs/importance", &ask(target, filter)).await.json();
+        assert_eq!(found["columns"], json!([]), "{found}");
+        assert!(found["notes"].to_string().contains(why), "{found}");
+    }
+}

@@ -4,8 +4,20 @@
 //! generated from them, and the UI's TypeScript types from that document, so a change here is a change of
 //! the API. Times are epoch milliseconds; ids are strings; sizes are bytes.
 
+mod bulk;
+mod groups;
+mod logs;
+mod plots;
+mod preview;
+mod suggest;
 mod trash;
 
+pub use bulk::*;
+pub use groups::*;
+pub use logs::*;
+pub use plots::*;
+pub use preview::*;
+pub use suggest::*;
 pub use trash::*;
 
 use serde::{Deserialize, Serialize};
@@ -144,11 +156,18 @@ pub struct TableRequest {
     /// MLflow's search syntax, e.g. `metrics.val_loss < 0.3 and params.model = 'gbm'`.
     #[serde(default)]
     pub filter: String,
-    /// Case-insensitive text that the run's name or id must contain. Empty: no restriction.
+    /// Text that the run's name, id or note must contain, whatever its case, or a regular expression between
+    /// slashes. Empty: no restriction.
     #[serde(default)]
     pub search: String,
     #[serde(default)]
     pub view: View,
+    /// Whether archived runs are there, too: those whose tag `slipway.archived` is `true`.
+    #[serde(default)]
+    pub archived: bool,
+    /// Only the members of this group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupKey>,
     /// First key decides, later keys break ties; newest start first breaks the rest.
     #[serde(default)]
     pub order_by: Vec<SortKey>,
@@ -162,6 +181,9 @@ pub struct TableRequest {
     /// At most 1000. Default 100.
     #[serde(default)]
     pub limit: Option<u64>,
+    /// Ids of runs that are to be given besides, whatever the filter. At most 1000.
+    #[serde(default)]
+    pub pins: Vec<String>,
 }
 
 /// Which rows of the tree a request pages through.
@@ -193,6 +215,9 @@ pub struct ColumnRef {
     /// Which number of a metric's history the cell shows; only for metrics. Default `last`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduce: Option<Reduce>,
+    /// For `at`: the value at the largest step that is at most this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -213,10 +238,15 @@ pub enum Reduce {
     Min,
     Max,
     First,
+    /// Value at the largest step that is at most `step`.
+    At,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Table {
+    /// The runs that were asked for as pins, in that order; they may be among the rows as well. Unknown ids are
+    /// passed over.
+    pub pinned: Vec<TableRow>,
     pub rows: Vec<TableRow>,
     /// Rows in the requested shape, over all pages.
     pub total: u64,
@@ -458,8 +488,10 @@ pub enum XAxis {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactList {
     pub root_uri: String,
-    /// Folders first, then by name.
+    /// Folders first, then by name; those of the page that was asked for.
     pub entries: Vec<ArtifactEntry>,
+    /// How many there are in the folder.
+    pub total: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -485,11 +517,23 @@ pub enum Preview {
     Audio,
     Video,
     Pdf,
+    Parquet,
+    Notebook,
+    Markdown,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactLinkRequest {
     pub run_id: String,
+    pub path: String,
+}
+
+/// Asks for an address of all files below a folder, as one archive.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ArchiveLinkRequest {
+    pub run_id: String,
+    /// Empty: all of the run's files.
+    #[serde(default)]
     pub path: String,
 }
 

@@ -19,9 +19,7 @@ pub(super) struct Answer(Vec<u8>);
 impl Answer {
     /// Writes a message.
     pub(super) fn of(message: &impl Serialize) -> Result<Self> {
-        serde_json::to_vec(message).map(Self).map_err(|error| {
-            MlflowError::new(Code::InternalError, format!("The answer could not be written: {error}"))
-        })
+        serde_json::to_vec(message).map(Self).map_err(unwritten)
     }
 
     /// A body that was written by hand.
@@ -55,6 +53,14 @@ impl Answer {
         Self::of(&OneField { name, value })
     }
 
+    /// A message with one field, whose value `write` adds to the body.
+    pub(super) fn one_written(name: &str, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Self> {
+        let mut body = format!("{{\"{name}\":").into_bytes();
+        write(&mut body)?;
+        body.push(b'}');
+        Ok(Self(body))
+    }
+
     /// A message with a list and, if more follows, the token of the next page.
     pub(super) fn page<T: Serialize>(
         name: &'static str,
@@ -65,9 +71,52 @@ impl Answer {
     }
 }
 
+/// Adds a value to a body.
+pub(super) fn put<T: Serialize + ?Sized>(body: &mut Vec<u8>, value: &T) -> Result<()> {
+    serde_json::to_writer(body, value).map_err(unwritten)
+}
+
+fn unwritten(error: serde_json::Error) -> MlflowError {
+    MlflowError::new(Code::InternalError, format!("The answer could not be written: {error}"))
+}
+
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         (Self::HEADERS, self.0).into_response()
+    }
+}
+
+/// As [`Answer::page`], for items that are written down already.
+pub(super) struct PageWriter {
+    name: &'static str,
+    body: Vec<u8>,
+}
+
+impl PageWriter {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, body: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, item: &[u8]) {
+        if self.body.is_empty() {
+            self.body.extend_from_slice(b"{\"");
+            self.body.extend_from_slice(self.name.as_bytes());
+            self.body.extend_from_slice(b"\":[");
+        } else {
+            self.body.push(b',');
+        }
+        self.body.extend_from_slice(item);
+    }
+
+    pub(super) fn end(mut self, next_page_token: Option<String>) -> Answer {
+        self.body.extend_from_slice(if self.body.is_empty() { b"{" } else { b"]" });
+        if let Some(token) = next_page_token {
+            let comma = if self.body.len() > 1 { "," } else { "" };
+            // A token is letters, digits and signs that need no escapes.
+            self.body.extend_from_slice(format!("{comma}\"next_page_token\":\"{token}\"").as_bytes());
+        }
+        self.body.push(b'}');
+        Answer(self.body)
     }
 }
 
@@ -117,7 +166,7 @@ impl<T: Serialize, I: Iterator<Item = T> + Clone> Serialize for List<I> {
 }
 
 /// A number as text.
-struct Text<T>(T);
+pub(super) struct Text<T>(pub(super) T);
 
 impl<T: std::fmt::Display> Serialize for Text<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -126,7 +175,7 @@ impl<T: std::fmt::Display> Serialize for Text<T> {
 }
 
 /// A float as MLflow gives it: NaN as text, an infinity as the largest float of its sign.
-struct Double(f64);
+pub(super) struct Double(pub(super) f64);
 
 impl Serialize for Double {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -139,10 +188,10 @@ impl Serialize for Double {
 }
 
 /// Keys with their values: params or tags.
-struct Pairs<'a>(&'a [KeyValue]);
+pub(super) struct Pairs<'a>(pub(super) &'a [KeyValue]);
 
 impl Pairs<'_> {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -158,7 +207,7 @@ impl Serialize for Pairs<'_> {
     }
 }
 
-fn stage(lifecycle: Lifecycle) -> &'static str {
+pub(super) fn stage(lifecycle: Lifecycle) -> &'static str {
     match lifecycle {
         Lifecycle::Active => "active",
         Lifecycle::Deleted => "deleted",
@@ -190,40 +239,6 @@ impl<'a> From<&'a store::Experiment> for Experiment<'a> {
             creation_time: experiment.created_ms,
             tags: Pairs(&experiment.tags),
             workspace: "default",
-        }
-    }
-}
-
-/// The fixed fields of a run.
-#[derive(Serialize)]
-pub(super) struct RunInfo<'a> {
-    run_uuid: &'a str,
-    experiment_id: Text<i64>,
-    run_name: &'a str,
-    user_id: &'a str,
-    status: &'static str,
-    start_time: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end_time: Option<i64>,
-    artifact_uri: &'a str,
-    lifecycle_stage: &'static str,
-    run_id: &'a str,
-}
-
-impl<'a> From<&'a store::RunInfo> for RunInfo<'a> {
-    fn from(info: &'a store::RunInfo) -> Self {
-        Self {
-            run_uuid: &info.run_id,
-            experiment_id: Text(info.experiment_id),
-            run_name: &info.name,
-            user_id: &info.user,
-            status: info.status.as_str(),
-            // MLflow knows no run without a start.
-            start_time: info.start_ms.unwrap_or(0),
-            end_time: info.end_ms,
-            artifact_uri: &info.artifact_uri,
-            lifecycle_stage: stage(info.lifecycle),
-            run_id: &info.run_id,
         }
     }
 }
@@ -263,140 +278,6 @@ impl<'a> Metric<'a> {
     /// A point that says which run it is of.
     fn of_run(key: &'a str, point: &Point, run_id: &'a str) -> Self {
         Self { run_id: Some(run_id), ..Self::new(key, point) }
-    }
-}
-
-/// A run with everything but its histories.
-#[derive(Serialize)]
-pub(super) struct Run<'a> {
-    info: RunInfo<'a>,
-    data: RunData<'a>,
-    inputs: RunInputs<'a>,
-    outputs: RunOutputs<'a>,
-}
-
-impl<'a> From<&'a store::Run> for Run<'a> {
-    fn from(run: &'a store::Run) -> Self {
-        Self {
-            info: (&run.info).into(),
-            data: RunData {
-                metrics: Metrics(&run.metrics),
-                params: Pairs(&run.params),
-                tags: Pairs(&run.tags),
-            },
-            inputs: RunInputs {
-                dataset_inputs: run.datasets.iter().map(Into::into).collect(),
-                model_inputs: run.model_inputs.iter().map(|model_id| ModelInput { model_id }).collect(),
-            },
-            outputs: RunOutputs {
-                model_outputs: run
-                    .model_outputs
-                    .iter()
-                    .map(|output| ModelOutput { model_id: &output.model_id, step: output.step })
-                    .collect(),
-            },
-        }
-    }
-}
-
-/// A run that was just made: as MLflow gives it, without a word about outputs.
-#[derive(Serialize)]
-pub(super) struct NewRunMessage<'a> {
-    info: RunInfo<'a>,
-    data: RunData<'a>,
-    inputs: RunInputs<'a>,
-}
-
-impl<'a> From<&'a store::Run> for NewRunMessage<'a> {
-    fn from(run: &'a store::Run) -> Self {
-        let Run { info, data, inputs, .. } = run.into();
-        Self { info, data, inputs }
-    }
-}
-
-#[derive(Serialize)]
-struct RunData<'a> {
-    #[serde(skip_serializing_if = "Metrics::is_empty")]
-    metrics: Metrics<'a>,
-    #[serde(skip_serializing_if = "Pairs::is_empty")]
-    params: Pairs<'a>,
-    #[serde(skip_serializing_if = "Pairs::is_empty")]
-    tags: Pairs<'a>,
-}
-
-/// The latest point of each metric.
-struct Metrics<'a>(&'a [store::MetricSummary]);
-
-impl Metrics<'_> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Serialize for Metrics<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|metric| Metric::new(&metric.key, &metric.last)))
-    }
-}
-
-#[derive(Serialize)]
-struct RunInputs<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    dataset_inputs: Vec<DatasetInput<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    model_inputs: Vec<ModelInput<'a>>,
-}
-
-#[derive(Serialize)]
-struct RunOutputs<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    model_outputs: Vec<ModelOutput<'a>>,
-}
-
-#[derive(Serialize)]
-struct ModelInput<'a> {
-    model_id: &'a str,
-}
-
-#[derive(Serialize)]
-struct ModelOutput<'a> {
-    model_id: &'a str,
-    step: i64,
-}
-
-#[derive(Serialize)]
-struct DatasetInput<'a> {
-    #[serde(skip_serializing_if = "Pairs::is_empty")]
-    tags: Pairs<'a>,
-    dataset: Dataset<'a>,
-}
-
-#[derive(Serialize)]
-struct Dataset<'a> {
-    name: &'a str,
-    digest: &'a str,
-    source_type: &'a str,
-    source: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    profile: Option<&'a str>,
-}
-
-impl<'a> From<&'a store::DatasetInput> for DatasetInput<'a> {
-    fn from(input: &'a store::DatasetInput) -> Self {
-        let dataset = &input.dataset;
-        Self {
-            tags: Pairs(&input.tags),
-            dataset: Dataset {
-                name: &dataset.name,
-                digest: &dataset.digest,
-                source_type: &dataset.source_type,
-                source: &dataset.source,
-                schema: dataset.schema.as_deref(),
-                profile: dataset.profile.as_deref(),
-            },
-        }
     }
 }
 
@@ -591,7 +472,6 @@ pub(super) struct FileInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slipway_store::RunStatus;
 
     fn text(answer: Result<Answer>) -> String {
         String::from_utf8(answer.unwrap().0).unwrap()
@@ -623,38 +503,14 @@ mod tests {
     }
 
     #[test]
-    fn a_run_carries_both_ids_and_leaves_out_what_is_not_set() {
-        let info = store::RunInfo {
-            run_id: "ab".to_owned(),
-            experiment_id: 123_456_789_012_345_678,
-            name: "n".to_owned(),
-            status: RunStatus::Running,
-            start_ms: Some(5),
-            end_ms: None,
-            user: String::new(),
-            artifact_uri: "mlflow-artifacts:/1/ab/artifacts".to_owned(),
-            lifecycle: Lifecycle::Active,
-            parent_run_id: None,
-        };
-        let run = store::Run {
-            info,
-            params: vec![],
-            tags: vec![KeyValue::new("t", "")],
-            metrics: vec![],
-            datasets: vec![],
-            model_inputs: vec![],
-            model_outputs: vec![store::ModelOutput { model_id: "m-1".to_owned(), step: 0 }],
-        };
-        assert_eq!(
-            text(Answer::one("run", &Run::from(&run))),
-            concat!(
-                r#"{"run":{"info":{"run_uuid":"ab","experiment_id":"123456789012345678","run_name":"n","#,
-                r#""user_id":"","status":"RUNNING","start_time":5,"#,
-                r#""artifact_uri":"mlflow-artifacts:/1/ab/artifacts","lifecycle_stage":"active","run_id":"ab"},"#,
-                r#""data":{"tags":[{"key":"t","value":""}]},"inputs":{},"#,
-                r#""outputs":{"model_outputs":[{"model_id":"m-1","step":0}]}}}"#
-            )
-        );
+    fn a_page_of_written_items_is_the_page_of_the_items() {
+        for items in [&[][..], &[1], &[1, 22]] {
+            for token in [None, Some("abc=".to_owned())] {
+                let mut page = PageWriter::new("x");
+                items.iter().for_each(|item: &i32| page.add(item.to_string().as_bytes()));
+                assert_eq!(page.end(token.clone()).into_text(), text(Answer::page("x", items.iter(), token)));
+            }
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod names;
 mod page;
 mod points;
 mod registered_models;
+mod run_message;
 mod runs;
 mod server_info;
 mod source;

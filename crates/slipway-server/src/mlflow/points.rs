@@ -2,8 +2,8 @@
 //!
 //! A history that is asked for whole is read and sent in pieces, so that its length costs time but no memory.
 
-use super::encode::Answer;
-use super::error::{Code, MlflowError, Result};
+use super::encode::{Answer, Double, put};
+use super::error::Result;
 use super::{page, read};
 use crate::ServerState;
 use axum::body::Body;
@@ -51,11 +51,7 @@ impl PointWriter {
                 out.push(b',');
             }
             out.extend_from_slice(&self.head);
-            if point.value.is_nan() {
-                out.extend_from_slice(b"\"NaN\"");
-            } else {
-                put(out, &point.value.clamp(f64::MIN, f64::MAX))?;
-            }
+            put(out, &Double(point.value))?;
             out.extend_from_slice(b",\"timestamp\":");
             put(out, &point.time_ms)?;
             out.extend_from_slice(b",\"step\":");
@@ -64,12 +60,6 @@ impl PointWriter {
         }
         Ok(())
     }
-}
-
-fn put<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<()> {
-    serde_json::to_writer(out, value).map_err(|error| {
-        MlflowError::new(Code::InternalError, format!("The answer could not be written: {error}"))
-    })
 }
 
 /// Begins the message; [`end`] ends it.

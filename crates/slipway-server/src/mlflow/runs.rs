@@ -1,15 +1,16 @@
 //! Runs, and what is logged to them.
 
 use super::decode::{Fields, Params, Sent, cut, python_list, python_text};
-use super::encode::{Answer, NewRunMessage, Run, RunInfo};
+use super::encode::{Answer, PageWriter};
 use super::error::{MlflowError, Result};
 use super::experiments::{self, VIEWS};
+use super::run_message::{RunInfo, put_new_run, put_run};
 use super::{fast, look_up, names, now_ms, page, read, validate, write};
 use crate::ServerState;
 use axum::extract::State;
 use serde_json::Value;
 use slipway_store::{
-    Change, KeyValue, LogBatch, LoggedMetric, NewRun, Point, RUN_NAME_TAG, RunStatus, Search,
+    Change, KeyValue, LentInfo, LogBatch, LoggedMetric, NewRun, Point, RUN_NAME_TAG, RunStatus, Search,
 };
 use std::collections::HashSet;
 
@@ -47,7 +48,9 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
     let run = new_run(&params.fields())?;
     let run_id = run.run_id.clone();
     write(&state, Change::CreateRun(Box::new(run))).await?;
-    look_up(&state, |reader| Answer::one("run", &NewRunMessage::from(&reader.run(&run_id)?)))
+    look_up(&state, |reader| {
+        reader.lend_run(&run_id, |run| Answer::one_written("run", |body| put_new_run(body, run)))?
+    })
 }
 
 fn new_run(fields: &Fields<'_>) -> Result<NewRun> {
@@ -81,7 +84,10 @@ fn new_run(fields: &Fields<'_>) -> Result<NewRun> {
 
 pub(super) async fn get(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let run_id = run_id(&params.fields())?;
-    read(&state, move |reader| Answer::one("run", &Run::from(&reader.run(&run_id)?))).await
+    read(&state, move |reader| {
+        reader.lend_run(&run_id, |run| Answer::one_written("run", |body| put_run(body, run)))?
+    })
+    .await
 }
 
 pub(super) async fn search(State(state): State<ServerState>, params: Params) -> Result<Answer> {
@@ -94,10 +100,17 @@ pub(super) async fn search(State(state): State<ServerState>, params: Params) -> 
         limit: page::limit(&fields, SEARCH_DEFAULT, SEARCH_LIMIT)?,
     };
     let experiment_ids = experiments::ids(&fields)?;
+    let shared = state.clone();
     read(&state, move |reader| {
-        let page = reader.search_runs(&experiment_ids, &search)?;
-        let token = page::next(page.more, search.offset, page.items.len());
-        Answer::page("runs", page.items.iter().map(Run::from), token)
+        let mut page = PageWriter::new("runs");
+        let (count, more) = reader.search_renditions(
+            &experiment_ids,
+            &search,
+            shared.run_messages(),
+            |run, message| put_run(message, run),
+            |message| page.add(message),
+        )?;
+        Ok(page.end(page::next(more, search.offset, count)))
     })
     .await
 }
@@ -112,7 +125,9 @@ pub(super) async fn update(State(state): State<ServerState>, params: Params) -> 
         name: fields.filled_text("run_name")?.map(validate::run_name),
     };
     write(&state, change).await?;
-    look_up(&state, |reader| Answer::one("run_info", &RunInfo::from(&reader.run_info(&run_id)?)))
+    look_up(&state, |reader| {
+        Answer::one("run_info", &RunInfo::from(LentInfo::from(&reader.run_info(&run_id)?)))
+    })
 }
 
 pub(super) async fn delete(State(state): State<ServerState>, params: Params) -> Result<Answer> {

@@ -43,6 +43,7 @@ pub(crate) fn preview(store: &Store, root: &ArtifactRoot, plan: &Plan) -> Result
         }
         Ok((reader.purge_folders(&plan.selection)?, References::read(reader, root, &plan.versions)?))
     })?;
+    let references = references.without(&folders);
     let mut tally = Tally::default();
     let mut freed = would_free(root, &references, &folders, &mut tally);
     freed.versions = plan.versions.len() as u64;

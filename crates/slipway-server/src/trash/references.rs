@@ -14,6 +14,9 @@ pub(crate) struct References {
     unresolved: Vec<(String, String, String)>,
     /// Where experiments keep their files, and their ids.
     experiments: BTreeMap<String, BTreeSet<String>>,
+    /// Places of runs and logged models that were moved away from the experiment in whose folder they lie, with the
+    /// kind and id of each.
+    moved: BTreeMap<String, (TrashKind, String)>,
 }
 
 impl References {
@@ -48,7 +51,20 @@ impl References {
                 found.experiments.entry(path.as_str().to_owned()).or_default().insert(folder.owner.clone());
             }
         }
+        for folder in reader.moved_folders()? {
+            for path in places(root, &folder.uri) {
+                found.moved.insert(path.as_str().to_owned(), (folder.kind, folder.owner.clone()));
+            }
+        }
         Ok(found)
+    }
+
+    /// Forgets what belongs to these themselves, which are to go.
+    pub(crate) fn without(mut self, folders: &[Folder]) -> Self {
+        let going: BTreeSet<(TrashKind, &str)> =
+            folders.iter().map(|folder| (folder.kind, folder.owner.as_str())).collect();
+        self.moved.retain(|_, (kind, owner)| !going.contains(&(*kind, owner.as_str())));
+        self
     }
 
     /// What of `folder`, which lies at `path`, is to stay, and for whom.
@@ -88,6 +104,13 @@ impl References {
             let users = others(ids);
             if !users.is_empty() {
                 keep(text, users);
+            }
+        }
+        if folder.kind == TrashKind::Experiment {
+            let inside = self.moved.range(below.clone()..).take_while(|(text, _)| text.starts_with(&below));
+            for (text, (kind, owner)) in inside {
+                let what = if *kind == TrashKind::Run { "run" } else { "logged model" };
+                keep(text, vec![format!("{what} {owner}")]);
             }
         }
         // `runs:/R/model` of a run whose own place is known only from its record.

@@ -72,6 +72,11 @@ impl Base {
         Some(self.parents[slot]).filter(|parent| *parent != NONE).map(|parent| parent as usize)
     }
 
+    /// The id of the run that a run is nested in, if no such run is there.
+    pub(crate) fn unknown_parent(&self, slot: usize) -> Option<&str> {
+        self.orphans.get(&u32::try_from(slot).ok()?).map(|parent| &**parent)
+    }
+
     /// Looks up the parents that are unknown so far.
     fn find_parents(&mut self) {
         if self.orphans.is_empty() {

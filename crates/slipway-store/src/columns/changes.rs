@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// them are read anew.
 const KEPT: usize = 20_000;
 
-/// What a change can alter of what columns hold.
+/// What a change can alter of what is kept of runs in memory.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Touched<'a> {
     Nothing,
@@ -24,25 +24,26 @@ impl<'a> Touched<'a> {
             Change::Together(changes) => changes.iter().map(Self::by).fold(Self::Nothing, Self::and),
             Change::CreateRun(run) => Self::Runs(vec![&run.run_id]),
             Change::Log(batch) => Self::Runs(vec![&batch.run_id]),
-            Change::UpdateRun { run_id, .. } | Change::DeleteRunTag { run_id, .. } => {
-                Self::Runs(vec![run_id])
-            }
-            Change::DeleteRuns { run_ids, .. } | Change::RestoreRuns { run_ids } => {
-                Self::Runs(run_ids.iter().map(String::as_str).collect())
-            }
+            Change::UpdateRun { run_id, .. }
+            | Change::DeleteRunTag { run_id, .. }
+            // No column holds these two, but a run that is shown whole does.
+            | Change::LogInputs { run_id, .. }
+            | Change::LogOutputs { run_id, .. } => Self::Runs(vec![run_id]),
+            Change::DeleteRuns { run_ids, .. }
+            | Change::RestoreRuns { run_ids }
+            | Change::EditRuns { run_ids, .. } => Self::Runs(run_ids.iter().map(String::as_str).collect()),
+            Change::RevertRuns { runs } => Self::Runs(runs.iter().map(|run| run.run_id.as_str()).collect()),
             // Rows of runs may go, and their numbers come back with other runs.
             Change::DeleteExperiment { .. }
             | Change::RestoreExperiment { .. }
             | Change::PurgeSlice { .. } => Self::Everything,
-            // Columns hold neither experiments, datasets, nor models.
+            // Nothing of a run changes with these.
             Change::CreateExperiment { .. }
             | Change::CreateExperimentBelow { .. }
             | Change::PlaceExperiment { .. }
             | Change::RenameExperiment { .. }
             | Change::SetExperimentTag { .. }
             | Change::DeleteExperimentTag { .. }
-            | Change::LogInputs { .. }
-            | Change::LogOutputs { .. }
             | Change::CreateLoggedModel(_)
             | Change::FinalizeLoggedModel { .. }
             | Change::LogModelParams { .. }
@@ -138,6 +139,11 @@ impl Changes {
     /// Every snapshot taken from now on shows all changes up to this number.
     pub(crate) fn committed(&self) -> u64 {
         self.committed
+    }
+
+    /// True when a run was surely not touched after a number.
+    pub(crate) fn is_unchanged(&self, run: &str, number: u64) -> bool {
+        number >= self.forgotten && self.numbers.get(run).is_none_or(|last| *last <= number)
     }
 
     /// The runs changed after a number; none when they are no longer known.

@@ -19,6 +19,8 @@ pub(crate) enum Key {
     Attribute(RunAttribute),
     /// A text made of a run's own fields and tags, as SQL over `r`.
     Expression(String),
+    /// Name of the experiment.
+    Experiment,
 }
 
 /// The values of one key.
@@ -30,13 +32,13 @@ pub(crate) enum Column {
 
 /// A number that may be missing.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Number(f64);
+pub(crate) struct Number(pub(super) f64);
 
 /// A NaN that no client can send, since those that come in are stored as NULL and read back as [`f64::NAN`].
 const MISSING_BITS: u64 = 0xFFF8_DEAD_DEAD_DEAD;
 
 impl Number {
-    const MISSING: Self = Self(f64::from_bits(MISSING_BITS));
+    pub(super) const MISSING: Self = Self(f64::from_bits(MISSING_BITS));
 
     pub(crate) fn get(self) -> Option<f64> {
         (self.0.to_bits() != MISSING_BITS).then_some(self.0)
@@ -84,6 +86,8 @@ impl Key {
                     Reduce::Min => "t.min_value",
                     Reduce::Max => "t.max_value",
                     Reduce::First => "t.first_value",
+                    // Made anew for what matches: see `steps`.
+                    Reduce::At(_) => return Ok(None),
                 };
                 (value, "series", key)
             }
@@ -92,16 +96,23 @@ impl Key {
             Self::Attribute(attribute) => {
                 return Ok(Some(Source { value: attribute.column().to_owned(), table: "", name: None }));
             }
+            // Made anew from the runs: see [`Column::of_experiments`].
+            Self::Experiment => return Ok(None),
             Self::Expression(sql) => return Ok(Some(Source { value: sql.clone(), table: "", name: None })),
         };
         let name = names::find(db, text)?;
         Ok(name.map(|name| Source { value: value.to_owned(), table, name: Some(name) }))
     }
 
+    /// False for what is cheap to make, or depends on more than the runs, and is therefore made for each search.
+    pub(super) fn is_kept(&self) -> bool {
+        !matches!(self, Self::Experiment | Self::Metric(_, Reduce::At(_)))
+    }
+
     fn is_number(&self) -> bool {
         match self {
             Self::Metric(..) => true,
-            Self::Param(_) | Self::Tag(_) | Self::Expression(_) => false,
+            Self::Param(_) | Self::Tag(_) | Self::Expression(_) | Self::Experiment => false,
             Self::Attribute(attribute) => attribute.is_number(),
         }
     }
@@ -173,11 +184,24 @@ impl Source {
 }
 
 impl Column {
-    fn empty(key: &Key, slots: u32) -> Self {
+    pub(super) fn empty(key: &Key, slots: u32) -> Self {
         let mut column =
             if key.is_number() { Self::Numbers(Vec::new()) } else { Self::Texts(Texts::default()) };
         column.grow(slots);
         column
+    }
+
+    /// The names of the runs' experiments.
+    pub(super) fn of_experiments(db: &Connection, base: &Base) -> Result<Self> {
+        let mut statement = db.prepare_cached("SELECT id, name FROM experiments")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, Arc::from(row.get_ref(1)?.as_str()?))))?;
+        let names = rows.collect::<rusqlite::Result<Vec<(i64, Arc<str>)>>>()?;
+        let list = TextList::new(names.iter().map(|(_, name)| name.clone()).collect());
+        let mut texts = Texts { codes: Vec::new(), list: Arc::new(list) };
+        let codes: HashMap<i64, u32> =
+            names.iter().map(|(id, name)| (*id, texts.code(name).unwrap_or(0))).collect();
+        texts.codes = base.experiments.iter().map(|id| codes.get(id).copied().unwrap_or(0)).collect();
+        Ok(Self::Texts(texts))
     }
 
     /// Gives new slots no value.
@@ -283,7 +307,8 @@ impl Column {
 }
 
 impl Texts {
-    fn code(&self, text: &str) -> Option<u32> {
+    /// The number of a text, none when no run has it.
+    pub(super) fn code(&self, text: &str) -> Option<u32> {
         let place = self.list.texts.binary_search_by(|other| (**other).cmp(text)).ok()?;
         u32::try_from(place + 1).ok()
     }

@@ -15,16 +15,23 @@
 //!
 //! Nothing here is stored. Columns beyond [`BUDGET`] bytes are let go, the one used longest ago first.
 
+mod answers;
 mod base;
 mod changes;
 mod column;
+mod groups;
 mod query;
+mod quick;
+mod steps;
 mod tree;
 
 pub(crate) use base::Base;
 pub(crate) use changes::Touched;
 pub(crate) use column::{Column, Key};
-pub(crate) use query::{Hit, Query, Rule, Shape, Sort};
+pub(crate) use groups::{Aggregate, GroupSort, Grouping};
+pub(crate) use query::{Hit, Matches, Query, Rule, Shape, Sort};
+pub(crate) use quick::Quick;
+pub(crate) use steps::value as value_at_step;
 
 use crate::error::Result;
 use changes::Changes;
@@ -83,6 +90,12 @@ impl Columns {
         lock(&self.changes).committed()
     }
 
+    /// For each run and number, whether the run was surely not touched by any change after that number.
+    pub(crate) fn unchanged<'a>(&self, runs: impl Iterator<Item = Option<(&'a str, u64)>>) -> Vec<bool> {
+        let changes = lock(&self.changes);
+        runs.map(|run| run.is_some_and(|(run_id, number)| changes.is_unchanged(run_id, number))).collect()
+    }
+
     /// The runs and the columns of `keys` in the snapshot of `db`, before which `committed` was taken.
     pub(crate) fn view(&self, db: &Connection, committed: u64, keys: &[Key]) -> Result<View> {
         // The snapshot begins here at the latest, before it is asked which runs were changed.
@@ -120,6 +133,13 @@ impl Columns {
         }
         let mut columns = Vec::with_capacity(keys.len());
         for key in keys {
+            if !key.is_kept() {
+                columns.push(Arc::new(match key {
+                    Key::Experiment => Column::of_experiments(db, &base)?,
+                    _ => Column::empty(key, 0),
+                }));
+                continue;
+            }
             let column = match cache.columns.get(key).filter(|_| fits) {
                 Some(kept) => {
                     let mut column = kept.column.clone();

@@ -1,12 +1,17 @@
 //! A search over columns: which slots match, and in which order they come.
 
+use super::answers::{Rank, number_key};
 use super::base::{Base, State};
 use super::column::{Column, Key};
-use super::{Columns, View as Snapshot, tree};
+use super::quick::Quick;
+use super::{Columns, View as Snapshot, steps, tree};
 use crate::error::Result;
 use crate::model::View;
+use crate::reader::{Reduce, TableCell};
 use crate::search::{Expr, RunAttribute, RunField, Runs, SearchError, Test};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// What to look for. Built condition by condition, then answered by [`Query::run`].
 #[derive(Debug)]
@@ -14,27 +19,30 @@ pub(crate) struct Query {
     /// In order; none for all.
     experiments: Option<Vec<i64>>,
     view: View,
+    /// Column of the tag that puts runs out of sight, when these are to stay there.
+    archive: Option<usize>,
     conditions: Vec<Condition>,
     sorts: Vec<(Source, Sort)>,
     keys: Vec<Key>,
 }
 
 #[derive(Debug)]
-enum Condition {
+pub(super) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
     Is(Source, Test),
-    /// Name or id contains a text, which is in lower case.
-    Contains {
-        names: usize,
-        text: String,
-    },
+    /// A column of the datasets that a run read, which no column holds.
+    Dataset(&'static str, Test),
+    /// Exactly this value, as members of a group have it.
+    Equals(usize, TableCell),
+    /// A quick search in the id and in some columns.
+    Quick(Quick, Vec<usize>),
 }
 
 /// Where values come from.
 #[derive(Debug, Clone, Copy)]
-enum Source {
+pub(super) enum Source {
     Column(usize),
     Start,
     RunId,
@@ -67,6 +75,18 @@ pub(crate) enum Shape {
     Roots,
     /// Those nested directly in the run with this row number that match or have a descendant that matches.
     Children(i64),
+    /// The same for a run that is not there, by its id.
+    ChildrenOfUnknown(String),
+}
+
+/// What matches, in a snapshot.
+#[derive(Debug)]
+pub(crate) struct Matches {
+    pub(crate) snapshot: Snapshot,
+    /// For every slot, whether the experiments, the view and the archive let it be seen.
+    pub(super) in_scope: Vec<bool>,
+    /// For every slot, whether it is in scope and fulfils every condition.
+    pub(super) matched: Vec<bool>,
 }
 
 /// One run of a page.
@@ -95,6 +115,42 @@ pub(crate) struct Found {
     pub(crate) nesting: u32,
 }
 
+impl Matches {
+    /// Ids of the runs that match, newest first.
+    pub(crate) fn run_ids(&self) -> impl Iterator<Item = &str> {
+        let base = &self.snapshot.base;
+        let matching = base.order.iter().map(|slot| *slot as usize).filter(|slot| self.matched[*slot]);
+        matching.map(|slot| &*base.run_ids[slot])
+    }
+
+    /// Numbers of the rows of the runs that match, smallest first.
+    pub(crate) fn rows(&self) -> Vec<i64> {
+        let rows = self.snapshot.base.ids.iter().zip(&self.matched);
+        rows.filter(|(_, matched)| **matched).map(|(row, _)| *row).collect()
+    }
+
+    /// The experiments of the runs that match, in order.
+    pub(crate) fn experiments(&self) -> Vec<i64> {
+        let experiments = self.snapshot.base.experiments.iter().zip(&self.matched);
+        let found: BTreeSet<i64> =
+            experiments.filter(|(_, matched)| **matched).map(|(experiment, _)| *experiment).collect();
+        found.into_iter().collect()
+    }
+
+    /// True when the runs that match do not all have the same value in a column, or none.
+    pub(crate) fn differ(&self, column: usize) -> bool {
+        fn any_two<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
+            let first = values.next();
+            values.any(|value| Some(&value) != first.as_ref())
+        }
+        let matching = (0..self.matched.len()).filter(|slot| self.matched[*slot]);
+        match &*self.snapshot.columns[column] {
+            Column::Numbers(numbers) => any_two(matching.map(|slot| numbers[slot].get().map(number_key))),
+            Column::Texts(texts) => any_two(matching.map(|slot| texts.codes[slot])),
+        }
+    }
+}
+
 impl Query {
     pub(crate) fn new(experiments: Option<&[i64]>, view: View) -> Self {
         let experiments = experiments.map(|ids| {
@@ -102,7 +158,7 @@ impl Query {
             ids.sort_unstable();
             ids
         });
-        Self { experiments, view, conditions: Vec::new(), sorts: Vec::new(), keys: Vec::new() }
+        Self { experiments, view, archive: None, conditions: Vec::new(), sorts: Vec::new(), keys: Vec::new() }
     }
 
     /// Adds a filter. False when it asks for something that no column holds.
@@ -111,10 +167,26 @@ impl Query {
         Ok(condition.map(|condition| self.conditions.push(condition)).is_some())
     }
 
-    /// Adds the condition that name or id contain a text, whatever the case of its ASCII letters.
-    pub(crate) fn contains(&mut self, text: &str) {
-        let names = self.column(Key::Attribute(RunAttribute::Name));
-        self.conditions.push(Condition::Contains { names, text: text.to_ascii_lowercase() });
+    /// Leaves out the runs whose tag `key` is `true`.
+    pub(crate) fn without_archived(&mut self, key: &str) {
+        self.archive = Some(self.column(Key::Tag(key.to_owned())));
+    }
+
+    /// Adds a quick search: in the id, and in the texts of some keys.
+    pub(crate) fn quick(&mut self, quick: Quick, keys: impl IntoIterator<Item = Key>) {
+        let columns = keys.into_iter().map(|key| self.column(key)).collect();
+        self.conditions.push(Condition::Quick(quick, columns));
+    }
+
+    /// Adds the condition that a key has exactly this value, or none.
+    pub(crate) fn equals(&mut self, key: Key, value: TableCell) {
+        let column = self.column(key);
+        self.conditions.push(Condition::Equals(column, value));
+    }
+
+    /// Adds a column whose values are wanted, and gives its place.
+    pub(crate) fn add_column(&mut self, key: Key) -> usize {
+        self.column(key)
     }
 
     /// Adds a sort key, after those that were added before.
@@ -126,7 +198,8 @@ impl Query {
         self.sorts.push((source, sort));
     }
 
-    fn column(&mut self, key: Key) -> usize {
+    /// The place of a key's column among those of [`Matches`].
+    pub(super) fn column(&mut self, key: Key) -> usize {
         let found = self.keys.iter().position(|other| *other == key);
         found.unwrap_or_else(|| {
             self.keys.push(key);
@@ -152,7 +225,7 @@ impl Query {
                     RunField::Attribute(RunAttribute::Start) => Source::Start,
                     RunField::Attribute(RunAttribute::RunId) => Source::RunId,
                     RunField::Attribute(attribute) => Source::Column(self.column(Key::Attribute(attribute))),
-                    RunField::Dataset(_) => return Ok(None),
+                    RunField::Dataset(column) => return Ok(Some(Condition::Dataset(column, test))),
                 };
                 Some(Condition::Is(source, test))
             }
@@ -163,6 +236,33 @@ impl Query {
         parts.iter().map(|part| self.condition(part, runs)).collect()
     }
 
+    /// What matches. `committed` was taken before the snapshot of `db` began.
+    pub(crate) fn find(&self, columns: &Columns, db: &Connection, committed: u64) -> Result<Matches> {
+        let mut snapshot = columns.view(db, committed, &self.keys)?;
+        let base = &snapshot.base;
+        let mut in_scope: Vec<bool> = (0..base.slots()).map(|slot| self.is_in_scope(base, slot)).collect();
+        if let Some(archive) = self.archive {
+            let archived = Test::Text(crate::search::Op::Eq, "true".to_owned());
+            for (is_in_scope, archived) in
+                in_scope.iter_mut().zip(snapshot.test(Source::Column(archive), &archived))
+            {
+                *is_in_scope &= !archived;
+            }
+        }
+        let mut matched = in_scope.clone();
+        for condition in &self.conditions {
+            for (matched, answer) in matched.iter_mut().zip(snapshot.answers(condition, db)?) {
+                *matched &= answer;
+            }
+        }
+        for (place, key) in self.keys.iter().enumerate() {
+            if let Key::Metric(name, Reduce::At(step)) = key {
+                snapshot.columns[place] = steps::column(db, &snapshot.base, &matched, name, *step)?.into();
+            }
+        }
+        Ok(Matches { snapshot, in_scope, matched })
+    }
+
     /// A page of what matches. `committed` was taken before the snapshot of `db` began.
     pub(crate) fn run(
         &self,
@@ -170,35 +270,34 @@ impl Query {
         db: &Connection,
         committed: u64,
         shape: &Shape,
-        window: std::ops::Range<u64>,
+        window: Range<u64>,
     ) -> Result<Found> {
-        let snapshot = columns.view(db, committed, &self.keys)?;
+        Ok(self.page(&self.find(columns, db, committed)?, shape, window))
+    }
+
+    /// A page of what was found to match.
+    pub(crate) fn page(&self, matches: &Matches, shape: &Shape, window: Range<u64>) -> Found {
+        let Matches { snapshot, in_scope, matched } = matches;
         let base = &snapshot.base;
-        let in_scope: Vec<bool> = (0..base.slots()).map(|slot| self.is_in_scope(base, slot)).collect();
-        let mut matched = in_scope.clone();
-        for condition in &self.conditions {
-            for (matched, answer) in matched.iter_mut().zip(snapshot.answers(condition)) {
-                *matched &= answer;
-            }
-        }
-        let nesting = tree::nesting(base, &in_scope);
+        let nesting = tree::nesting(base, in_scope);
         // Where nothing is nested, the roots are all runs.
         let flat = *shape == Shape::Flat || *shape == Shape::Roots && nesting == 0;
-        let shown = if flat { Vec::new() } else { tree::with_ancestors(base, &in_scope, &matched) };
+        let shown = if flat { Vec::new() } else { tree::with_ancestors(base, in_scope, matched) };
         let asked = match shape {
             Shape::Children(id) => base.slot(*id).map(|slot| slot as usize),
-            Shape::Flat | Shape::Roots => None,
+            Shape::Flat | Shape::Roots | Shape::ChildrenOfUnknown(_) => None,
         };
         let is_listed = |slot: usize| match shape {
             _ if flat => matched[slot],
             Shape::Children(_) => shown[slot] && asked.is_some() && base.parent(slot) == asked,
+            Shape::ChildrenOfUnknown(id) => shown[slot] && base.unknown_parent(slot) == Some(id.as_str()),
             Shape::Flat | Shape::Roots => {
                 shown[slot] && base.parent(slot).is_none_or(|parent| !in_scope[parent])
             }
         };
         let listed: Vec<u32> = base.order.iter().copied().filter(|slot| is_listed(*slot as usize)).collect();
         let place = |place: u64| usize::try_from(place).map_or(listed.len(), |place| place.min(listed.len()));
-        let page = self.page(&snapshot, &listed, place(window.start)..place(window.end));
+        let page = self.sorted(snapshot, &listed, place(window.start)..place(window.end));
         let child_counts = if flat { Vec::new() } else { tree::child_counts(base, &shown) };
         let hit = |slot: &u32| Hit {
             id: base.ids[*slot as usize],
@@ -206,13 +305,13 @@ impl Query {
             matches: matched[*slot as usize],
         };
         let count = |slots: &[bool]| slots.iter().filter(|is| **is).count();
-        Ok(Found {
+        Found {
             page: page.iter().map(hit).collect(),
-            in_scope: count(&in_scope),
-            matching: count(&matched),
+            in_scope: count(in_scope),
+            matching: count(matched),
             total: listed.len(),
             nesting,
-        })
+        }
     }
 
     fn is_in_scope(&self, base: &Base, slot: u32) -> bool {
@@ -231,7 +330,7 @@ impl Query {
     }
 
     /// The slots at some places of the order. `matching` is in the order that breaks ties.
-    fn page(&self, snapshot: &Snapshot, matching: &[u32], places: std::ops::Range<usize>) -> Vec<u32> {
+    fn sorted(&self, snapshot: &Snapshot, matching: &[u32], places: Range<usize>) -> Vec<u32> {
         let Some(((source, sort), rest)) = self.sorts.split_first().filter(|_| !places.is_empty()) else {
             return matching[places].to_vec();
         };
@@ -262,117 +361,5 @@ impl Query {
         }
         page[..length].sort_unstable_by(compare);
         page[..length].iter().map(|&(_, place)| matching[place]).collect()
-    }
-}
-
-/// A place in an order: a class, and a number within it.
-type Rank = (u8, u64);
-
-const MISSING: Rank = (u8::MAX, 0);
-
-/// Bits that are in the order of the floats. Both zeros are equal; NaN is not to be asked for.
-fn ordered_bits(number: f64) -> u64 {
-    let bits = (number + 0.0).to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
-}
-
-fn directed(rank: u64, ascending: bool) -> u64 {
-    if ascending { rank } else { !rank }
-}
-
-impl Snapshot {
-    /// What a condition says of every slot.
-    fn answers(&self, condition: &Condition) -> Vec<bool> {
-        match condition {
-            Condition::All(parts) => self.combine(parts, |left, right| left && right),
-            Condition::Any(parts) => self.combine(parts, |left, right| left || right),
-            Condition::Not(inner) => {
-                let mut answers = self.answers(inner);
-                answers.iter_mut().for_each(|answer| *answer = !*answer);
-                answers
-            }
-            Condition::Is(source, test) => self.test(*source, test),
-            Condition::Contains { names, text } => {
-                let test_name = |name: &str| name.to_ascii_lowercase().contains(text);
-                let mut answers = match &*self.columns[*names] {
-                    Column::Texts(texts) => {
-                        let answers: Vec<bool> =
-                            texts.list.texts.iter().map(|name| test_name(name)).collect();
-                        texts.codes.iter().map(|&code| code > 0 && answers[code as usize - 1]).collect()
-                    }
-                    Column::Numbers(numbers) => vec![false; numbers.len()],
-                };
-                for (answer, run_id) in answers.iter_mut().zip(&self.base.run_ids) {
-                    *answer |= run_id.contains(text);
-                }
-                answers
-            }
-        }
-    }
-
-    fn combine(&self, parts: &[Condition], join: impl Fn(bool, bool) -> bool) -> Vec<bool> {
-        let mut parts = parts.iter().map(|part| self.answers(part));
-        let mut answers = parts.next().unwrap_or_default();
-        for part in parts {
-            for (answer, other) in answers.iter_mut().zip(part) {
-                *answer = join(*answer, other);
-            }
-        }
-        answers
-    }
-
-    fn test(&self, source: Source, test: &Test) -> Vec<bool> {
-        let of_number = |number: Option<f64>| match number {
-            Some(number) => test.accepts_number(number),
-            None => *test == Test::Null,
-        };
-        match source {
-            Source::Start => {
-                self.base.starts.iter().map(|start| of_number(start.map(|start| start as f64))).collect()
-            }
-            Source::RunId => self.base.run_ids.iter().map(|id| test.accepts_text(id, None)).collect(),
-            Source::Column(index) => match &*self.columns[index] {
-                Column::Numbers(numbers) => numbers.iter().map(|number| of_number(number.get())).collect(),
-                Column::Texts(texts) => {
-                    // Every different text is asked once.
-                    let list = texts.list.texts.iter().zip(&texts.list.numbers);
-                    let answers: Vec<bool> = std::iter::once(*test == Test::Null)
-                        .chain(list.map(|(text, number)| test.accepts_text(text, *number)))
-                        .collect();
-                    texts.codes.iter().map(|&code| answers[code as usize]).collect()
-                }
-            },
-        }
-    }
-
-    fn rank(&self, source: Source, sort: Sort, slot: u32) -> Rank {
-        let place = slot as usize;
-        let number = |number: f64| (0, directed(ordered_bits(number), sort.ascending));
-        match source {
-            Source::Start => self.base.starts[place].map_or(MISSING, |start| {
-                // Flipping the sign bit makes negative times come first.
-                (0, directed(start.cast_unsigned() ^ (1 << 63), sort.ascending))
-            }),
-            // Sorting by id goes by a column: see `Query::sort`.
-            Source::RunId => MISSING,
-            Source::Column(index) => match &*self.columns[index] {
-                Column::Numbers(numbers) => match numbers[place].get() {
-                    Some(value) if value.is_nan() && sort.rule == Rule::NanAfterNumbers => (1, 0),
-                    Some(value) if !value.is_nan() => number(value),
-                    _ => MISSING,
-                },
-                Column::Texts(texts) => match texts.codes[place] {
-                    0 => MISSING,
-                    code => {
-                        let text = directed(u64::from(code), sort.ascending);
-                        match texts.list.numbers[code as usize - 1] {
-                            _ if sort.rule != Rule::NumbersBeforeTexts => (0, text),
-                            Some(value) => (u8::from(!sort.ascending), number(value).1),
-                            None => (u8::from(sort.ascending), text),
-                        }
-                    }
-                },
-            },
-        }
     }
 }

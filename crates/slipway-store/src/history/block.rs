@@ -2,7 +2,7 @@
 //!
 //! A byte that says how values are stored (0: 8 bytes each, 1: 4 bytes each, for values that a 32-bit float holds
 //! exactly), then for each point the difference of its step and of its time from the point before as
-//! variable-length integers, and the value, little-endian. How many points there are is written beside the block.
+//! variable-length integers, and the value, little-endian. How many points there are is written in the directory beside the blocks.
 
 use super::Damage;
 use crate::model::Point;
@@ -10,22 +10,21 @@ use crate::model::Point;
 const WIDE: u8 = 0;
 const NARROW: u8 = 1;
 
-/// The block of the given points.
-pub(crate) fn encode(points: &[Point]) -> Vec<u8> {
+/// Appends the block of the given points.
+pub(crate) fn encode(points: &[Point], bytes: &mut Vec<u8>) {
     let narrow = points.iter().all(|point| narrowed(point.value).is_some());
-    let mut bytes = Vec::with_capacity(16 + points.len() * if narrow { 8 } else { 12 });
+    bytes.reserve(16 + points.len() * if narrow { 8 } else { 12 });
     bytes.push(if narrow { NARROW } else { WIDE });
     let (mut step, mut time_ms) = (0_i64, 0_i64);
     for point in points {
-        put_integer(&mut bytes, point.step.wrapping_sub(step));
-        put_integer(&mut bytes, point.time_ms.wrapping_sub(time_ms));
+        put_integer(bytes, point.step.wrapping_sub(step));
+        put_integer(bytes, point.time_ms.wrapping_sub(time_ms));
         (step, time_ms) = (point.step, point.time_ms);
         match narrowed(point.value) {
             Some(value) if narrow => bytes.extend_from_slice(&value.to_le_bytes()),
             _ => bytes.extend_from_slice(&point.value.to_le_bytes()),
         }
     }
-    bytes
 }
 
 /// Appends the points of a block, which must be exactly `count`.
@@ -64,7 +63,7 @@ pub(super) fn narrowed(value: f64) -> Option<f32> {
     (f64::from(narrow).to_bits() == value.to_bits()).then_some(narrow)
 }
 
-fn put_integer(bytes: &mut Vec<u8>, number: i64) {
+pub(super) fn put_integer(bytes: &mut Vec<u8>, number: i64) {
     // Small numbers of both signs become small ones without a sign.
     let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
     while rest >= 0x80 {
@@ -74,7 +73,14 @@ fn put_integer(bytes: &mut Vec<u8>, number: i64) {
     bytes.push(rest as u8);
 }
 
-fn take_integer(bytes: &mut &[u8]) -> Result<i64, Damage> {
+pub(super) fn take_integer(bytes: &mut &[u8]) -> Result<i64, Damage> {
+    // Most are small.
+    if let [byte, rest @ ..] = *bytes
+        && *byte < 0x80
+    {
+        *bytes = rest;
+        return Ok(i64::from(byte >> 1) ^ -i64::from(byte & 1));
+    }
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let [byte] = take::<1>(bytes)?;
@@ -98,6 +104,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn encoded(points: &[Point]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(points, &mut bytes);
+        bytes
+    }
+
     fn decoded(bytes: &[u8], count: usize) -> Result<Vec<Point>, Damage> {
         let mut points = Vec::new();
         decode(bytes, count, &mut points).map(|()| points)
@@ -108,7 +120,7 @@ mod tests {
         let points: Vec<_> = (0..100)
             .map(|step| Point { step, time_ms: 1_700_000_000_000 + step * 120, value: f64::from(0.1_f32) })
             .collect();
-        let bytes = encode(&points);
+        let bytes = encoded(&points);
         assert!(bytes.len() < 720, "{}", bytes.len());
         assert_eq!(decoded(&bytes, 100).unwrap(), points);
     }
@@ -125,7 +137,7 @@ mod tests {
                     Point { step, time_ms, value: if narrow { f64::from(value as f32) } else { value } }
                 })
                 .collect();
-            prop_assert_eq!(decoded(&encode(&points), points.len()).unwrap(), points);
+            prop_assert_eq!(decoded(&encoded(&points), points.len()).unwrap(), points);
         }
 
         #[test]

@@ -1,9 +1,9 @@
 //! Histories of metrics: how points lie in the database, and how they are put together again.
 //!
 //! A history is a *set* of points, each of a step, a time and the bits of a value; a point that is sent twice is
-//! there once. New points land in `tails`: one small `block` for each metric of a log call, as it came. In the
-//! background (`compact`) blocks become `chunks` of about 2,000 points, sorted by step, time and value and
-//! compressed column by column ([`column`]). The chunks of a history do not overlap, so that a reader can tell from
+//! there once. New points land in `tails`: a row for each log call, with one small `block` for each of its metrics, as
+//! it came (`tail`). In the background (`compact`) the blocks of a run become `chunks` of about 2,000 points, sorted by
+//! step, time and value and compressed column by column ([`column`]). The chunks of a history do not overlap, so that a reader can tell from
 //! their heads which of them it needs. `stored` puts chunks and tail together.
 //!
 //! **Invariants.** Every float survives bit for bit. A point is in a chunk or in the tail, never in both: the move
@@ -17,6 +17,7 @@ pub(crate) mod compact;
 pub(crate) mod curve;
 pub(crate) mod migrate;
 pub(crate) mod stored;
+pub(crate) mod tail;
 #[cfg(test)]
 mod tests;
 

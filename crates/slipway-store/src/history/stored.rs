@@ -1,7 +1,7 @@
 //! A history as it is stored: the heads of its chunks, and the tail that is not in chunks yet.
 
 use super::chunk::{HEAD, Head, Unpacker, read_head};
-use super::{Damage, Place, block, damaged, sort};
+use super::{Damage, Place, damaged, sort, tail};
 use crate::error::Result;
 use crate::model::Point;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -31,7 +31,7 @@ impl Part {
 impl<'a> Stored<'a> {
     /// Reads all heads and the tail of a series. Much of what stands before `place` is left out, nothing after it.
     pub(crate) fn load(db: &'a Connection, series: i64, place: Option<Place>) -> Result<Self> {
-        let mut tail = read_blocks(db, series, usize::MAX)?.map_or_else(Vec::new, |blocks| blocks.points);
+        let mut tail = tail::of_series(db, series)?;
         sort(&mut tail);
         Self::assemble(db, series, place.unwrap_or(Place::FIRST), tail)
     }
@@ -130,80 +130,43 @@ fn heads(db: &Connection, series: i64, from: Place, to: Place) -> Result<Vec<Hea
     }
 }
 
-/// Blocks of a tail.
-#[derive(Debug)]
-pub(crate) struct Blocks {
-    /// Of the first and of the last one.
-    pub(crate) numbers: (i64, i64),
-    pub(crate) count: usize,
-    /// As they came.
-    pub(crate) points: Vec<Point>,
-}
-
-/// The oldest blocks of a series, up to about `most` points; none when it has no tail.
-pub(crate) fn read_blocks(db: &Connection, series: i64, most: usize) -> Result<Option<Blocks>> {
-    let mut statement =
-        db.prepare_cached("SELECT points, data, number FROM tails WHERE series = ?1 ORDER BY number")?;
-    let mut rows = statement.query([series])?;
-    let mut blocks: Option<Blocks> = None;
-    while let Some(row) = rows.next()? {
-        let number = row.get(2)?;
-        let blocks =
-            blocks.get_or_insert_with(|| Blocks { numbers: (number, number), count: 0, points: Vec::new() });
-        read_block(row, &mut blocks.points).map_err(|error| error.named(db, series))?;
-        blocks.numbers.1 = number;
-        blocks.count += 1;
-        if blocks.points.len() >= most {
-            break;
-        }
-    }
-    Ok(blocks)
-}
-
-/// Why a block could not be read.
-enum BlockError {
-    Damage(Damage),
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for BlockError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl BlockError {
-    fn named(self, db: &Connection, series: i64) -> crate::error::Error {
-        match self {
-            Self::Damage(damage) => damaged(db, series, &damage),
-            Self::Sqlite(error) => error.into(),
-        }
-    }
-}
-
-/// Appends the points of the columns `points, data`.
-fn read_block(row: &rusqlite::Row<'_>, points: &mut Vec<Point>) -> Result<(), BlockError> {
-    let count = usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX);
-    let data = row.get_ref(1)?.as_blob().unwrap_or_default();
-    block::decode(data, count, points).map_err(BlockError::Damage)
-}
-
-/// Appends the stored points of a series that may stand between two places: all of the blocks and chunks whose steps
-/// and places reach into that range.
-pub(crate) fn around(db: &Connection, series: i64, from: Place, to: Place) -> Result<Vec<Point>> {
-    let mut points = Vec::new();
-    let mut blocks = db.prepare_cached(
-        "SELECT points, data FROM tails WHERE series = ?1 AND last_step >= ?2 AND first_step <= ?3",
-    )?;
-    let mut rows = blocks.query(params![series, from.step, to.step])?;
-    while let Some(row) = rows.next()? {
-        read_block(row, &mut points).map_err(|error| error.named(db, series))?;
-    }
+/// Appends the points of a series in chunks that may stand between two places: all of the chunks that reach into that
+/// range.
+pub(crate) fn around(
+    db: &Connection,
+    series: i64,
+    from: Place,
+    to: Place,
+    points: &mut Vec<Point>,
+) -> Result<()> {
     let mut unpacker = Unpacker::new(db, series)?;
     for head in heads(db, series, from, to)? {
         if head.last >= from {
-            unpacker.points(&head, &mut points)?;
+            unpacker.points(&head, points)?;
         }
     }
-    Ok(points)
+    Ok(())
+}
+
+/// The value at the largest step that is at most `step`; of several there, the one that counts as the latest.
+pub(crate) fn value_at(db: &Connection, series: i64, step: i64) -> Result<Option<f64>> {
+    let end = Place { step, ..Place::LAST };
+    let tail = tail::of_series(db, series)?;
+    let mut points = tail.clone();
+    let mut unpacker = Unpacker::new(db, series)?;
+    for head in heads(db, series, end, end)? {
+        unpacker.points(&head, &mut points)?;
+    }
+    let Some(found) = points.iter().map(|point| point.step).filter(|found| *found <= step).max() else {
+        return Ok(None);
+    };
+    // Points of one step can lie in several chunks.
+    let (from, to) = (Place { step: found, ..Place::FIRST }, Place { step: found, ..Place::LAST });
+    // As summaries have it: by time, then value, where NaN counts as 0.
+    let order = |point: &Point| (point.time_ms, if point.value.is_nan() { 0.0 } else { point.value });
+    let mut there = tail;
+    around(db, series, from, to, &mut there)?;
+    let latest = there.into_iter().filter(|point| point.step == found);
+    let later = |best: Point, point: Point| if order(&point) >= order(&best) { point } else { best };
+    Ok(latest.reduce(later).map(|point| point.value))
 }

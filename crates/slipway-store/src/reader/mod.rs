@@ -4,14 +4,20 @@ mod datasets;
 mod experiments;
 mod histories;
 mod key_texts;
+mod lent;
 mod logged_models;
 mod registry;
+mod renditions;
 mod runs;
 mod table;
 mod trash;
 
+pub use lent::{LentInfo, LentPoints, LentRun, LentTexts};
+pub use renditions::Renditions;
 pub use table::{
-    ColumnInfo, ColumnKind, ColumnRef, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
+    Groups, GroupsQuery, Matrix, MatrixColumn, Reduce, SortKey, Table, TableCell, TableQuery, TableRow,
+    TableShape,
 };
 
 pub(crate) use key_texts::KeyTexts;

@@ -1,5 +1,7 @@
 //! Runs; their histories are in [`super::histories`].
 
+use super::lent::{Lender, LentRun};
+use super::renditions::{Made, Renditions};
 use super::{Reader, Reduce, Search, among, in_view, order_keys, order_terms};
 use crate::columns::{Key, Query, Rule, Shape, Sort};
 use crate::error::{Error, Missing, Result};
@@ -7,9 +9,13 @@ use crate::model::{Dataset, DatasetInput, KeyValue, ModelOutput, Page, Run, RunI
 use crate::search::{Expr, OrderKey, RunField, Runs, Where, compile_expr, parse};
 use crate::writer::read_summary;
 use rusqlite::{OptionalExtension, Row};
+use std::sync::Arc;
 
 const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.name, r.user, r.status, r.start_ms, r.end_ms, \
      r.artifact_uri, r.lifecycle, r.parent";
+
+/// Renditions of runs at later places of a search are not kept: whoever goes through so many would push out all others.
+const KEPT_PLACES: u64 = 10_000;
 
 /// MLflow refuses to test metrics for NULL, and so do searches in its name.
 const RUNS: Runs = Runs { null_metrics: false };
@@ -32,6 +38,15 @@ impl Reader<'_> {
         self.complete(id, info)
     }
 
+    /// Lends a run with everything but its histories to `borrow`, which makes something of it.
+    ///
+    /// # Errors
+    /// [`Missing::Run`].
+    pub fn lend_run<T>(&self, run_id: &str, borrow: impl FnOnce(&LentRun<'_>) -> T) -> Result<T> {
+        let (id, _) = self.find_run(run_id)?;
+        Lender::new(self)?.lend(id, borrow)
+    }
+
     /// Active runs nested directly in a run, oldest first.
     ///
     /// # Errors
@@ -49,24 +64,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`Error::Search`] for a filter or an order that cannot be understood.
     pub fn search_runs(&self, experiment_ids: &[i64], search: &Search) -> Result<Page<Run>> {
-        let filter = parse(&search.filter)?;
-        let order = order_keys(&search.order_by)?;
-        let scope =
-            format!("{} AND {}", among("r.experiment", experiment_ids), in_view("r.lifecycle", search.view));
-        let in_columns = match self.has_many_runs(&scope)? {
-            true => self.search_columns(experiment_ids, search, filter.as_ref(), &order)?,
-            false => None,
-        };
-        let page = match in_columns {
-            Some(page) => page,
-            None => {
-                let mut query = Where::default();
-                query.push(&format!("SELECT r.id FROM runs r WHERE {scope} AND "));
-                query.append(&compile_expr(filter.as_ref(), &RUNS)?).push(" ORDER BY ");
-                query.append(&order_terms(&RUNS, &search.order_by, "r.start_ms DESC, r.run_id ASC")?);
-                self.page_of_ids(query, search.offset, search.limit)?
-            }
-        };
+        let page = self.find_runs(experiment_ids, search)?;
         let mut statement =
             self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM runs r WHERE r.id = ?1"))?;
         let mut items = Vec::with_capacity(page.items.len());
@@ -75,6 +73,64 @@ impl Reader<'_> {
             items.push(self.complete(id, info)?);
         }
         Ok(Page { items, more: page.more })
+    }
+
+    /// As [`Reader::search_runs`], with each run given to `each` as `render` wrote it down, now or for an earlier
+    /// search. Answers how many there were, and whether more follow.
+    ///
+    /// # Errors
+    /// As [`Reader::search_runs`], and what `render` gives.
+    pub fn search_renditions<E: From<Error>>(
+        &self,
+        experiment_ids: &[i64],
+        search: &Search,
+        renditions: &Renditions,
+        mut render: impl FnMut(&LentRun<'_>, &mut Vec<u8>) -> Result<(), E>,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(usize, bool), E> {
+        let page = self.find_runs(experiment_ids, search)?;
+        let kept = renditions.find(&page.items, self.columns, self.committed);
+        let mut lender = None;
+        let (mut made, mut bytes) = (Made::default(), Vec::new());
+        for (id, kept) in page.items.iter().zip(kept) {
+            if let Some(kept) = kept {
+                each(&kept);
+                continue;
+            }
+            let lender = match &mut lender {
+                Some(lender) => lender,
+                none => none.insert(Lender::new(self)?),
+            };
+            bytes.clear();
+            let run_id = lender.lend(*id, |run| {
+                render(run, &mut bytes)?;
+                Ok::<_, E>(Arc::from(run.info.run_id))
+            })??;
+            each(&bytes);
+            if search.offset < KEPT_PLACES {
+                made.add(*id, run_id, &bytes);
+            }
+        }
+        renditions.keep(made, self.committed);
+        Ok((page.items.len(), page.more))
+    }
+
+    /// Row numbers of the runs that a search finds.
+    fn find_runs(&self, experiment_ids: &[i64], search: &Search) -> Result<Page<i64>> {
+        let filter = parse(&search.filter)?;
+        let order = order_keys(&search.order_by)?;
+        let scope =
+            format!("{} AND {}", among("r.experiment", experiment_ids), in_view("r.lifecycle", search.view));
+        if self.has_many_runs(&scope)?
+            && let Some(page) = self.search_columns(experiment_ids, search, filter.as_ref(), &order)?
+        {
+            return Ok(page);
+        }
+        let mut query = Where::default();
+        query.push(&format!("SELECT r.id FROM runs r WHERE {scope} AND "));
+        query.append(&compile_expr(filter.as_ref(), &RUNS)?).push(" ORDER BY ");
+        query.append(&order_terms(&RUNS, &search.order_by, "r.start_ms DESC, r.run_id ASC")?);
+        self.page_of_ids(query, search.offset, search.limit)
     }
 
     /// The page that a search finds in columns; none when it asks for what no column holds.
@@ -128,23 +184,13 @@ impl Reader<'_> {
             metrics.push(read_summary(row, self.key_texts.get(self.db, row.get(0)?)?.to_string())?);
         }
         metrics.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let mut inputs = self
-            .db
-            .prepare_cached("SELECT model_id FROM run_model_inputs WHERE run = ?1 ORDER BY model_id")?;
-        let model_inputs = inputs.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        let mut outputs = self.db.prepare_cached(
-            "SELECT model_id, step FROM run_model_outputs WHERE run = ?1 ORDER BY step, model_id",
-        )?;
-        let model_outputs = outputs
-            .query_map([id], |row| Ok(ModelOutput { model_id: row.get(0)?, step: row.get(1)? }))?
-            .collect::<rusqlite::Result<_>>()?;
         Ok(Run {
             params: self.named_texts("SELECT name, value FROM run_params WHERE run = ?1", id)?,
             tags: self.named_texts("SELECT name, value FROM run_tags WHERE run = ?1", id)?,
             metrics,
             datasets: self.datasets(id)?,
-            model_inputs,
-            model_outputs,
+            model_inputs: self.model_inputs(id)?,
+            model_outputs: self.model_outputs(id)?,
             info,
         })
     }
@@ -162,7 +208,23 @@ impl Reader<'_> {
         Ok(pairs)
     }
 
-    fn datasets(&self, run: i64) -> Result<Vec<DatasetInput>> {
+    pub(super) fn model_inputs(&self, run: i64) -> Result<Vec<String>> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT model_id FROM run_model_inputs WHERE run = ?1 ORDER BY model_id")?;
+        Ok(statement.query_map([run], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+    }
+
+    pub(super) fn model_outputs(&self, run: i64) -> Result<Vec<ModelOutput>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT model_id, step FROM run_model_outputs WHERE run = ?1 ORDER BY step, model_id",
+        )?;
+        let outputs =
+            statement.query_map([run], |row| Ok(ModelOutput { model_id: row.get(0)?, step: row.get(1)? }))?;
+        Ok(outputs.collect::<rusqlite::Result<_>>()?)
+    }
+
+    pub(super) fn datasets(&self, run: i64) -> Result<Vec<DatasetInput>> {
         let mut statement = self.db.prepare_cached(
             "SELECT i.id, d.name, d.digest, d.source_type, d.source, d.schema, d.profile \
              FROM run_datasets i JOIN datasets d ON d.id = i.dataset WHERE i.run = ?1 ORDER BY i.id",

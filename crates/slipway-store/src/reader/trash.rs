@@ -142,6 +142,24 @@ impl Reader<'_> {
         )
     }
 
+    /// Runs and logged models whose files do not lie where their experiment keeps its own, because they were moved
+    /// there from another one.
+    ///
+    /// # Errors
+    /// Only what the database says.
+    pub fn moved_folders(&self) -> Result<Vec<Folder>> {
+        let elsewhere =
+            |uri: &str| format!("substr({uri}, 1, length(e.artifact_location)) <> e.artifact_location");
+        let sql = format!(
+            "SELECT 0, 1, r.run_id, r.artifact_uri FROM runs r JOIN experiments e ON e.id = r.experiment WHERE {} \
+             UNION ALL SELECT 0, 2, l.model_id, l.artifact_location FROM logged_models l \
+             JOIN experiments e ON e.id = l.experiment WHERE {}",
+            elsewhere("r.artifact_uri"),
+            elsewhere("l.artifact_location")
+        );
+        self.folders(&sql, [])
+    }
+
     /// Where the files of every experiment are.
     ///
     /// # Errors

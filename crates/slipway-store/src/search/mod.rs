@@ -64,7 +64,8 @@ mod test;
 #[cfg(test)]
 pub(crate) use date::parse_date;
 pub(crate) use entity::{
-    Entity, Experiments, LoggedModels, RegisteredModels, RunAttribute, RunField, Runs, Versions, in_datasets,
+    Entity, Experiments, LoggedModels, RegisteredModels, RunAttribute, RunField, Runs, Versions,
+    in_dataset_rows, in_datasets,
 };
 pub use order::{OrderKey, parse_order};
 pub use parser::{Clause, Expr, Field, Op, Value, parse};

@@ -3,35 +3,51 @@
 use super::{Hand, Job, Progress, Seen, Tail};
 use crate::error::{Error, Result};
 use crate::history::CHUNK_POINTS;
-use crate::history::compact::{self, Swap, WORTH_A_CHUNK};
+use crate::history::compact::{self, Swap, WORTH_A_CHUNK, WORTH_A_MERGE};
+use crate::history::tail::Size;
 use crate::writer::Tidy;
 use std::time::{Duration, Instant};
 
-/// A tail of this many points is compacted at once, and so is one of this many blocks.
+/// A tail is compacted at once when its series have so many points each, or all of it so many rows or bytes: a reader
+/// of one series looks through all rows.
 const MANY_POINTS: usize = 2 * CHUNK_POINTS;
-const MANY_BLOCKS: usize = 512;
+const MANY_ROWS: usize = 512;
+const MANY_BYTES: usize = 4 << 20;
 /// A shorter tail is compacted when it has not grown for so long.
 const QUIET: Duration = Duration::from_secs(5);
-/// Most points, and most series, that go into one swap of the writer.
+/// Most points, and most runs, that go into one swap of the writer; one run may have more points.
 const SWAP_POINTS: usize = 16 * CHUNK_POINTS;
-const SWAP_SERIES: usize = 32;
-/// Blocks looked at in one step of the search for tails that an earlier process left.
-const LOOK_BLOCKS: i64 = 5_000;
+const SWAP_RUNS: usize = 32;
+/// Rows looked at in one step of the search for tails that an earlier process left.
+const LOOK_ROWS: i64 = 5_000;
+/// What a row costs beside its bytes.
+const ROW_BYTES: usize = 1024;
 
 /// True for tails that will be compacted one day.
 pub(super) fn is_worth_it(tail: &Tail) -> bool {
-    tail.points >= WORTH_A_CHUNK || tail.late
+    let new = tail.size.minus(tail.left);
+    tail.late || (outweighs(tail, new) && (new.points >= WORTH_A_CHUNK || new.rows >= WORTH_A_MERGE))
 }
 
 /// True for tails that should be compacted now.
 pub(super) fn is_urgent(tail: &Tail) -> bool {
-    tail.points >= MANY_POINTS || tail.blocks >= MANY_BLOCKS
+    let new = tail.size.minus(tail.left);
+    let is_long = new.points >= MANY_POINTS.saturating_mul(tail.widest.max(1))
+        || new.rows >= MANY_ROWS
+        || new.bytes >= MANY_BYTES;
+    is_long && outweighs(tail, new)
+}
+
+/// What a compaction leaves is written again by the next one. That one waits until as much has come, so that a point
+/// is not written many times.
+fn outweighs(tail: &Tail, new: Size) -> bool {
+    new.bytes + new.rows * ROW_BYTES >= tail.left.bytes
 }
 
 /// Compacts tails.
 #[derive(Debug, Default)]
 pub(super) struct Compaction {
-    /// Series up to which tails of an earlier process were looked for; absent at the end.
+    /// Run up to which tails of an earlier process were looked for; absent at the end.
     looked: Looked,
 }
 
@@ -67,22 +83,16 @@ fn compact(store: &Hand<'_>, due: &[(i64, Seen)]) -> Result<Vec<(i64, Seen)>> {
     let mut swaps: Vec<Swap> = Vec::new();
     let mut points = 0;
     let mut rest = due.iter();
-    while swaps.len() < SWAP_SERIES && points < SWAP_POINTS && !store.is_stopped() {
-        let Some((series, _)) = rest.next() else { break };
-        match store.read(|db| compact::plan(db, *series)) {
-            Ok(None) => {}
-            Ok(Some(swap)) => {
-                points += swap.points();
-                swaps.push(swap);
-            }
-            // A damaged history must not keep the others from being compacted.
-            Err(error @ Error::Corrupt(_)) => tracing::error!(%error, "a history cannot be compacted"),
-            Err(error) => return Err(error),
+    while swaps.len() < SWAP_RUNS && points < SWAP_POINTS && !store.is_stopped() {
+        let Some((run, _)) = rest.next() else { break };
+        if let Some(swap) = store.read(|db| compact::plan(db, *run))? {
+            points += swap.taken.points;
+            swaps.push(swap);
         }
     }
     let mut left: Vec<_> = rest.copied().collect();
-    let unfinished = swaps.iter().filter(|swap| swap.leaves_some()).map(|swap| swap.series);
-    left.extend(due.iter().filter(|(series, _)| unfinished.clone().any(|unfinished| unfinished == *series)));
+    let unfinished = swaps.iter().filter(|swap| swap.leaves_some).map(|swap| swap.run);
+    left.extend(due.iter().filter(|(run, _)| unfinished.clone().any(|unfinished| unfinished == *run)));
     if !swaps.is_empty() {
         match store.write(Tidy::swap(swaps, generation)) {
             Ok(_) => {}
@@ -99,48 +109,48 @@ impl Compaction {
     fn look(&mut self, store: &Hand<'_>) -> Result<()> {
         let after = match self.looked {
             Looked::Nothing => i64::MIN,
-            Looked::UpTo(series) => series,
+            Looked::UpTo(run) => run,
             Looked::All => return Ok(()),
         };
         let found = store.read(|db| {
+            // A short tail beside chunks may hold points that came too late for these.
             let mut statement = db.prepare_cached(
-                "SELECT series, points, blocks, EXISTS (SELECT 1 FROM chunks c \
-                 WHERE c.series = t.series AND c.last_step >= t.first_step) FROM \
-                 (SELECT series, sum(points) AS points, count(*) AS blocks, min(first_step) AS first_step FROM tails \
-                  WHERE series > ?1 AND series <= coalesce((SELECT series FROM tails WHERE series > ?1 \
-                  ORDER BY series, number LIMIT 1 OFFSET ?2), ?3) GROUP BY series) t ORDER BY series",
+                "SELECT run, count(*), sum(points), sum(length(directory) + length(data)), EXISTS (SELECT 1 FROM \
+                 series s JOIN chunks c ON c.series = s.id WHERE s.run = t.run) FROM tails t \
+                 WHERE run > ?1 AND run <= coalesce((SELECT run FROM tails WHERE run > ?1 \
+                 ORDER BY run, number LIMIT 1 OFFSET ?2), ?3) GROUP BY run ORDER BY run",
             )?;
-            let rows = statement.query_map([after, LOOK_BLOCKS, i64::MAX], |row| {
-                let size = |at| row.get(at).map(|size: i64| usize::try_from(size).unwrap_or(0));
-                Ok((row.get::<_, i64>(0)?, Tail { points: size(1)?, blocks: size(2)?, late: row.get(3)? }))
+            let rows = statement.query_map([after, LOOK_ROWS, i64::MAX], |row| {
+                let size = Size::read(row, 1)?;
+                Ok((row.get::<_, i64>(0)?, Tail { size, late: row.get(4)?, ..Tail::default() }))
             })?;
             Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
         })?;
-        self.looked = found.last().map_or(Looked::All, |(series, _)| Looked::UpTo(*series));
+        self.looked = found.last().map_or(Looked::All, |(run, _)| Looked::UpTo(*run));
         store.board.logged(&found);
         Ok(())
     }
 }
 
-/// Takes the series off the board whose time has come, longest tails first.
+/// Takes the runs off the board whose time has come, longest tails first.
 fn take_due(store: &Hand<'_>) -> Vec<(i64, Seen)> {
     let now = Instant::now();
     let mut state = store.board.lock();
     let is_due = |seen: &Seen| store.all_now || is_urgent(&seen.tail) || now.duration_since(seen.at) >= QUIET;
     let mut due: Vec<(i64, Seen)> =
-        state.tails.iter().filter(|(_, seen)| is_due(seen)).map(|(series, seen)| (*series, *seen)).collect();
-    for (series, _) in &due {
-        state.tails.remove(series);
+        state.tails.iter().filter(|(_, seen)| is_due(seen)).map(|(run, seen)| (*run, *seen)).collect();
+    for (run, _) in &due {
+        state.tails.remove(run);
     }
     drop(state);
-    due.sort_unstable_by_key(|(series, seen)| (std::cmp::Reverse(seen.tail.points), *series));
+    due.sort_unstable_by_key(|(run, seen)| (std::cmp::Reverse(seen.tail.size.points), *run));
     due
 }
 
-/// Puts series back that had to wait, unless something newer was heard of them.
+/// Puts runs back that had to wait, unless something newer was heard of them.
 fn put_back(store: &Hand<'_>, rest: &[(i64, Seen)]) {
     let mut state = store.board.lock();
-    for (series, seen) in rest {
-        state.tails.entry(*series).or_insert(*seen);
+    for (run, seen) in rest {
+        state.tails.entry(*run).or_insert(*seen);
     }
 }

@@ -60,6 +60,7 @@ struct State {
     /// How often everything was asked to be done at once, and how often it was.
     asked: u64,
     done: u64,
+    /// By run.
     tails: HashMap<i64, Seen>,
 }
 
@@ -71,7 +72,7 @@ struct Seen {
 }
 
 impl Board {
-    /// Called by the writer after a commit: these series have tails like this now.
+    /// Called by the writer after a commit: these runs have tails like this now.
     pub(crate) fn logged(&self, tails: &[(i64, Tail)]) {
         let mut worth = tails.iter().filter(|(_, tail)| compaction::is_worth_it(tail)).peekable();
         if worth.peek().is_none() {
@@ -79,9 +80,9 @@ impl Board {
         }
         let at = Instant::now();
         let mut state = self.lock();
-        for (series, tail) in worth {
-            if state.tails.len() < MOST_TAILS || state.tails.contains_key(series) {
-                state.tails.insert(*series, Seen { tail: *tail, at });
+        for (run, tail) in worth {
+            if state.tails.len() < MOST_TAILS || state.tails.contains_key(run) {
+                state.tails.insert(*run, Seen { tail: *tail, at });
             }
             state.urgent |= compaction::is_urgent(tail);
         }

@@ -4,9 +4,10 @@
 //! drops what it touched, a transaction that fails drops everything, and so does any change that could make runs or
 //! series disappear or change their state.
 
-use super::log::find_series;
+use super::log::{find_series, find_tail};
 use super::runs;
 use crate::error::Result;
+use crate::history::tail::Size;
 use crate::history::{Place, rank};
 use crate::model::{MetricSummary, Point};
 use rusqlite::Connection;
@@ -32,20 +33,29 @@ pub(super) struct HotSeries {
     pub(super) id: i64,
     /// Without its key.
     pub(super) summary: MetricSummary,
-    /// Number for the next block of the tail.
-    pub(super) next_block: i64,
-    pub(super) tail: Tail,
     /// Ranks of all points with the step and time of the latest one, when these are known.
     ties: Option<Vec<i64>>,
 }
 
-/// How much waits to be compacted.
+/// What of a run is in its tail, and so waits to be compacted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tail {
-    pub(crate) points: usize,
-    pub(crate) blocks: usize,
+    /// All of it.
+    pub(crate) size: Size,
+    /// The part of it that the last compaction left, because it was too little for chunks.
+    pub(crate) left: Size,
+    /// Most series that a row has points of.
+    pub(crate) widest: usize,
     /// Points came that belong before others that may be in chunks already.
     pub(crate) late: bool,
+}
+
+/// The tail of a run that is being logged to.
+#[derive(Debug, Default)]
+pub(super) struct HotTail {
+    /// Number for the next row.
+    pub(super) next_row: i64,
+    pub(super) tail: Tail,
 }
 
 /// Whether a point is stored already.
@@ -58,8 +68,8 @@ pub(super) enum Known {
 }
 
 impl HotSeries {
-    pub(super) fn new(id: i64, summary: MetricSummary, tail: Tail, next_block: i64) -> Self {
-        Self { id, summary, next_block, tail, ties: None }
+    pub(super) fn new(id: i64, summary: MetricSummary) -> Self {
+        Self { id, summary, ties: None }
     }
 
     /// Tells by the latest point alone, where that is enough.
@@ -76,8 +86,8 @@ impl HotSeries {
         }
     }
 
-    /// Notes a point that is about to be included in the summary.
-    pub(super) fn note(&mut self, point: &Point) {
+    /// Notes a point that is about to be included in the summary. Tells whether it belongs before others.
+    pub(super) fn note(&mut self, point: &Point) -> bool {
         let last = &self.summary.last;
         if self.summary.points == 0 || (point.step, point.time_ms) > (last.step, last.time_ms) {
             let ties = self.ties.get_or_insert_with(Vec::new);
@@ -89,7 +99,7 @@ impl HotSeries {
                 ties => *ties = None,
             }
         }
-        self.tail.late |= self.summary.points > 0 && Place::of(point) < Place::of(last);
+        self.summary.points > 0 && Place::of(point) < Place::of(last)
     }
 }
 
@@ -98,8 +108,10 @@ impl HotSeries {
 pub(crate) struct Hot {
     runs: HashMap<String, ActiveRun>,
     series: HashMap<(i64, i64), HotSeries>,
-    /// What the change under way has touched.
+    tails: HashMap<i64, HotTail>,
+    /// What the change under way has touched: series, and runs whose tails it touched.
     touched: Vec<(i64, i64)>,
+    touched_tails: Vec<i64>,
 }
 
 impl Hot {
@@ -131,21 +143,34 @@ impl Hot {
         self.series.insert((run, name), series);
     }
 
-    /// The series moved points from its tail to chunks.
-    pub(super) fn compacted(&mut self, of: (i64, i64), points: usize, blocks: usize) {
-        if let Some(series) = self.series.get_mut(&of) {
-            self.touched.push(of);
-            series.tail.points = series.tail.points.saturating_sub(points);
-            series.tail.blocks = series.tail.blocks.saturating_sub(blocks);
-            series.tail.late = false;
+    /// The tail of a run, to be made longer.
+    pub(super) fn tail(&mut self, db: &Connection, run: i64) -> Result<&mut HotTail> {
+        self.touched_tails.push(run);
+        match self.tails.entry(run) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => Ok(entry.insert(find_tail(db, run)?)),
+        }
+    }
+
+    /// A part of the tail of a run was compacted, and left some of it.
+    pub(super) fn compacted(&mut self, run: i64, taken: Size, left: Size) {
+        if let Some(HotTail { tail, .. }) = self.tails.get_mut(&run) {
+            self.touched_tails.push(run);
+            tail.size = tail.size.minus(taken).plus(left);
+            tail.left = left;
+            tail.late = false;
         }
     }
 
     /// The change under way was kept.
     pub(super) fn keep(&mut self) {
         self.touched.clear();
+        self.touched_tails.clear();
         if self.series.len() > SERIES {
             self.series.clear();
+        }
+        if self.tails.len() > RUNS {
+            self.tails.clear();
         }
     }
 
@@ -154,12 +179,13 @@ impl Hot {
         for of in self.touched.drain(..) {
             self.series.remove(&of);
         }
+        for run in self.touched_tails.drain(..) {
+            self.tails.remove(&run);
+        }
     }
 
     /// The whole transaction was taken back, or runs changed their state.
     pub(super) fn forget_all(&mut self) {
-        self.runs.clear();
-        self.series.clear();
-        self.touched.clear();
+        *self = Self::default();
     }
 }

@@ -77,3 +77,42 @@ pub(super) fn gone(db: &Connection, experiment: i64, run: i64) -> Result<()> {
     }
     Ok(())
 }
+
+/// A run in use left an experiment. Called while its rows are there, as [`arrived`] is.
+pub(super) fn left(db: &Connection, experiment: i64, run: i64) -> Result<()> {
+    let kinds =
+        [(ColumnKind::Param, "run_params"), (ColumnKind::Metric, "series"), (ColumnKind::Tag, "run_tags")];
+    for (kind, table) in kinds {
+        let of_run =
+            format!("experiment = ?1 AND kind = ?2 AND name IN (SELECT name FROM {table} WHERE run = ?3)");
+        db.prepare_cached(&format!(
+            "UPDATE experiment_keys SET active_runs = active_runs - 1 WHERE {of_run}"
+        ))?
+        .execute(params![experiment, kind, run])?;
+        db.prepare_cached(&format!(
+            "DELETE FROM experiment_keys WHERE {of_run} AND active_runs <= 0 AND deleted_runs <= 0"
+        ))?
+        .execute(params![experiment, kind, run])?;
+    }
+    Ok(())
+}
+
+/// A run in use came into an experiment, with all its keys.
+pub(super) fn arrived(db: &Connection, experiment: i64, run: i64) -> Result<()> {
+    // Kind, number, value and curve of each key of the run.
+    let kinds = [
+        (ColumnKind::Param, "run_params", "t.number IS NOT NULL, t.value, 0"),
+        (ColumnKind::Metric, "series", "1, NULL, t.points > 1"),
+        (ColumnKind::Tag, "run_tags", "0, NULL, 0"),
+    ];
+    for (kind, table, facts) in kinds {
+        db.prepare_cached(&format!(
+            "INSERT INTO experiment_keys (experiment, kind, name, active_runs, deleted_runs, numeric, value, curve) \
+             SELECT ?1, ?2, t.name, 1, 0, {facts} FROM {table} t WHERE t.run = ?3 \
+             ON CONFLICT DO UPDATE SET active_runs = active_runs + 1, numeric = numeric AND excluded.numeric, \
+             varies = varies OR value IS NOT excluded.value, curve = curve OR excluded.curve"
+        ))?
+        .execute(params![experiment, kind, run])?;
+    }
+    Ok(())
+}

@@ -1,11 +1,11 @@
 //! Logging to a run: the path that training code waits for.
 
-use super::hot::{ActiveRun, Hot, HotSeries, Known, Tail};
+use super::hot::{ActiveRun, Hot, HotSeries, HotTail, Known, Tail};
 use super::names::Names;
 use super::{keys, logged_models, runs};
 use crate::change::{Applied, LogBatch, LoggedMetric, Notice};
 use crate::error::{Error, Result};
-use crate::history::compact::append_block;
+use crate::history::tail::{self, Draft, Size};
 use crate::history::{Place, stored};
 use crate::model::{Extreme, KeyValue, MetricSummary, Point};
 use crate::reader::ColumnKind;
@@ -22,12 +22,16 @@ pub(super) fn log(
 ) -> Result<Applied> {
     let run = hot.run(db, &batch.run_id)?;
     let mut added = Vec::new();
-    for (key, points) in by_key(&batch.metrics) {
-        let points = put_points(db, names, hot, tidy, run, key, &points)?;
+    let by_key = by_key(&batch.metrics);
+    let mut put =
+        Put { db, run, one_key: by_key.len() == 1, draft: Draft::default(), late: false, tail: None };
+    for (key, points) in by_key {
+        let points = put.points(names, hot, key, &points)?;
         if !points.is_empty() {
             added.push((key.to_owned(), points));
         }
     }
+    put.row(hot, tidy)?;
     for metric in &batch.metrics {
         if let Some(model_id) = &metric.model_id {
             logged_models::put_metric(db, model_id, &batch.run_id, metric)?;
@@ -61,24 +65,34 @@ fn put_param(
     param: &KeyValue,
 ) -> Result<()> {
     let name = names.intern(db, &param.key)?;
-    let present: Option<String> = db
-        .prepare_cached("SELECT value FROM run_params WHERE run = ?1 AND name = ?2")?
-        .query_row([run.id, name], |row| row.get(0))
-        .optional()?;
-    match present {
-        Some(present) if present == param.value => Ok(()),
-        Some(present) => Err(Error::Invalid(format!(
-            "Changing param values is not allowed. Param with key='{}' was already logged with value='{present}' \
-             for run ID='{run_id}'. Attempted logging new value '{}'.",
-            param.key, param.value
-        ))),
-        None => {
-            db.prepare_cached("INSERT INTO run_params (run, name, value, number) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![run.id, name, param.value, as_number(&param.value)])?;
-            let is_number = as_number(&param.value).is_some();
-            keys::added(db, run.experiment, ColumnKind::Param, name, Some(&param.value), is_number)
-        }
+    let number = as_number(&param.value);
+    // Nearly always it is new.
+    let added = db
+        .prepare_cached(
+            "INSERT INTO run_params (run, name, value, number) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![run.id, name, param.value, number])?;
+    if added > 0 {
+        return keys::added(
+            db,
+            run.experiment,
+            ColumnKind::Param,
+            name,
+            Some(&param.value),
+            number.is_some(),
+        );
     }
+    let present: String = db
+        .prepare_cached("SELECT value FROM run_params WHERE run = ?1 AND name = ?2")?
+        .query_row([run.id, name], |row| row.get(0))?;
+    if present == param.value {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "Changing param values is not allowed. Param with key='{}' was already logged with value='{present}' \
+         for run ID='{run_id}'. Attempted logging new value '{}'.",
+        param.key, param.value
+    )))
 }
 
 /// The finite number that a param's text reads as.
@@ -109,91 +123,117 @@ fn by_key(metrics: &[LoggedMetric]) -> Vec<(&str, Vec<Point>)> {
     groups
 }
 
-/// Appends points to one metric and keeps its summary true. Gives the points that were not there yet.
-fn put_points(
-    db: &Connection,
-    names: &mut Names,
-    hot: &mut Hot,
-    tidy: &mut Vec<(i64, Tail)>,
+/// The points of one log call on their way into the tail of its run.
+struct Put<'a> {
+    db: &'a Connection,
     run: ActiveRun,
-    key: &str,
-    points: &[Point],
-) -> Result<Vec<Point>> {
-    let name = names.intern(db, key)?;
-    let Some(series) = hot.series(db, run.id, name)? else {
-        let mut series = HotSeries::new(0, empty_summary(), Tail::default(), 0);
-        let added = include_new(db, &mut series, points)?;
-        keys::added(db, run.experiment, ColumnKind::Metric, name, None, true)?;
-        insert_series(db, run.id, name, &series.summary)?;
-        series.id = db.last_insert_rowid();
-        if series.summary.points > 1 {
-            keys::is_curve(db, run.experiment, name)?;
-        }
-        put_block(db, &mut series, &added, tidy)?;
-        hot.insert(run.id, name, series);
-        return Ok(added);
-    };
-    let before = series.summary.points;
-    let added = include_new(db, series, points)?;
-    if !added.is_empty() {
-        update_series(db, series.id, &series.summary)?;
-        if before < 2 && series.summary.points > 1 {
-            keys::is_curve(db, run.experiment, name)?;
-        }
-        put_block(db, series, &added, tidy)?;
-    }
-    Ok(added)
+    /// The call has points of one metric only.
+    one_key: bool,
+    draft: Draft,
+    /// Some point belongs before others that were there.
+    late: bool,
+    /// What was in the tail before the call, as far as it had to be read.
+    tail: Option<HashMap<i64, Vec<Point>>>,
 }
 
-/// Includes those points in the summary that are not stored yet, and gives them.
-fn include_new(db: &Connection, series: &mut HotSeries, points: &[Point]) -> Result<Vec<Point>> {
-    let mut added = Vec::with_capacity(points.len());
-    // Read once, when the first point comes that is not after all others.
-    let mut there: Option<HashSet<Place>> = None;
-    for (index, point) in points.iter().enumerate() {
-        let is_new = match series.knows(point) {
-            Known::New => true,
-            Known::There => false,
-            Known::Unclear => {
-                let there = match &mut there {
-                    Some(there) => there,
-                    None => there.insert(stored_among(db, series.id, &points[index..], &added)?),
-                };
-                !there.contains(&Place::of(point))
+impl Put<'_> {
+    /// Takes points of one metric and keeps its summary true. Gives the points that were not there yet.
+    fn points(
+        &mut self,
+        names: &mut Names,
+        hot: &mut Hot,
+        key: &str,
+        points: &[Point],
+    ) -> Result<Vec<Point>> {
+        let Self { db, run, .. } = *self;
+        let name = names.intern(db, key)?;
+        let Some(series) = hot.series(db, run.id, name)? else {
+            let mut series = HotSeries::new(0, empty_summary());
+            let added = self.include_new(&mut series, points)?;
+            keys::added(db, run.experiment, ColumnKind::Metric, name, None, true)?;
+            insert_series(db, run.id, name, &series.summary)?;
+            series.id = db.last_insert_rowid();
+            if series.summary.points > 1 {
+                keys::is_curve(db, run.experiment, name)?;
             }
+            self.draft.push(series.id, &added);
+            hot.insert(run.id, name, series);
+            return Ok(added);
         };
-        if is_new {
-            if let Some(there) = &mut there {
-                there.insert(Place::of(point));
+        let before = series.summary.points;
+        let added = self.include_new(series, points)?;
+        if !added.is_empty() {
+            update_series(db, series.id, &series.summary)?;
+            if before < 2 && series.summary.points > 1 {
+                keys::is_curve(db, run.experiment, name)?;
             }
-            series.note(point);
-            include(&mut series.summary, point);
-            added.push(*point);
+            self.draft.push(series.id, &added);
         }
+        Ok(added)
     }
-    Ok(added)
-}
 
-/// Places that may be those of the given points: of stored ones around them, and of those added before them.
-fn stored_among(db: &Connection, series: i64, points: &[Point], added: &[Point]) -> Result<HashSet<Place>> {
-    let places = points.iter().map(Place::of);
-    let (Some(from), Some(to)) = (places.clone().min(), places.max()) else { return Ok(HashSet::new()) };
-    let stored = stored::around(db, series, from, to)?;
-    Ok(stored.iter().chain(added).map(Place::of).collect())
-}
+    /// Writes everything taken as one row of the tail.
+    fn row(self, hot: &mut Hot, tidy: &mut Vec<(i64, Tail)>) -> Result<()> {
+        if self.draft.is_empty() {
+            return Ok(());
+        }
+        let HotTail { next_row, tail } = hot.tail(self.db, self.run.id)?;
+        self.draft.insert(self.db, self.run.id, *next_row)?;
+        *next_row += 1;
+        tail.size = tail.size.plus(self.draft.size());
+        tail.widest = tail.widest.max(self.draft.blocks());
+        tail.late |= self.late;
+        tidy.push((self.run.id, *tail));
+        Ok(())
+    }
 
-fn put_block(
-    db: &Connection,
-    series: &mut HotSeries,
-    points: &[Point],
-    tidy: &mut Vec<(i64, Tail)>,
-) -> Result<()> {
-    append_block(db, series.id, series.next_block, points)?;
-    series.next_block += 1;
-    series.tail.points += points.len();
-    series.tail.blocks += 1;
-    tidy.push((series.id, series.tail));
-    Ok(())
+    /// Includes those points in the summary that are not stored yet, and gives them.
+    fn include_new(&mut self, series: &mut HotSeries, points: &[Point]) -> Result<Vec<Point>> {
+        let mut added = Vec::with_capacity(points.len());
+        // Read once, when the first point comes that is not after all others.
+        let mut there: Option<HashSet<Place>> = None;
+        for (index, point) in points.iter().enumerate() {
+            let is_new = match series.knows(point) {
+                Known::New => true,
+                Known::There => false,
+                Known::Unclear => {
+                    let there = match &mut there {
+                        Some(there) => there,
+                        None => there.insert(self.stored_among(series.id, &points[index..], &added)?),
+                    };
+                    !there.contains(&Place::of(point))
+                }
+            };
+            if is_new {
+                if let Some(there) = &mut there {
+                    there.insert(Place::of(point));
+                }
+                self.late |= series.note(point);
+                include(&mut series.summary, point);
+                added.push(*point);
+            }
+        }
+        Ok(added)
+    }
+
+    /// Places that may be those of the given points: of stored ones around them, and of those added before them.
+    fn stored_among(&mut self, series: i64, points: &[Point], added: &[Point]) -> Result<HashSet<Place>> {
+        let places = points.iter().map(Place::of);
+        let (Some(from), Some(to)) = (places.clone().min(), places.max()) else { return Ok(HashSet::new()) };
+        let mut stored = Vec::new();
+        stored::around(self.db, series, from, to, &mut stored)?;
+        if self.one_key {
+            stored.append(&mut tail::of_series(self.db, series)?);
+        } else {
+            // Whoever sends one metric again mostly sends all of them again.
+            let tail = match &mut self.tail {
+                Some(tail) => tail,
+                None => self.tail.insert(tail::of_run(self.db, self.run.id)?),
+            };
+            stored.extend(tail.get(&series).into_iter().flatten());
+        }
+        Ok(stored.iter().chain(added).map(Place::of).filter(|place| (from..=to).contains(place)).collect())
+    }
 }
 
 /// Floats are stored by their bits: SQLite has no NaN, and a resent point must be the same point.
@@ -261,15 +301,20 @@ pub(super) fn find_series(db: &Connection, run: i64, name: i64) -> Result<Option
     let found = statement
         .query_row([run, name], |row| Ok((row.get::<_, i64>(13)?, read_summary(row, String::new())?)))
         .optional()?;
-    let Some((id, summary)) = found else { return Ok(None) };
+    Ok(found.map(|(id, summary)| HotSeries::new(id, summary)))
+}
+
+/// What is in the tail of a run.
+pub(super) fn find_tail(db: &Connection, run: i64) -> Result<HotTail> {
     let mut statement = db.prepare_cached(
-        "SELECT count(*), coalesce(sum(points), 0), coalesce(max(number), -1) + 1 FROM tails WHERE series = ?1",
+        "SELECT coalesce(max(number), -1) + 1, count(*), coalesce(sum(points), 0), \
+         coalesce(sum(length(directory) + length(data)), 0) FROM tails WHERE run = ?1",
     )?;
-    let size = |row: &Row<'_>, at| row.get(at).map(|size: i64| usize::try_from(size).unwrap_or(0));
-    let (tail, next_block) = statement.query_row([id], |row| {
-        Ok((Tail { blocks: size(row, 0)?, points: size(row, 1)?, late: false }, row.get(2)?))
-    })?;
-    Ok(Some(HotSeries::new(id, summary, tail, next_block)))
+    let found = |row: &Row<'_>| {
+        let tail = Tail { size: Size::read(row, 1)?, ..Tail::default() };
+        Ok(HotTail { next_row: row.get(0)?, tail })
+    };
+    Ok(statement.query_row([run], found)?)
 }
 
 /// Reads the columns `…, points, last_*, first_*, min_*, max_*, bad_step`, in this order.

@@ -1,10 +1,12 @@
 //! The one writer: gathers the changes that are waiting, applies them in one transaction, makes it durable, then
-//! answers every caller.
+//! answers every caller. A caller that is alone does that itself (`desk`).
 //!
 //! Changes that share a transaction run in savepoints, so that one that fails takes only itself back; a change that is
 //! alone has the transaction for that. Nobody is answered before the commit, and nothing is told to observers before it
 //! either.
 
+mod bulk;
+mod desk;
 mod experiments;
 mod hot;
 mod keys;
@@ -16,11 +18,12 @@ mod registry;
 mod runs;
 mod tidy;
 
-use crate::change::{Applied, Change, Notice};
+use crate::change::{Applied, Change, Notice, RunsEdit};
 use crate::columns::{Columns, Touched};
 use crate::error::{Error, Result};
-use crate::store::{BUSY_TIMEOUT, Observer};
+use crate::store::Observer;
 use crate::upkeep::Board;
+pub(crate) use desk::Desk;
 use hot::Hot;
 pub(crate) use hot::Tail;
 pub(crate) use log::{as_number, from_bits, read_summary};
@@ -28,47 +31,35 @@ use names::Names;
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
 pub(crate) use tidy::Tidy;
 use tokio::sync::oneshot;
 
 /// Most changes that one transaction takes: bounds how long the first caller waits for the last one's work.
 const BATCH: usize = 512;
 
-/// Silence after which the log of writes is put into the database file and its own file emptied.
-const SILENCE: Duration = Duration::from_secs(5);
-
-/// A log of this size is worth that: a smaller one is kept, since writing over what is there is quicker than growing.
-const LARGE_LOG_BYTES: u64 = 4 << 20;
-
 /// What the writer thread is asked to do.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// Apply a change and answer.
-    Write { change: Box<Change>, answer: oneshot::Sender<Result<Applied>> },
+    Write { change: Box<Change>, answer: Answer },
     /// Do what no caller asked for and no reader sees, and answer.
-    Tidy { work: Tidy, answer: oneshot::Sender<Result<Applied>> },
+    Tidy { work: Tidy, answer: Answer },
     /// End after everything that was asked before.
     Stop,
 }
 
+type Answer = oneshot::Sender<Result<Applied>>;
+
 /// The writer thread: ends on [`Request::Stop`] or when every sender is gone.
-pub(crate) fn run(
-    connection: Connection,
-    requests: &mpsc::Receiver<Request>,
-    observer: &Observer,
-    board: Arc<Board>,
-    columns: &Columns,
-) {
-    let mut writer =
-        Writer { connection, names: Names::default(), hot: Hot::default(), tails: Vec::new(), board };
+pub(crate) fn run(desk: &Desk, requests: &mpsc::Receiver<Request>) {
+    desk.open();
     let mut stopping = false;
     while !stopping {
         let mut waiting = Vec::new();
-        let mut next = match requests.recv_timeout(SILENCE) {
+        let mut next = match requests.recv_timeout(desk::SILENCE) {
             Err(RecvTimeoutError::Timeout) => {
-                writer.empty_log();
-                requests.recv().ok()
+                desk.after_silence();
+                continue;
             }
             request => request.ok(),
         };
@@ -83,17 +74,9 @@ pub(crate) fn run(
         if waiting.is_empty() {
             break;
         }
-        // Before the commit, so that no snapshot shows a change that was not noted.
-        for (work, _) in &waiting {
-            if let Work::Change(change) = work {
-                columns.note(&Touched::by(change));
-            }
-        }
-        writer.commit(waiting, observer, columns);
+        desk.commit(waiting);
     }
-    if let Err(error) = writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
-        tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
-    }
+    desk.close();
 }
 
 /// What can be applied.
@@ -102,20 +85,30 @@ enum Work {
     Tidy(Tidy),
 }
 
-type Waiting = (Work, oneshot::Sender<Result<Applied>>);
+type Waiting = (Work, Answer);
 
 /// The connection that may write, and what it remembers between transactions.
 struct Writer {
     connection: Connection,
     names: Names,
     hot: Hot,
-    /// Tails that the transaction under way made longer.
+    /// Tails that the transaction under way made longer, by run.
     tails: Vec<(i64, Tail)>,
     board: Arc<Board>,
 }
 
 impl Writer {
+    fn new(connection: Connection, board: Arc<Board>) -> Self {
+        Self { connection, names: Names::default(), hot: Hot::default(), tails: Vec::new(), board }
+    }
+
     fn commit(&mut self, waiting: Vec<Waiting>, observer: &Observer, columns: &Columns) {
+        // Before the commit, so that no snapshot shows a change that was not noted.
+        for (work, _) in &waiting {
+            if let Work::Change(change) = work {
+                columns.note(&Touched::by(change));
+            }
+        }
         let mut notices = Vec::new();
         let mut answers = Vec::with_capacity(waiting.len());
         let generation = self.board.generation();
@@ -164,23 +157,6 @@ impl Writer {
             };
             // A caller that went away does not need its answer.
             let _ = answer.send(result);
-        }
-    }
-
-    /// Makes the file of the write-ahead log empty if it is large and no reader needs it.
-    fn empty_log(&self) {
-        let Some(path) = self.connection.path() else { return };
-        let large = std::fs::metadata(format!("{path}-wal")).is_ok_and(|log| log.len() >= LARGE_LOG_BYTES);
-        if !large {
-            return;
-        }
-        // Without waiting for readers: whoever writes next would wait with us.
-        let emptied = self
-            .connection
-            .busy_timeout(Duration::ZERO)
-            .and_then(|()| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);"));
-        if let Err(error) = emptied.and(self.connection.busy_timeout(BUSY_TIMEOUT)) {
-            tracing::warn!(%error, "the log of writes could not be emptied; the next silence makes up for it");
         }
     }
 
@@ -265,6 +241,8 @@ impl Writer {
             Change::DeleteRuns { run_ids, at_ms } => runs::delete(db, notices, run_ids, *at_ms),
             Change::RestoreRuns { run_ids } => runs::restore(db, notices, run_ids),
             Change::Log(batch) => log::log(db, names, &mut self.hot, &mut self.tails, notices, batch),
+            Change::EditRuns { run_ids, edit } => bulk::edit(db, names, notices, run_ids, edit),
+            Change::RevertRuns { runs } => bulk::revert(db, names, notices, runs),
             Change::DeleteRunTag { run_id, key } => runs::delete_tag(db, notices, run_id, key),
             Change::LogInputs { run_id, datasets, model_ids } => {
                 runs::log_inputs(db, notices, run_id, datasets, model_ids)
@@ -306,6 +284,7 @@ fn keeps_series(change: &Change) -> bool {
         | Change::CreateRun(_)
         | Change::UpdateRun { .. }
         | Change::DeleteRunTag { .. }
+        | Change::EditRuns { edit: RunsEdit::Tags { .. }, .. }
         | Change::LogInputs { .. }
         | Change::LogOutputs { .. }
         | Change::CreateExperiment { .. }

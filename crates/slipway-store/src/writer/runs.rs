@@ -15,13 +15,13 @@ pub(super) struct RunRow {
     /// Number of the row.
     pub(super) id: i64,
     pub(super) experiment: i64,
-    lifecycle: Lifecycle,
-    name: String,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) name: String,
     status: RunStatus,
 }
 
 /// The run, whatever its lifecycle.
-fn find(db: &Connection, run_id: &str) -> Result<RunRow> {
+pub(super) fn find(db: &Connection, run_id: &str) -> Result<RunRow> {
     let mut statement =
         db.prepare_cached("SELECT id, experiment, lifecycle, name, status FROM runs WHERE run_id = ?1")?;
     statement
@@ -193,13 +193,14 @@ pub(super) fn put_tag(
     tag: &KeyValue,
 ) -> Result<()> {
     let name = names.intern(db, &tag.key)?;
-    let replaced = db
-        .prepare_cached("UPDATE run_tags SET value = ?3 WHERE run = ?1 AND name = ?2")?
+    let added = db
+        .prepare_cached("INSERT INTO run_tags (run, name, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
         .execute(params![run, name, tag.value])?;
-    if replaced == 0 {
-        db.prepare_cached("INSERT INTO run_tags (run, name, value) VALUES (?1, ?2, ?3)")?
-            .execute(params![run, name, tag.value])?;
+    if added > 0 {
         keys::added(db, experiment, ColumnKind::Tag, name, None, false)?;
+    } else {
+        db.prepare_cached("UPDATE run_tags SET value = ?3 WHERE run = ?1 AND name = ?2")?
+            .execute(params![run, name, tag.value])?;
     }
     match tag.key.as_str() {
         RUN_NAME_TAG => {

@@ -31,7 +31,7 @@ impl Tidy {
             }
             for swap in &swaps {
                 compact::swap(db, swap)?;
-                hot.compacted(swap.of, swap.points(), swap.blocks());
+                hot.compacted(swap.run, swap.taken, swap.left());
             }
             Ok(Applied::Changed(swaps.len() as u64))
         })

@@ -144,14 +144,14 @@ fn is_known(known: &[ColumnInfo], kind: ColumnKind, key: &str) -> bool {
 }
 
 fn plain(kind: ColumnKind, key: &str) -> ColumnRef {
-    ColumnRef { kind, key: key.to_owned(), reduce: None }
+    ColumnRef { kind, key: key.to_owned(), reduce: None, step: None }
 }
 
 /// A metric's key may itself end in `.min`, so that what is known counts first.
 fn metric(known: &[ColumnInfo], text: &str) -> ColumnRef {
     let (key, reduce) = split_reduce(text);
     if reduce.is_some() && !is_known(known, ColumnKind::Metric, text) {
-        return ColumnRef { kind: ColumnKind::Metric, key: key.to_owned(), reduce };
+        return ColumnRef { kind: ColumnKind::Metric, key: key.to_owned(), reduce, step: None };
     }
     plain(ColumnKind::Metric, text)
 }
@@ -202,6 +202,8 @@ pub(crate) fn full_key(kind: ColumnKind, key: &str, reduce: Option<Reduce>) -> S
         Some(Reduce::Min) => ".min",
         Some(Reduce::Max) => ".max",
         Some(Reduce::First) => ".first",
+        // No option of the command line asks for it.
+        Some(Reduce::At) => ".at",
     };
     match kind {
         ColumnKind::Attribute => key.to_owned(),
@@ -242,7 +244,12 @@ mod tests {
         assert_eq!(find("val_loss"), plain(ColumnKind::Metric, "val_loss"));
         assert_eq!(find("lr"), plain(ColumnKind::Param, "lr"));
         assert_eq!(find("params.state"), plain(ColumnKind::Param, "state"));
-        let least = ColumnRef { kind: ColumnKind::Metric, key: "val_loss".into(), reduce: Some(Reduce::Min) };
+        let least = ColumnRef {
+            kind: ColumnKind::Metric,
+            key: "val_loss".into(),
+            reduce: Some(Reduce::Min),
+            step: None,
+        };
         assert_eq!(find("val_loss.min"), least);
         assert_eq!(find("metrics.val_loss.min"), least);
         assert_eq!(find("odd.min"), plain(ColumnKind::Metric, "odd.min"), "a key that ends like a reduction");

@@ -124,8 +124,10 @@ fn chosen(api: &Api, arguments: &Arguments) -> Result<Vec<String>> {
         return arguments.runs.iter().map(|text| Ok(find::run(api, text)?.run_id)).collect();
     }
     let experiment_ids = find::scope(api, arguments.experiment.as_deref())?;
-    let metric = ColumnRef { kind: ColumnKind::Metric, key: arguments.metric.clone(), reduce: None };
-    let start = ColumnRef { kind: ColumnKind::Attribute, key: "start_ms".to_owned(), reduce: None };
+    let metric =
+        ColumnRef { kind: ColumnKind::Metric, key: arguments.metric.clone(), reduce: None, step: None };
+    let start =
+        ColumnRef { kind: ColumnKind::Attribute, key: "start_ms".to_owned(), reduce: None, step: None };
     let mut run_ids = Vec::new();
     let mut offset = 0;
     loop {

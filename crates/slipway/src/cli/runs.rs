@@ -194,7 +194,12 @@ fn usual_columns(known: &[ColumnInfo], everything: bool) -> Vec<ColumnRef> {
     };
     let mut columns: Vec<ColumnRef> = attributes
         .iter()
-        .map(|key| ColumnRef { kind: ColumnKind::Attribute, key: (*key).to_owned(), reduce: None })
+        .map(|key| ColumnRef {
+            kind: ColumnKind::Attribute,
+            key: (*key).to_owned(),
+            reduce: None,
+            step: None,
+        })
         .collect();
     let mut add = |kind: ColumnKind, limit: usize, keep: &dyn Fn(&ColumnInfo) -> bool| {
         let mut infos: Vec<&ColumnInfo> =
@@ -205,6 +210,7 @@ fn usual_columns(known: &[ColumnInfo], everything: bool) -> Vec<ColumnRef> {
             kind,
             key: info.key.clone(),
             reduce: None,
+            step: None,
         }));
     };
     if everything {

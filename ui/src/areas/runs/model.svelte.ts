@@ -1,40 +1,53 @@
 // The Runs view: what the address says, the rows and columns that answer it, and the runs the charts show.
+// Whoever wants other runs, or the same ones otherwise, changes the view by `update` and nothing else.
 
-import { untrack } from 'svelte'
-import { SvelteSet } from 'svelte/reactivity'
 import { api, describe } from '../../api/client'
 import { live } from '../../api/live.svelte'
-import type { ColumnInfo, ColumnRef, Event, TableRow } from '../../api/types'
+import type { ColumnInfo, ColumnRef, Event, TableRequest, TableRow } from '../../api/types'
 import { router } from '../../app/router.svelte'
 import { throttle } from '../../app/throttle'
-import { toasts } from '../../app/toasts.svelte'
+import { undo, type Step } from '../../app/undo.svelte'
 import { ChartGroup } from '../../charts/group.svelte'
-import { MOST_LOOKS, spreadLooks } from '../../design/colors'
-import { formatBytes, plural, toNumber } from '../../design/format'
 import { automaticColumns, columnId, sameColumn } from '../../runset/columns'
+import { bestReduce, directionOf } from '../../runset/directions'
+import { parseView, printView, type Column, type Direction, type RunsView } from '../../runset/view'
+import { RunActions } from './actions'
+import { ChartRuns } from './chart-runs.svelte'
+import { Colour } from './colour.svelte'
+import { Selection } from './selection.svelte'
+import { stepOf } from './steps'
 import { RunsTable } from './table.svelte'
-import { parseView, printView, type Column, type RunsView } from '../../runset/view'
+import { BLOCK, type RunLine } from './tree'
 
 const ROWS_MS = 1000
 const COLUMNS_MS = 2000
-const MOST_BARS = 200
-const MOST_SELECTED = 10_000
+/** Typing, dragging and sliding go on with the step before for so long. */
+const MERGE_MS = 3000
 
 export class RunsModel {
   readonly table = new RunsTable()
   readonly group = new ChartGroup()
-  readonly selected = new SvelteSet<string>()
+  readonly charts = new ChartRuns(this)
+  readonly colour = new Colour(this)
+  readonly selected = new Selection(() => this.table.matching)
+  readonly actions = new RunActions(this)
+
+  /** The run under the table's cursor, and whether it is shown in short beside the list. */
+  cursor = $state<string | null>(null)
+  peeking = $state(false)
+  /** The run whose notes or tags are being edited in its row. */
+  editing = $state.raw<{ what: 'note' | 'tags'; id: string; name: string } | null>(null)
 
   view = $derived(parseView(router.place.params))
   known = $state.raw<ColumnInfo[]>([])
   knownReady = $state(false)
-  /** The first rows of the table as the charts see them: flat, with what the bars need. */
-  private firstRows = $state.raw<TableRow[]>([])
-  private extraRows = $state.raw<TableRow[]>([])
-  solo = $state.raw<TableRow | null>(null)
   chartProblem = $state.raw<{ message: string; hint?: string } | null>(null)
+  private lastStep: { step: Step; merge: string; at: number; to: Record<string, string> } | null = null
 
-  columns = $derived(this.view.columns ?? automaticColumns(this.known, this.view.experiments.length !== 1))
+  columns = $derived(
+    this.view.columns ??
+      automaticColumns(this.known, this.view.experiments.length !== 1, this.view.directions),
+  )
   /** Columns that hold numbers, by `columnId`. */
   numeric = $derived.by(() => {
     const params = new Set(
@@ -45,7 +58,8 @@ export class RunsModel {
     return new Set(this.columns.filter(({ ref }) => isNumber(ref)).map(({ ref }) => columnId(ref)))
   })
   metrics = $derived(this.known.filter((column) => column.kind === 'metric'))
-  private bars = $derived(this.metrics.filter((metric) => !metric.is_curve).slice(0, MOST_BARS))
+  /** What is fetched of every run, whatever the columns. */
+  extras = $derived(this.colour.extras)
 
   /** The question to the server, as text so that equal questions are equal. */
   private question = $derived(
@@ -57,21 +71,31 @@ export class RunsModel {
       order_by: this.view.sort,
     }),
   )
-  private cells = $derived(JSON.stringify(this.columns.map((column) => column.ref)))
-
-  visibleRows = $derived.by(() => {
-    if (this.solo) return [this.solo]
-    const hidden = new Set(this.view.hidden)
-    const first = this.firstRows.filter((row) => !hidden.has(row.run_id))
-    const seen = new Set(first.map((row) => row.run_id))
-    return [...first, ...this.extraRows.filter((row) => !seen.has(row.run_id))]
+  /** Which runs, in which order: add columns, shape and page. */
+  query = $derived(JSON.parse(this.question) as TableRequest)
+  /** Columns in the order in which they stand, so that those in view are fetched together. */
+  shownColumns = $derived([
+    ...this.columns.filter((column) => column.pinned),
+    ...this.columns.filter((column) => !column.pinned),
+  ])
+  /** Few columns are fetched together: then their order does not matter. */
+  private cells = $derived.by(() => {
+    const refs = this.shownColumns.map((column) => column.ref)
+    if (refs.length > BLOCK) return JSON.stringify(refs)
+    return JSON.stringify(refs.toSorted((a, b) => (columnId(a) < columnId(b) ? -1 : 1)))
   })
-  visibleIds = $derived(new Set(this.visibleRows.map((row) => row.run_id)))
+  /** Runs that stand at the top: the baseline, then what somebody pinned. */
+  named = $derived([...new Set([...(this.view.baseline ? [this.view.baseline] : []), ...this.view.pins])])
+  /** The baseline's row, while its cells are known. */
+  baseline = $derived.by((): RunLine | null => {
+    const line = this.view.baseline ? this.table.topRun(this.view.baseline) : null
+    return line?.kind === 'run' ? line : null
+  })
 
   private refreshRows = throttle(() => {
     if (document.hidden) return
     void this.table.refresh()
-    void this.loadChartRuns()
+    void this.charts.load()
   }, ROWS_MS)
   private refreshColumns = throttle(() => void this.loadColumns(), COLUMNS_MS)
 
@@ -90,23 +114,31 @@ export class RunsModel {
       void this.view.experiments.join()
       void this.view.trash
       void this.loadColumns()
-      this.solo = null
+      this.charts.solo = null
     })
     $effect(() => {
       if (!this.knownReady) return
-      const query = JSON.parse(this.question) as object
-      void this.table.ask({ ...query, columns: JSON.parse(this.cells) as ColumnRef[], flat: this.view.flat })
+      void this.table.ask({
+        base: JSON.parse(this.question) as TableRequest,
+        columns: JSON.parse(this.cells) as ColumnRef[],
+        extras: JSON.parse(this.extrasText) as ColumnRef[],
+        named: this.namedText ? this.namedText.split(',') : [],
+        flat: this.view.flat,
+      })
     })
     $effect(() => {
       if (!this.knownReady) return
       void this.question
-      void this.view.first
-      void this.view.shown.join()
-      void this.bars
-      void this.loadChartRuns()
+      void this.charts.question
+      void this.charts.load()
     })
     $effect(() => {
-      const runs = this.visibleRows.map((row) => ({ runId: row.run_id, name: row.name }))
+      void this.question
+      // What is selected by a question does not outlive it.
+      if (this.selected.all) this.selected.clear()
+    })
+    $effect(() => {
+      const runs = this.charts.visible.map((row) => ({ runId: row.run_id, name: row.name }))
       // Charts fetch again when their runs change; an equal list is not a change.
       if (JSON.stringify(runs) !== JSON.stringify(this.group.runs)) this.group.runs = runs
     })
@@ -115,22 +147,79 @@ export class RunsModel {
       this.group.range = null
     })
     $effect(() => {
-      const ids = this.view.spread
-      untrack(() => spreadLooks(ids))
-    })
-    $effect(() => () => spreadLooks([]))
-    $effect(() => {
       this.group.smoothing = this.view.smoothing
       this.group.sync = this.view.sync
     })
+    this.colour.start()
   }
 
+  private namedText = $derived(this.named.join(','))
+  private extrasText = $derived(JSON.stringify(this.extras))
+
+  /** Changes the view. What a person would call a step can be undone, and the coarse ones are gone back to. */
   update(change: Partial<RunsView>): void {
-    router.replaceParams(printView({ ...this.view, ...change }))
+    const after = { ...this.view, ...change }
+    const step = stepOf(this.view, after)
+    const [from, to] = [printView(this.view), printView(after)]
+    if (!step) {
+      router.replaceParams(to)
+      return
+    }
+    const last = this.lastStep
+    const goesOn = step.merge !== null && last?.merge === step.merge && performance.now() - last.at < MERGE_MS
+    if (goesOn) {
+      last.to = to
+      last.at = performance.now()
+      router.replaceParams(to)
+      return
+    }
+    const made = {
+      step: {
+        label: step.label,
+        undo: () => goTo(from),
+        redo: () => goTo(made.to),
+      },
+      merge: step.merge ?? '',
+      at: performance.now(),
+      to,
+    }
+    this.lastStep = made
+    undo.push(made.step)
+    if (step.entry) router.go(router.place.path, to)
+    else router.replaceParams(to)
   }
 
   setColumns(columns: Column[]): void {
     this.update({ columns })
+  }
+
+  /** Says which end of a metric is good; columns that showed its best value go on doing so. */
+  setDirection(metric: string, direction: Direction): void {
+    const { directions } = this.view
+    const old = bestReduce(metric, directions)
+    const next = { ...directions, [metric]: direction }
+    const best = bestReduce(metric, next) ?? 'last'
+    const turned = (column: Column) =>
+      column.ref.kind === 'metric' && column.ref.key === metric && column.ref.reduce === old
+    const columns = this.view.columns?.map((column) =>
+      turned(column) ? { ...column, ref: { ...column.ref, reduce: best } } : column,
+    )
+    this.update({ directions: next, columns: columns ?? null })
+  }
+
+  direction(metric: string): Direction | null {
+    return directionOf(metric, this.view.directions)
+  }
+
+  /** Makes the run the one that others are compared with, or no longer. */
+  toggleBaseline(id: string): void {
+    const on = this.view.baseline !== id
+    this.update({ baseline: on ? id : null, deltas: on })
+  }
+
+  togglePin(id: string): void {
+    const { pins } = this.view
+    this.update({ pins: pins.includes(id) ? pins.filter((other) => other !== id) : [...pins, id] })
   }
 
   private inScope(experimentId: string): boolean {
@@ -165,149 +254,44 @@ export class RunsModel {
     this.knownReady = true
   }
 
-  private async loadChartRuns(): Promise<void> {
-    const query = JSON.parse(this.question) as object
-    const columns: ColumnRef[] = this.bars.map(({ key }) => ({ kind: 'metric', key, reduce: 'last' }))
-    try {
-      const first = await api.table({
-        ...query,
-        columns,
-        shape: { kind: 'flat' },
-        offset: 0,
-        limit: this.view.first,
-      })
-      const missing = this.view.shown.filter((id) => !first.rows.some((row) => row.run_id === id))
-      const extra = missing.length === 0 ? [] : await this.fetchRuns(missing, columns)
-      this.firstRows = first.rows
-      this.extraRows = extra
-      if (this.solo) this.solo = first.rows.find((row) => row.run_id === this.solo?.run_id) ?? this.solo
-    } catch {
-      // The table asks the same question and shows what is wrong with it.
-    }
+  get solo(): TableRow | null {
+    return this.charts.solo
   }
 
-  private async fetchRuns(ids: string[], columns: ColumnRef[]): Promise<TableRow[]> {
-    const quoted = ids.map((id) => `'${id.replaceAll("'", '')}'`).join(', ')
-    const { rows } = await api.table({
-      filter: `attributes.run_id IN (${quoted})`,
-      view: 'all',
-      columns,
-      shape: { kind: 'flat' },
-      limit: 1000,
-    })
-    return rows
+  get visibleRows(): TableRow[] {
+    return this.charts.visible
   }
 
-  /** Values of a metric that was logged once, for the bars. */
   barValues(metric: string): { runId: string; name: string; value: number }[] {
-    const index = this.bars.findIndex((bar) => bar.key === metric)
-    if (index < 0) return []
-    return this.visibleRows
-      .filter((row) => row.cells[index] !== null && row.cells[index] !== undefined)
-      .map((row) => ({ runId: row.run_id, name: row.name, value: toNumber(row.cells[index]) }))
+    return this.charts.barValues(metric)
   }
 
   isVisible(runId: string): boolean {
-    return this.visibleIds.has(runId)
-  }
-
-  toggleVisible(row: TableRow): void {
-    this.solo = null
-    const id = row.run_id
-    const without = (list: string[]) => list.filter((other) => other !== id)
-    const isFirst = this.firstRows.some((first) => first.run_id === id)
-    if (this.isVisible(id)) {
-      this.update({
-        hidden: isFirst ? [...this.view.hidden, id] : this.view.hidden,
-        shown: without(this.view.shown),
-      })
-    } else {
-      this.update({
-        hidden: without(this.view.hidden),
-        shown: isFirst ? this.view.shown : [...this.view.shown, id],
-      })
-    }
-  }
-
-  toggleSolo(row: TableRow): void {
-    if (this.solo?.run_id === row.run_id) {
-      this.solo = null
-      return
-    }
-    // A row of the table carries other cells than the bars need.
-    this.solo = [...this.firstRows, ...this.extraRows].find((other) => other.run_id === row.run_id) ?? {
-      ...row,
-      cells: [],
-    }
+    return this.charts.visibleIds.has(runId)
   }
 
   showAll(): void {
-    this.solo = null
-    this.update({ hidden: [], shown: [] })
+    this.charts.showAll()
   }
 
-  /** Colours of the visible runs as different as they can be, or back to those of their ids. */
   toggleSpread(): void {
-    const ids = this.visibleRows.slice(0, MOST_LOOKS).map((row) => row.run_id)
-    this.update({ spread: this.view.spread.length > 0 ? [] : ids })
+    this.charts.toggleSpread()
   }
 
   sortBy(ref: ColumnRef, add: boolean): void {
     const old = this.view.sort.find((key) => sameColumn(key.column, ref) && key.column.reduce === ref.reduce)
-    const next = !old
-      ? { column: ref, descending: ref.kind === 'metric' }
-      : { column: ref, descending: !old.descending }
     // Numbers are most often wanted from their best end down; a third click takes the key away.
-    const done = old !== undefined && old.descending !== (ref.kind === 'metric')
+    const down = ref.kind === 'metric' && this.direction(ref.key) !== 'lower'
+    const next = { column: ref, descending: old ? !old.descending : down }
+    const done = old !== undefined && Boolean(old.descending) !== down
     const others = add ? this.view.sort.filter((key) => key !== old) : []
     if (done) this.update({ sort: others })
     else if (add && old) this.update({ sort: this.view.sort.map((key) => (key === old ? next : key)) })
     else this.update({ sort: [...others, next] })
   }
-
-  async selectAll(): Promise<void> {
-    const query = JSON.parse(this.question) as object
-    try {
-      for (let offset = 0; offset < MOST_SELECTED; offset += 1000) {
-        const { rows, total } = await api.table({ ...query, shape: { kind: 'flat' }, offset, limit: 1000 })
-        for (const row of rows) this.selected.add(row.run_id)
-        if (offset + 1000 >= total) break
-      }
-    } catch (error) {
-      toasts.show(describe(error).message, { kind: 'error' })
-    }
-  }
-
-  async remove(ids: string[]): Promise<void> {
-    try {
-      const { changed } = await api.deleteRuns(ids)
-      this.selected.clear()
-      void this.table.refresh(true)
-      toasts.show(`Moved ${plural(changed, 'run')} to the trash${await whenEmptied(ids)}.`, {
-        action: { label: 'Undo', run: () => void this.restore(ids) },
-      })
-    } catch (error) {
-      toasts.show(describe(error).message, { kind: 'error' })
-    }
-  }
-
-  async restore(ids: string[]): Promise<void> {
-    try {
-      const { changed } = await api.restoreRuns(ids)
-      this.selected.clear()
-      toasts.show(`Restored ${plural(changed, 'run')}.`)
-      void this.table.refresh(true)
-    } catch (error) {
-      toasts.show(describe(error).message, { kind: 'error' })
-    }
-  }
 }
 
-const PATIENCE_MS = 800
-
-/** How much disk space goes with runs in the trash, where that is known soon. */
-async function whenEmptied(ids: string[]): Promise<string> {
-  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), PATIENCE_MS))
-  const report = await Promise.race([api.previewPurge({ run_ids: ids }).catch(() => null), late])
-  return report && report.bytes > 0 ? `: frees ${formatBytes(report.bytes)} when the trash is emptied` : ''
+function goTo(params: Record<string, string>): void {
+  if (router.place.path === '/runs') router.replaceParams(params)
+  else router.go('/runs', params)
 }

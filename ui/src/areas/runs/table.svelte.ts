@@ -1,24 +1,42 @@
-// The rows of the Runs table: fetched page by page, patched in place while someone looks at them.
+// The rows of the Runs table: fetched page by page and block by block of columns, patched in place while someone
+// looks at them.
 
 import { api, ApiFailure, describe, isAbort } from '../../api/client'
-import type { Span, Table, TableRequest, TableRow } from '../../api/types'
+import type { ColumnRef, Span, Table, TableRequest } from '../../api/types'
+import { columnId } from '../../runset/columns'
 import {
-  countRows,
+  below,
+  BLOCK,
+  countLines,
   dropChild,
   forget,
+  inBlocks,
+  isFresh,
   newLevel,
   PAGE,
   pageMoves,
-  patchRows,
+  patchLines,
   positionOf,
   putPage,
   setChild,
   spotAt,
+  trim,
   type Level,
+  type Line,
+  type Page,
   type Spot,
 } from './tree'
 
-export type TableQuery = Omit<TableRequest, 'shape' | 'offset' | 'limit'> & { flat: boolean }
+export interface TableQuery {
+  /** Which runs, in which order. */
+  base: Omit<TableRequest, 'shape' | 'offset' | 'limit' | 'columns'>
+  columns: ColumnRef[]
+  /** What is fetched of every run besides its columns. */
+  extras: ColumnRef[]
+  /** Runs that stand at the top whether they match or not. */
+  named: string[]
+  flat: boolean
+}
 
 export interface TableProblem {
   message: string
@@ -32,8 +50,20 @@ export interface TableProblem {
 const FEW_ROOTS = 10
 const MANY_CHILDREN = 200
 
+/** Pages of a level that are kept. */
+const MOST_PAGES = 60
+/** Requests at the same time while somebody scrolls. */
+const MOST_LOADS = 3
+
+interface Answer {
+  level: Level
+  page: number
+  content: Page
+}
+
 export class RunsTable {
-  private root = newLevel(null, 0)
+  private root = newLevel({ kind: 'top' })
+  private named = newLevel({ kind: 'named', ids: [] })
   /** Read by every getter, raised by every change: the maps inside are plain. */
   private version = $state(0)
   private query: TableQuery | null = null
@@ -42,7 +72,10 @@ export class RunsTable {
   private loading = new Set<string>()
   private abort: AbortController | null = null
   private window: [number, number] = [0, 0]
+  /** Blocks of columns in view, as ranges of which both ends belong to them. */
+  private blocks: [number, number][] = [[0, 0]]
   private waiting: (() => void)[] = []
+  private places = $state.raw(new Map<string, number>())
 
   ready = $state(false)
   busy = $state(false)
@@ -62,22 +95,48 @@ export class RunsTable {
 
   get count(): number {
     void this.version
-    return countRows(this.root)
+    return this.named.total + countLines(this.root)
+  }
+
+  /** How many of the first rows are those that stand at the top in any case. */
+  get pinned(): number {
+    void this.version
+    return this.named.total
   }
 
   at(position: number): Spot | null {
     void this.version
-    return spotAt(this.root, position)
+    const top = this.named.total
+    return position < top ? spotAt(this.named, position) : spotAt(this.root, position - top)
   }
 
-  position(runId: string): number {
-    void this.version
-    return positionOf(this.root, runId)
+  /** A run or group that is loaded, wherever it stands. */
+  find(id: string): Line | null {
+    const position = this.position(id)
+    return position < 0 ? null : (this.at(position)?.line ?? null)
   }
 
-  isExpanded(runId: string): boolean {
+  position(id: string): number {
     void this.version
-    return this.expanded.has(runId)
+    const position = positionOf(this.root, id)
+    return position < 0 ? positionOf(this.named, id) : position + this.named.total
+  }
+
+  /** The run at the top of the table with this id. */
+  topRun(id: string): Line | null {
+    void this.version
+    for (const line of this.named.lines.values()) if (line.id === id) return line
+    return null
+  }
+
+  isExpanded(id: string): boolean {
+    void this.version
+    return this.expanded.has(id)
+  }
+
+  /** Where the cells of a column are in the rows that are here; -1 when they were not asked for. */
+  place(id: string): number {
+    return this.places.get(id) ?? -1
   }
 
   /** Starts over with another question; the old rows stay on screen until the new ones are here. */
@@ -91,12 +150,22 @@ export class RunsTable {
     this.pending = null
     this.busy = true
     try {
-      const root = newLevel(null, 0)
-      const table = await this.fetchPage(root, 0, abort.signal)
-      putPage(root, 0, table)
+      const root = newLevel({ kind: 'top' })
+      const named = newLevel({ kind: 'named', ids: query.named })
+      const last = Math.max(0, Math.ceil(query.columns.length / BLOCK) - 1)
+      const ranges = this.blocks.filter(([from]) => from <= last)
+      if (ranges.length === 0) ranges.push([0, 0])
+      const fill = async (level: Level) => {
+        const pages = await Promise.all(
+          ranges.map(([from, to]) => this.fetchPage(level, 0, from, Math.min(to, last), abort.signal)),
+        )
+        for (const page of pages) putPage(level, 0, page)
+      }
+      await Promise.all([fill(root), query.named.length > 0 ? fill(named) : null])
       await this.openChildren(root, abort.signal)
       this.root = root
-      this.take(table)
+      this.named = named
+      this.places = new Map(query.columns.map((ref, i) => [columnId(ref), i]))
       this.ready = true
       this.problem = null
     } catch (error) {
@@ -112,88 +181,135 @@ export class RunsTable {
     this.problem = {
       ...describe(error),
       span: error instanceof ApiFailure ? error.span : undefined,
-      filter: bySpan && Boolean(this.query?.filter),
+      filter: bySpan && Boolean(this.query?.base.filter),
     }
   }
 
-  private take(table: Table): void {
-    this.matching = table.matching
-    this.inScope = table.in_scope
-    this.nesting = table.nesting
+  private async fetchPage(
+    level: Level,
+    page: number,
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): Promise<Page> {
+    const query = this.query
+    if (!query) return { lines: [], total: 0, from, to }
+    const { source } = level
+    const columns = [...query.extras, ...query.columns.slice(from * BLOCK, (to + 1) * BLOCK)]
+    const window = { offset: page * PAGE, limit: PAGE, columns }
+    if (source.kind === 'named') {
+      const rows = await runsById(source.ids, columns, signal)
+      return this.page({ ...rows, total: rows.rows.length }, from, to)
+    }
+    const shape: TableRequest['shape'] =
+      source.kind === 'children'
+        ? { kind: 'children', parent_run_id: source.runId }
+        : { kind: query.flat || source.kind === 'members' ? 'flat' : 'roots' }
+    const table = await api.table({ ...query.base, ...window, shape }, signal)
+    if (source.kind === 'top') {
+      this.matching = table.matching
+      this.inScope = table.in_scope
+      this.nesting = table.nesting
+    }
+    return this.page(table, from, to)
   }
 
-  private fetchPage(level: Level, page: number, signal: AbortSignal): Promise<Table> {
-    const { flat, ...query } = this.query ?? { flat: true }
-    return api.table(
-      {
-        ...query,
-        shape:
-          level.parent !== null
-            ? { kind: 'children', parent_run_id: level.parent }
-            : { kind: flat ? 'flat' : 'roots' },
-        offset: page * PAGE,
-        limit: PAGE,
-      },
-      signal,
-    )
+  private page(table: Table, from: number, to: number): Page {
+    const extra = this.query?.extras.length ?? 0
+    const lines = table.rows.map(({ cells, ...row }): Line => {
+      return {
+        kind: 'run',
+        id: row.run_id,
+        row,
+        cells: inBlocks(cells.slice(extra), from),
+        extras: cells.slice(0, extra),
+      }
+    })
+    return { lines, total: table.total, from, to }
   }
 
-  /** Fetches the children of rows that are open, or that open by themselves. */
+  /** Fetches what stands below lines that are open, or that open by themselves. */
   private async openChildren(level: Level, signal: AbortSignal): Promise<void> {
     if (this.query?.flat) return
-    const few = level.parent === null && level.total <= FEW_ROOTS
-    const wanted = [...level.rows.values()].filter(
-      (row) =>
-        row.child_count > 0 &&
-        !level.children.has(row.run_id) &&
-        (this.expanded.has(row.run_id) ||
-          (few && row.child_count <= MANY_CHILDREN && !this.collapsed.has(row.run_id))),
+    const few = level.parent === '' && level.total <= FEW_ROOTS
+    const wanted = [...level.lines.values()].filter(
+      (line) =>
+        below(line) > 0 &&
+        !level.children.has(line.id) &&
+        (this.expanded.has(line.id) ||
+          (line.kind === 'run' && few && below(line) <= MANY_CHILDREN && !this.collapsed.has(line.id))),
     )
     await Promise.all(
-      wanted.map(async (row) => {
-        const child = newLevel(row.run_id, level.depth + 1)
-        putPage(child, 0, await this.fetchPage(child, 0, signal))
-        this.expanded.add(row.run_id)
-        setChild(level, row.run_id, child)
+      wanted.map(async (line) => {
+        const source =
+          line.kind === 'run'
+            ? ({ kind: 'children', runId: line.id } as const)
+            : ({ kind: 'members', key: line.key } as const)
+        const child = newLevel(source, line.id, level.depth + 1)
+        for (const [from, to] of this.blocks)
+          putPage(child, 0, await this.fetchPage(child, 0, from, to, signal))
+        this.expanded.add(line.id)
+        setChild(level, line.id, child)
         await this.openChildren(child, signal)
       }),
     )
   }
 
-  async toggle(row: TableRow, spot: Spot): Promise<void> {
-    if (this.expanded.delete(row.run_id)) {
-      this.collapsed.add(row.run_id)
-      dropChild(spot.level, row.run_id)
+  async toggle(spot: Spot): Promise<void> {
+    const { line, level } = spot
+    if (!line) return
+    if (this.expanded.delete(line.id)) {
+      this.collapsed.add(line.id)
+      dropChild(level, line.id)
       this.version += 1
       return
     }
-    this.collapsed.delete(row.run_id)
-    this.expanded.add(row.run_id)
+    this.collapsed.delete(line.id)
+    this.expanded.add(line.id)
     try {
-      await this.openChildren(spot.level, this.abort?.signal ?? new AbortController().signal)
+      await this.openChildren(level, this.abort?.signal ?? new AbortController().signal)
     } catch (error) {
       if (!isAbort(error)) this.fail(error)
     }
     this.version += 1
   }
 
-  /** Says which rows are on screen, so that the missing ones are fetched. */
-  look(from: number, to: number): void {
+  /** Says what is on screen, so that what is missing is fetched. Columns are places in the question. */
+  look(from: number, to: number, columns: number[]): void {
     this.window = [from, to]
-    if (!this.query || !this.abort) return
-    for (const [level, page] of this.pagesBetween(from, to)) {
-      if (!level.fresh.has(page)) void this.load(level, page)
+    const blocks = [...new Set(columns.map((column) => Math.floor(column / BLOCK)))].sort((a, b) => a - b)
+    this.blocks = []
+    for (const block of blocks) {
+      const last = this.blocks.at(-1)
+      if (last && last[1] === block - 1) last[1] = block
+      else this.blocks.push([block, block])
+    }
+    if (this.blocks.length === 0) this.blocks.push([0, 0])
+    this.fetchMissing()
+  }
+
+  private fetchMissing(): void {
+    if (!this.query || !this.abort || !this.ready) return
+    for (const [level, page] of this.pagesBetween(...this.window)) {
+      for (const [from, to] of this.blocks) {
+        if (this.loading.size >= MOST_LOADS) return
+        let missing = false
+        for (let block = from; block <= to; block++) missing ||= !isFresh(level, page, block)
+        if (missing) void this.load(level, page, from, to)
+      }
     }
   }
 
   private pagesBetween(from: number, to: number): [Level, number][] {
     const pages: [Level, number][] = []
     const seen = new Set<string>()
-    for (let position = from; position <= to; position++) {
-      const spot = spotAt(this.root, position)
+    const top = this.named.total
+    if (top > 0) pages.push([this.named, 0])
+    for (let position = Math.max(from, top); position <= to; position++) {
+      const spot = spotAt(this.root, position - top)
       if (!spot) break
       const page = Math.floor(spot.index / PAGE)
-      const key = `${spot.level.parent ?? ''}:${page}`
+      const key = `${spot.level.parent}:${page}`
       if (seen.has(key)) continue
       seen.add(key)
       pages.push([spot.level, page])
@@ -201,21 +317,26 @@ export class RunsTable {
     return pages
   }
 
-  private async load(level: Level, page: number): Promise<void> {
-    const key = `${level.parent ?? ''}:${page}`
+  private async load(level: Level, page: number, from: number, to: number): Promise<void> {
+    const key = `${level.source.kind}:${level.parent}:${page}:${from}`
     const signal = this.abort?.signal
     if (!signal || this.loading.has(key)) return
     this.loading.add(key)
+    let worked = false
     try {
-      const table = await this.fetchPage(level, page, signal)
-      putPage(level, page, table)
+      putPage(level, page, await this.fetchPage(level, page, from, to, signal))
       await this.openChildren(level, signal)
+      trim(level, page, MOST_PAGES)
       this.problem = null
+      worked = true
     } catch (error) {
       if (!isAbort(error)) this.fail(error)
     }
+    if (signal.aborted) return
     this.loading.delete(key)
     this.version += 1
+    // What came into view meanwhile had to wait.
+    if (worked) this.fetchMissing()
   }
 
   /**
@@ -226,18 +347,21 @@ export class RunsTable {
     const signal = this.abort?.signal
     if (!this.query || !signal || this.busy) return
     if (!this.ready) return this.ask(this.query)
-    let pages = this.pagesBetween(...this.window)
-    if (pages.length === 0) pages = [[this.root, 0]]
+    const pages = this.pagesBetween(...this.window)
+    if (!pages.some(([level]) => level !== this.named)) pages.push([this.root, 0])
     try {
       const answers = await Promise.all(
-        pages.map(async ([level, page]) => [level, page, await this.fetchPage(level, page, signal)] as const),
+        pages.flatMap(([level, page]) =>
+          this.blocks.map(async ([from, to]): Promise<Answer> => {
+            return { level, page, content: await this.fetchPage(level, page, from, to, signal) }
+          }),
+        ),
       )
-      const rootAnswer = answers.find(([level]) => level.parent === null)?.[2]
-      if (rootAnswer) this.take(rootAnswer)
-      const moves = answers.some(([level, page, table]) => pageMoves(level, page, table))
+      const moves = answers.some(({ level, page, content }) => pageMoves(level, page, content))
       if (moves && this.hold && !mine) {
-        for (const [level, , table] of answers) patchRows(level, table)
-        this.pending = answers.reduce((sum, [level, , table]) => sum + table.total - level.total, 0)
+        for (const { level, content } of answers) patchLines(level, content)
+        const grown = new Map(answers.map(({ level, content }) => [level, content.total - level.total]))
+        this.pending = [...grown.values()].reduce((sum, by) => sum + by, 0)
         this.waiting = [() => this.settle(answers, signal)]
       } else {
         this.waiting = []
@@ -250,10 +374,11 @@ export class RunsTable {
     this.version += 1
   }
 
-  private async settle(answers: (readonly [Level, number, Table])[], signal: AbortSignal): Promise<void> {
+  private async settle(answers: Answer[], signal: AbortSignal): Promise<void> {
     forget(this.root)
-    for (const [level, page, table] of answers) putPage(level, page, table)
-    for (const [level] of answers) await this.openChildren(level, signal)
+    forget(this.named)
+    for (const { level, page, content } of answers) putPage(level, page, content)
+    for (const { level } of answers) await this.openChildren(level, signal)
     this.pending = null
     this.version += 1
   }
@@ -266,4 +391,22 @@ export class RunsTable {
     for (const run of waiting) run()
     if (waiting.length > 0) void this.refresh()
   }
+}
+
+/** Named runs, in the order of the names, wherever they are. */
+export async function runsById(ids: string[], columns: ColumnRef[], signal?: AbortSignal): Promise<Table> {
+  const quoted = ids.map((id) => `'${id.replaceAll("'", '')}'`).join(', ')
+  const table = await api.table(
+    {
+      filter: `attributes.run_id IN (${quoted})`,
+      view: 'all',
+      columns,
+      shape: { kind: 'flat' },
+      limit: 1000,
+    },
+    signal,
+  )
+  const order = new Map(ids.map((id, i) => [id, i]))
+  const rows = table.rows.toSorted((a, b) => (order.get(a.run_id) ?? 0) - (order.get(b.run_id) ?? 0))
+  return { ...table, rows }
 }

@@ -1,6 +1,7 @@
 //! The values of a row: what it shows, and what it is sorted by.
 
-use super::{ColumnKind, ColumnRef, Reduce, SortKey, Table, TableCell, TableQuery};
+use super::{ColumnKind, ColumnRef, Reduce, SortKey, TableCell, TableRow};
+use crate::columns::value_at_step;
 use crate::error::Result;
 use crate::reader::Reader;
 use crate::search::{SearchError, Where};
@@ -10,23 +11,30 @@ use rusqlite::{OptionalExtension, Row};
 
 impl Reader<'_> {
     /// Adds the cells: one lookup per row and column, by the numbers of the run and of the name.
-    pub(super) fn fill_cells(&self, query: &TableQuery, table: &mut Table) -> Result<()> {
+    pub(super) fn fill_cells(&self, columns: &[ColumnRef], rows: &mut [TableRow]) -> Result<()> {
         let mut find = self.db.prepare_cached("SELECT id FROM runs WHERE run_id = ?1")?;
-        let ids = table.rows.iter().map(|row| find.query_row([&row.run_id], |found| found.get(0)));
+        let ids = rows.iter().map(|row| find.query_row([&row.run_id], |found| found.get(0)));
         let ids = ids.collect::<rusqlite::Result<Vec<i64>>>()?;
-        for column in &query.columns {
+        for column in columns {
             let name = match column.kind {
                 ColumnKind::Attribute => None,
                 _ => match names::find(self.db, &column.key)? {
                     Some(name) => Some(name),
                     None => {
-                        table.rows.iter_mut().for_each(|row| row.cells.push(TableCell::Empty));
+                        rows.iter_mut().for_each(|row| row.cells.push(TableCell::Empty));
                         continue;
                     }
                 },
             };
+            if let (ColumnKind::Metric, Reduce::At(step), Some(name)) = (column.kind, column.reduce, name) {
+                for (row, run) in rows.iter_mut().zip(&ids) {
+                    let value = value_at_step(self.db, *run, name, step)?;
+                    row.cells.push(value.map_or(TableCell::Empty, TableCell::Number));
+                }
+                continue;
+            }
             let mut statement = self.db.prepare_cached(&cell_query(column)?)?;
-            for (row, run) in table.rows.iter_mut().zip(&ids) {
+            for (row, run) in rows.iter_mut().zip(&ids) {
                 let read = |found: &Row<'_>| read_cell(found, column);
                 let cell = match name {
                     Some(name) => statement.query_row([*run, name], read).optional()?,
@@ -60,6 +68,8 @@ fn sort_value(column: &ColumnRef) -> Result<Where> {
                 Reduce::Min => "s.min_value",
                 Reduce::Max => "s.max_value",
                 Reduce::First => "s.first_value",
+                // Answered by columns only.
+                Reduce::At(_) => "NULL",
             };
             out.push(&format!("(SELECT {number} {SERIES_OF_RUN})")).bind(column.key.clone());
         }
@@ -94,6 +104,8 @@ fn cell_query(column: &ColumnRef) -> Result<String> {
                 Reduce::First => "first_bits",
                 Reduce::Min => "min_value",
                 Reduce::Max => "max_value",
+                // Read from histories.
+                Reduce::At(_) => "NULL",
             };
             format!("SELECT {number} FROM series WHERE run = ?1 AND name = ?2")
         }

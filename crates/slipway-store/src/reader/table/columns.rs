@@ -1,20 +1,22 @@
 //! The window of a table of many runs, found in columns.
 
 use super::cells::attribute;
-use super::{ColumnKind, ColumnRef, ROW, RUNS, Table, TableQuery, TableShape, read_row};
-use crate::columns::{Hit, Key, Query, Rule, Shape, Sort};
-use crate::error::Result;
-use crate::reader::Reader;
-use crate::search::{Expr, RunAttribute};
+use super::{ColumnKind, ColumnRef, GroupKey, ROW, RUNS, Table, TableCell, TableQuery, TableShape, read_row};
+use crate::columns::{Hit, Key, Query, Quick, Rule, Shape, Sort};
+use crate::error::{Error, Result};
+use crate::reader::{Reader, Reduce};
+use crate::search::{Expr, RunAttribute, parse};
+use crate::writer::names;
+use crate::{ARCHIVED_TAG, NOTE_TAG};
 use rusqlite::{OptionalExtension, params};
 
 impl Reader<'_> {
-    /// The window found in columns; none when the query asks for what no column holds.
-    pub(super) fn rows_from_columns(
+    /// The search that finds the runs a query is about, without order and shape.
+    pub(in crate::reader) fn matching_query(
         &self,
         query: &TableQuery,
         filter: Option<&Expr>,
-    ) -> Result<Option<Table>> {
+    ) -> Result<Query> {
         let active;
         let experiments = if query.experiment_ids.is_empty() {
             let mut statement = self.db.prepare_cached("SELECT id FROM experiments WHERE lifecycle = 0")?;
@@ -24,20 +26,54 @@ impl Reader<'_> {
             &query.experiment_ids
         };
         let mut search = Query::new(Some(experiments), query.view);
-        if let Some(filter) = filter
-            && !search.filter(filter, RUNS)?
-        {
-            return Ok(None);
+        if !query.archived && names::find(self.db, ARCHIVED_TAG)?.is_some() {
+            search.without_archived(ARCHIVED_TAG);
         }
-        if !query.search.is_empty() {
-            search.contains(&query.search);
+        if let Some(filter) = filter {
+            search.filter(filter, RUNS)?;
         }
+        if let Some(quick) = Quick::read(&query.search)? {
+            search.quick(quick, [Key::Attribute(RunAttribute::Name), Key::Tag(NOTE_TAG.to_owned())]);
+        }
+        if let Some(GroupKey { by, key }) = &query.group {
+            check_group_fields(by)?;
+            if by.len() != key.len() {
+                return Err(Error::Invalid(format!(
+                    "a group by {} fields has as many values, not {}",
+                    by.len(),
+                    key.len()
+                )));
+            }
+            for (column, value) in by.iter().zip(key) {
+                search.equals(key_of(column)?.0, group_value(column, value)?);
+            }
+        }
+        Ok(search)
+    }
+
+    /// Ids of all runs that a query matches, newest first. Its order, shape, window and pins do not count.
+    ///
+    /// # Errors
+    /// [`crate::Error::Search`] for a filter that cannot be understood.
+    pub fn matching_runs(&self, query: &TableQuery) -> Result<Vec<String>> {
+        let search = self.matching_query(query, parse(&query.filter)?.as_ref())?;
+        let matches = search.find(self.columns, self.db, self.committed)?;
+        Ok(matches.run_ids().map(str::to_owned).collect())
+    }
+
+    /// The search for the runs of a query in its order.
+    pub(super) fn column_search(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Query> {
+        let mut search = self.matching_query(query, filter)?;
         for key in &query.order_by {
-            let Some((column, rule)) = sort_column(&key.column) else {
-                return Ok(None);
-            };
+            let (column, rule) = key_of(&key.column)?;
             search.sort(column, Sort { ascending: !key.descending, rule });
         }
+        Ok(search)
+    }
+
+    /// The window found in columns.
+    pub(super) fn rows_from_columns(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Table> {
+        let search = self.column_search(query, filter)?;
         let shape = match &query.shape {
             TableShape::Flat => Shape::Flat,
             TableShape::Roots => Shape::Roots,
@@ -45,8 +81,7 @@ impl Reader<'_> {
                 let mut find = self.db.prepare_cached("SELECT id FROM runs WHERE run_id = ?1")?;
                 match find.query_row([parent], |row| row.get(0)).optional()? {
                     Some(id) => Shape::Children(id),
-                    // Children can name a parent that is not there; columns do not know them by its name.
-                    None => return Ok(None),
+                    None => Shape::ChildrenOfUnknown(parent.clone()),
                 }
             }
         };
@@ -55,39 +90,77 @@ impl Reader<'_> {
         let mut statement =
             self.db.prepare_cached(&format!("SELECT {ROW}, ?2, ?3 FROM runs r WHERE r.id = ?1"))?;
         let row = |hit: &Hit| statement.query_row(params![hit.id, hit.child_count, hit.matches], read_row);
-        Ok(Some(Table {
+        Ok(Table {
             rows: found.page.iter().map(row).collect::<rusqlite::Result<_>>()?,
             total: found.total as u64,
             matching: found.matching as u64,
             in_scope: found.in_scope as u64,
             nesting: found.nesting,
-        }))
+            pinned: Vec::new(),
+        })
     }
 }
 
-/// The column that a sort key goes by, and its order; none for what no column holds.
-fn sort_column(column: &ColumnRef) -> Option<(Key, Rule)> {
+/// Most fields that make groups.
+const MOST_GROUP_FIELDS: usize = 5;
+
+/// Refuses what runs cannot be grouped by.
+pub(super) fn check_group_fields(by: &[ColumnRef]) -> Result<()> {
+    if by.is_empty() || by.len() > MOST_GROUP_FIELDS {
+        return Err(Error::Invalid(format!(
+            "runs are grouped by 1 to {MOST_GROUP_FIELDS} fields, not {}",
+            by.len()
+        )));
+    }
+    match by.iter().find(|column| matches!(column.reduce, Reduce::At(_))) {
+        Some(column) => Err(Error::Invalid(format!(
+            "runs cannot be grouped by the value of '{}' at a step; use its first, last, smallest or largest value",
+            column.key
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The value of a group as its column holds it. Numbers that JSON does not have come as texts.
+fn group_value(column: &ColumnRef, value: &TableCell) -> Result<TableCell> {
+    let of_numbers = match column.kind {
+        ColumnKind::Metric => true,
+        ColumnKind::Attribute => matches!(&*column.key, "start_ms" | "end_ms" | "duration_ms"),
+        ColumnKind::Param | ColumnKind::Tag => false,
+    };
+    match (value, of_numbers) {
+        (TableCell::Text(text), true) => text.parse().map(TableCell::Number).map_err(|_| {
+            Error::Invalid(format!("a group by '{}' has a number for its value, not '{text}'", column.key))
+        }),
+        (TableCell::Number(number), false) => Err(Error::Invalid(format!(
+            "a group by '{}' has a text for its value, not the number {number}",
+            column.key
+        ))),
+        (value, _) => Ok(value.clone()),
+    }
+}
+
+/// The column that holds what a table shows, and how it is ordered.
+pub(super) fn key_of(column: &ColumnRef) -> Result<(Key, Rule)> {
     let key = column.key.clone();
-    Some(match column.kind {
+    Ok(match column.kind {
         ColumnKind::Metric => (Key::Metric(key, column.reduce), Rule::NanMissing),
         ColumnKind::Param => (Key::Param(key), Rule::NumbersBeforeTexts),
         ColumnKind::Tag => (Key::Tag(key), Rule::NanMissing),
         ColumnKind::Attribute => {
             let own = match key.as_str() {
-                "name" => RunAttribute::Name,
-                "run_id" => RunAttribute::RunId,
-                "start_ms" => RunAttribute::Start,
-                "end_ms" => RunAttribute::End,
-                "duration_ms" => RunAttribute::Duration,
-                "source" => return Some((Key::Tag("mlflow.source.name".to_owned()), Rule::NanMissing)),
-                "note" => return Some((Key::Tag("mlflow.note.content".to_owned()), Rule::NanMissing)),
+                "name" => Key::Attribute(RunAttribute::Name),
+                "run_id" => Key::Attribute(RunAttribute::RunId),
+                "start_ms" => Key::Attribute(RunAttribute::Start),
+                "end_ms" => Key::Attribute(RunAttribute::End),
+                "duration_ms" => Key::Attribute(RunAttribute::Duration),
+                "source" => Key::Tag("mlflow.source.name".to_owned()),
+                "note" => Key::Tag(NOTE_TAG.to_owned()),
+                "experiment" => Key::Experiment,
                 // Made of the run and its tags only, so that a change to the run is all that can alter them.
-                "state" | "user" => {
-                    return attribute(&key).ok().map(|sql| (Key::Expression(sql), Rule::NanMissing));
-                }
-                _ => return None,
+                _ => Key::Expression(attribute(&key)?),
             };
-            (Key::Attribute(own), Rule::NanMissing)
+            (own, Rule::NanMissing)
         }
     })
 }

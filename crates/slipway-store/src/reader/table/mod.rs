@@ -3,18 +3,26 @@
 
 mod cells;
 mod columns;
+mod differing;
+mod groups;
+mod matrix;
 mod types;
 
+pub use differing::Differing;
+pub use matrix::{Matrix, MatrixColumn};
 pub use types::{
-    ColumnInfo, ColumnKind, ColumnRef, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
+    ColumnInfo, ColumnKind, ColumnRef, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey, Groups,
+    GroupsQuery, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 
 use super::{Reader, among, as_i64, in_view};
+use crate::ARCHIVED_TAG;
 use crate::error::Result;
 use crate::model::View;
 use crate::search::{Expr, Runs, Where, compile_expr, parse};
+use crate::writer::names;
 use cells::sort_terms;
-use rusqlite::{Row, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params_from_iter};
 
 /// Slipway's own table lets metrics be tested for NULL.
 const RUNS: Runs = Runs { null_metrics: true };
@@ -25,22 +33,40 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter or a sort key that cannot be understood.
     pub fn run_table(&self, query: &TableQuery) -> Result<Table> {
-        let scope = scope(&query.experiment_ids, query.view);
         let expr = parse(&query.filter)?;
-        if self.has_many_runs(&scope)?
-            && let Some(mut table) = self.rows_from_columns(query, expr.as_ref())?
-        {
-            self.fill_cells(query, &mut table)?;
-            return Ok(table);
+        let scope = self.scope(query)?;
+        let mut table = if needs_columns(query) || self.has_many_runs(&scope)? {
+            self.rows_from_columns(query, expr.as_ref())?
+        } else {
+            self.rows_from_tables(query, expr.as_ref(), &scope)?
+        };
+        self.fill_cells(&query.columns, &mut table.rows)?;
+        table.pinned = self.pinned(&query.pins)?;
+        self.fill_cells(&query.columns, &mut table.pinned)?;
+        Ok(table)
+    }
+
+    /// Runs by their ids, in the order of these.
+    fn pinned(&self, run_ids: &[String]) -> Result<Vec<TableRow>> {
+        let mut statement =
+            self.db.prepare_cached(&format!("SELECT {ROW}, 0, 1 FROM runs r WHERE r.run_id = ?1"))?;
+        let mut rows = Vec::with_capacity(run_ids.len());
+        for run_id in run_ids {
+            rows.extend(statement.query_row([run_id], read_row).optional()?);
         }
-        let nesting = self.nesting(&scope)?;
+        Ok(rows)
+    }
+
+    /// The window found by SQL.
+    fn rows_from_tables(&self, query: &TableQuery, expr: Option<&Expr>, scope: &str) -> Result<Table> {
+        let nesting = self.nesting(scope)?;
         // Where nothing is nested, the roots are all runs, and no tree has to be climbed.
         let flat = nesting == 0 && query.shape == TableShape::Roots || query.shape == TableShape::Flat;
-        let filter = filter(query, expr.as_ref())?;
+        let filter = compile_expr(expr, &RUNS)?;
         let mut all = Where::default();
         all.push(&format!("SELECT count(*) FROM runs r WHERE {scope}"));
         let in_scope = self.count(&all)?;
-        let matching = if query.filter.is_empty() && query.search.is_empty() {
+        let matching = if query.filter.is_empty() {
             in_scope
         } else {
             let mut counted = Where::default();
@@ -50,11 +76,10 @@ impl Reader<'_> {
         let mut table = Table { matching, in_scope, nesting, ..Table::default() };
         if flat {
             table.total = matching;
-            self.flat_rows(query, &scope, &filter, &mut table)?;
+            self.flat_rows(query, scope, &filter, &mut table)?;
         } else {
-            self.tree_rows(query, &scope, &filter, &mut table)?;
+            self.tree_rows(query, scope, &filter, &mut table)?;
         }
-        self.fill_cells(query, &mut table)?;
         Ok(table)
     }
 
@@ -109,6 +134,23 @@ impl Reader<'_> {
         let mut statement = self.db.prepare(&query.sql)?;
         let rows = statement.query_map(params_from_iter(query.values.iter()), read_row)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Condition for the runs a table is about.
+    fn scope(&self, query: &TableQuery) -> Result<String> {
+        let mut scope = format!(
+            "{} AND {}",
+            experiments("r.experiment", &query.experiment_ids),
+            in_view("r.lifecycle", query.view)
+        );
+        if !query.archived
+            && let Some(name) = names::find(self.db, ARCHIVED_TAG)?
+        {
+            scope.push_str(&format!(
+                " AND NOT EXISTS (SELECT 1 FROM run_tags t WHERE t.run = r.id AND t.name = {name} AND t.value = 'true')"
+            ));
+        }
+        Ok(scope)
     }
 
     fn count(&self, query: &Where) -> Result<u64> {
@@ -180,9 +222,10 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<TableRow> {
 /// The columns of a [`TableRow`], without child count and match.
 const ROW: &str = "r.run_id, r.experiment, r.name, r.status, r.lifecycle, r.start_ms, r.end_ms, r.parent";
 
-/// Condition for the runs a table is about.
-fn scope(experiment_ids: &[i64], view: View) -> String {
-    format!("{} AND {}", experiments("r.experiment", experiment_ids), in_view("r.lifecycle", view))
+/// True for what only columns answer, whatever the number of runs.
+fn needs_columns(query: &TableQuery) -> bool {
+    let at_step = |key: &SortKey| matches!(key.column.reduce, Reduce::At(_));
+    query.group.is_some() || !query.search.is_empty() || query.order_by.iter().any(at_step)
 }
 
 /// Condition for the experiments a table is about.
@@ -193,13 +236,4 @@ fn experiments(column: &str, experiment_ids: &[i64]) -> String {
     } else {
         among(column, experiment_ids)
     }
-}
-
-fn filter(query: &TableQuery, expr: Option<&Expr>) -> Result<Where> {
-    let mut filter = compile_expr(expr, &RUNS)?;
-    if !query.search.is_empty() {
-        filter.push(" AND (instr(lower(r.name), lower(?)) > 0 OR instr(r.run_id, lower(?)) > 0)");
-        filter.bind(query.search.clone()).bind(query.search.clone());
-    }
-    Ok(filter)
 }

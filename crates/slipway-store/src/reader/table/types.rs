@@ -10,10 +10,15 @@ pub struct TableQuery {
     pub experiment_ids: Vec<i64>,
     /// Search language; empty for no restriction.
     pub filter: String,
-    /// Text that the name or id must contain, whatever its case; empty for no restriction.
+    /// Text that the name, id or note must contain, whatever its case, or a regular expression between slashes;
+    /// empty for no restriction.
     pub search: String,
     /// Active runs, the trash, or both.
     pub view: View,
+    /// Whether archived runs are there, too: those whose tag [`ARCHIVED_TAG`](crate::ARCHIVED_TAG) is `true`.
+    pub archived: bool,
+    /// Only the members of this group.
+    pub group: Option<GroupKey>,
     /// First key decides; newest start first, then run id, break the rest.
     pub order_by: Vec<SortKey>,
     /// Which cells each row carries.
@@ -24,6 +29,56 @@ pub struct TableQuery {
     pub offset: u64,
     /// Rows to give at most.
     pub limit: u64,
+    /// Ids of runs that are to be given besides, whatever the filter; unknown ones are passed over.
+    pub pins: Vec<String>,
+}
+
+/// Names a group: the fields that make groups, and the value that its members have of each.
+///
+/// A missing value is a value of its own, and so is NaN; both zeros are one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupKey {
+    /// One to five fields.
+    pub by: Vec<ColumnRef>,
+    /// One value for each.
+    pub key: Vec<TableCell>,
+}
+
+/// Asks for a window of groups of runs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GroupsQuery {
+    /// Which runs, which cells and which window. Its order, shape and pins do not count.
+    pub runs: TableQuery,
+    /// One to five fields whose values make the groups.
+    pub by: Vec<ColumnRef>,
+    /// First key decides; the groups' own keys break the rest.
+    pub order_by: Vec<GroupSortKey>,
+}
+
+/// One key to sort groups by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSortKey {
+    /// What to sort by.
+    pub by: GroupSortBy,
+    /// Largest first. Groups without a value come last either way.
+    pub descending: bool,
+}
+
+/// What groups can be sorted by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupSortBy {
+    /// A field that makes the groups, by its value; any other column by its mean, or by the text that all agree in.
+    Value(ColumnRef),
+    /// The standard deviation.
+    Std(ColumnRef),
+    /// The smallest value.
+    Min(ColumnRef),
+    /// The largest value.
+    Max(ColumnRef),
+    /// How many runs a group has.
+    RunCount,
+    /// When the newest run of a group started.
+    NewestStart,
 }
 
 /// Which rows of the tree a request pages through.
@@ -84,6 +139,8 @@ pub enum Reduce {
     Max,
     /// Value at the smallest step.
     First,
+    /// Value at the largest step that is at most this one.
+    At(i64),
 }
 
 /// A window of the runs table.
@@ -99,6 +156,59 @@ pub struct Table {
     pub in_scope: u64,
     /// Largest number of child levels below a root among the runs in scope.
     pub nesting: u32,
+    /// The runs that were pinned, in that order; they may be among the rows as well.
+    pub pinned: Vec<TableRow>,
+}
+
+/// A window of groups.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Groups {
+    /// The window.
+    pub groups: Vec<Group>,
+    /// Groups over all pages.
+    pub total: u64,
+    /// Runs that match the filter: the members of all groups.
+    pub matching: u64,
+    /// Runs in the experiments and view, before the filter.
+    pub in_scope: u64,
+}
+
+/// One group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The value of each field that makes the groups.
+    pub key: Vec<TableCell>,
+    /// Its members.
+    pub run_count: u64,
+    /// Members that run.
+    pub running_count: u64,
+    /// Members that failed.
+    pub failed_count: u64,
+    /// When the newest member started.
+    pub newest_start_ms: Option<i64>,
+    /// One per requested column.
+    pub cells: Vec<GroupCell>,
+}
+
+/// What the members of a group have in one column.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GroupCell {
+    /// Members with a value.
+    pub n: u64,
+    /// Members whose value is, or reads as, a finite number; the next four are over these.
+    pub numbers: u64,
+    /// Absent as well when it does not fit into a float.
+    pub mean: Option<f64>,
+    /// Of a sample: divided by one less than the count. Absent for fewer than two numbers.
+    pub std: Option<f64>,
+    /// Smallest.
+    pub min: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+    /// The text that all members with a value have; only in columns of texts, which params are.
+    pub text: Option<String>,
+    /// How many different texts there are; 0 in columns of numbers.
+    pub different: u64,
 }
 
 /// One row.

@@ -10,7 +10,7 @@ mod runs;
 pub(crate) use experiments::Experiments;
 pub(crate) use logged_models::{LoggedModels, in_datasets};
 pub(crate) use registry::{RegisteredModels, Versions};
-pub(crate) use runs::{RunAttribute, RunField, Runs};
+pub(crate) use runs::{RunAttribute, RunField, Runs, in_dataset_rows};
 
 use super::SearchError;
 use super::order::OrderKey;

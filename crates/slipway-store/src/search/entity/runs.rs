@@ -150,8 +150,17 @@ const PARAM_FROM: &str =
     "FROM run_params t WHERE t.run = r.id AND t.name = (SELECT id FROM names WHERE text = ?)";
 const TAG_FROM: &str =
     "FROM run_tags t WHERE t.run = r.id AND t.name = (SELECT id FROM names WHERE text = ?)";
-const DATASET_FROM: &str = "FROM run_datasets i JOIN datasets d ON d.id = i.dataset \
-     LEFT JOIN run_dataset_tags t ON t.input = i.id AND t.key = 'mlflow.data.context' WHERE i.run = r.id AND ";
+/// The datasets that runs read, each use with its context; a condition has to follow.
+const DATASETS: &str = "FROM run_datasets i JOIN datasets d ON d.id = i.dataset \
+     LEFT JOIN run_dataset_tags t ON t.input = i.id AND t.key = 'mlflow.data.context' WHERE ";
+
+/// The row numbers of runs that read a dataset whose `column` passes a test, as a query.
+pub(crate) fn in_dataset_rows(column: &str, test: Test) -> Where {
+    let mut out = Where::default();
+    out.push("SELECT i.run ").push(DATASETS);
+    test.write(column, &mut out);
+    out
+}
 
 impl Entity for Runs {
     fn clause(&self, clause: &Clause, out: &mut Where) -> Result<(), SearchError> {
@@ -177,7 +186,7 @@ impl Entity for Runs {
                     Test::Null => ("NOT EXISTS (SELECT 1 ", Test::NotNull),
                     test => ("EXISTS (SELECT 1 ", test),
                 };
-                out.push(exists).push(DATASET_FROM);
+                out.push(exists).push(DATASETS).push("i.run = r.id AND ");
                 test.write(column, out);
                 out.push(")");
             }

@@ -1,0 +1,45 @@
+// Which screen a place shows. Each is loaded when it is first opened, so that starting costs only what is looked at.
+
+import type { Component } from 'svelte'
+
+interface Area {
+  load: () => Promise<{ default: Component<Record<string, unknown>> }>
+  props: Record<string, unknown>
+  /** Places with different keys never share what a screen has in memory. */
+  key: string
+}
+
+// The screens take different props; which ones is decided here, next to their names.
+const area = (load: () => Promise<unknown>, props: Record<string, unknown> = {}, key = ''): Area => ({
+  load: load as Area['load'],
+  props,
+  key,
+})
+
+/** Null: nothing is there. An empty store starts with how to fill it. */
+export function areaAt(path: string, params: Record<string, string>, empty: boolean): Area | null {
+  const run = /^\/run\/([^/]+)$/.exec(path)?.[1]
+  if (run) return area(() => import('../areas/run/RunArea.svelte'), { runId: run }, `run ${run}`)
+  switch (path) {
+    case '/runs':
+      return area(() => import('../areas/runs/RunsArea.svelte'), {}, 'runs')
+    case '/settings':
+      return area(() => import('../areas/settings/SettingsArea.svelte'), {}, 'settings')
+    case '/trash':
+      return area(() => import('../areas/trash/TrashArea.svelte'), {}, 'trash')
+    case '/inspect':
+      return area(
+        () => import('../areas/inspect/InspectSheet.svelte'),
+        { path: params.path ?? '' },
+        'inspect',
+      )
+    case '/welcome':
+      return area(() => import('../areas/welcome/WelcomeArea.svelte'), {}, 'welcome')
+    case '/':
+      return empty ? areaAt('/welcome', params, empty) : areaAt('/home', params, empty)
+    case '/home':
+      return area(() => import('../areas/home/HomeArea.svelte'), {}, 'home')
+    default:
+      return null
+  }
+}
