@@ -87,11 +87,11 @@ class Process:
 class Display:
     """An X server with a window manager."""
 
-    def __init__(self):
+    def __init__(self, size="1440x900x24"):
         self.folder = Path(tempfile.mkdtemp(prefix="slw-x-"))
         read, write = os.pipe()
         self.x = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1440x900x24", "-nolisten", "tcp"],
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", size, "-nolisten", "tcp"],
             pass_fds=[write],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -62,7 +62,7 @@ fn write_metric(into: &mut String, key: &str, point: Point) {
 }
 
 /// The rest of a log-batch body, after the run's id, that holds these metrics and nothing else.
-fn metrics_body<'a>(points: impl IntoIterator<Item = (&'a str, Point)>) -> String {
+pub(crate) fn metrics_body<'a>(points: impl IntoIterator<Item = (&'a str, Point)>) -> String {
     let mut body = String::from(r#""metrics":["#);
     for (key, point) in points {
         write_metric(&mut body, key, point);

@@ -89,7 +89,11 @@ pub(crate) fn together(
     Ok(outcome)
 }
 
-fn race(
+/// The same without a look at what it costs the server.
+///
+/// # Errors
+/// When a connection fails; an answer that is an error is counted instead.
+pub(crate) fn race(
     address: SocketAddr,
     clients: usize,
     limit: Duration,

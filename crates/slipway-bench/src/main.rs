@@ -4,6 +4,7 @@
 //! It starts and ends servers of its own in folders of its own, and must never touch any other.
 
 mod bodies;
+mod curves;
 mod http;
 mod load;
 mod machine;
@@ -42,6 +43,8 @@ enum What {
     FillRuns(many_runs::Fill),
     /// Times what the runs table asks of a server that `fill-runs` filled
     AskRuns(many_runs::Ask),
+    /// Logs long histories to a server that runs, for measuring charts
+    FillCurves(curves::Curves),
 }
 
 #[derive(Args)]
@@ -77,6 +80,7 @@ fn main() -> Result<()> {
         What::Tracking(options) => tracking(&options),
         What::FillRuns(options) => many_runs::fill(&options),
         What::AskRuns(options) => many_runs::ask(&options),
+        What::FillCurves(options) => curves::fill(&options),
     }
 }
 
