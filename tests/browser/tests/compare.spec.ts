@@ -106,6 +106,6 @@ test('two hundred runs scroll sideways', async ({ page }) => {
   await expect(grid.getByRole('columnheader', { name: /run 1/ }).first()).toBeVisible()
   await grid.evaluate((element) => (element.scrollLeft = element.scrollWidth))
   await expect(grid.getByRole('columnheader').filter({ hasText: 'run 199' })).toBeVisible()
-  await expect(grid.getByRole('gridcell').filter({ hasText: /199$/ })).toBeVisible()
+  await expect(grid.getByRole('gridcell').filter({ hasText: '199' })).toBeVisible()
   expect(await grid.getByRole('columnheader').count()).toBeLessThan(20)
 })

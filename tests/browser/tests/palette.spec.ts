@@ -31,7 +31,7 @@ test('an equals sign filters the runs', async ({ page }) => {
   await page.keyboard.press('Control+k')
   await query(page).fill("= attributes.run_name = 'nothing is called this'")
   await page.keyboard.press('Enter')
-  await expect(page.getByText(/^0 of \d+ runs? match/)).toBeVisible()
+  await expect(page.getByText(/^0 of \d+ runs?\./)).toBeVisible()
   expect(page.url()).toContain(`experiments=${id}`)
 })
 

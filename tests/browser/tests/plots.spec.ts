@@ -286,8 +286,20 @@ test('matrices, curves, histograms and images of several runs stand side by side
 test('tables of several runs are joined by place and by a column', async ({ page }) => {
   const experiment = await newExperiment('tables')
   for (const [name, data] of [
-    ['first', [['1', 'cat'], ['2', 'dog']]],
-    ['second', [['2', 'bird'], ['3', 'cat']]],
+    [
+      'first',
+      [
+        ['1', 'cat'],
+        ['2', 'dog'],
+      ],
+    ],
+    [
+      'second',
+      [
+        ['2', 'bird'],
+        ['3', 'cat'],
+      ],
+    ],
   ] as const) {
     const id = await newRun(experiment, name)
     await putArtifact(experiment, id, 'predictions.json', JSON.stringify({ columns: ['id', 'label'], data }))
@@ -314,7 +326,9 @@ test('every kind is added from the menu with something to see, and can be set up
     'Param importance',
   ]) {
     await page.getByRole('button', { name: 'Chart', exact: true }).click()
-    await page.getByRole('menuitem', { name: kind }).click()
+    const dialog = page.getByRole('dialog', { name: 'Add a chart' })
+    await dialog.getByRole('radio', { name: kind }).check()
+    await dialog.getByRole('button', { name: 'Add chart' }).click()
   }
   await expect(page.locator('.summary')).toHaveCount(6)
   for (const summary of await page.locator('.summary').all()) await expect(summary).not.toBeEmpty()

@@ -98,7 +98,7 @@ test('deleting runs in the table says what emptying the trash frees', async ({ p
     toast(page, /Moved 1 run to the trash: frees 3\d\d kB when the trash is emptied/),
   ).toBeVisible()
   await page.getByRole('button', { name: 'Undo' }).click()
-  await expect(toast(page, /Restored 1 run/)).toBeVisible()
+  await expect(toast(page, /Undid: move 1 run to the trash/)).toBeVisible()
 })
 
 test('an empty trash and a failure say so', async ({ page }) => {

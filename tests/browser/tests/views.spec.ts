@@ -18,11 +18,11 @@ test('a view is saved, changed, reset, opened by its link and deleted with a way
   const menu = page.getByRole('button', { name: `View: ${name}` })
   await expect(menu).toBeVisible()
 
-  await page.getByRole('searchbox', { name: /Find runs/ }).fill('one')
+  await page.getByRole('combobox', { name: 'Filter runs' }).fill('one')
   await expect(page.getByRole('button', { name: `View: ${name}, changed` })).toBeVisible()
   await menu.click()
   await page.getByRole('menuitem', { name: 'Reset to saved' }).click()
-  await expect(page.getByRole('searchbox', { name: /Find runs/ })).toHaveValue('')
+  await expect(page.getByRole('combobox', { name: 'Filter runs' })).toHaveValue('')
 
   await open(page, `/view/${encodeURIComponent(name)}`)
   await expect(menu).toBeVisible()
@@ -59,7 +59,7 @@ test('a view in a project folder is a file that people edit', async ({ page }) =
   // Somebody edits it: the open page follows, and keeps what it does not know.
   writeFileSync(file, `${text}layout: 1\nlater: kept\n`)
   await expect(page).toHaveURL(/layout=1/)
-  await page.getByRole('searchbox', { name: /Find runs/ }).fill('one')
+  await page.getByRole('combobox', { name: 'Filter runs' }).fill('one')
   await expect(page.getByRole('button', { name: `View: ${name}, changed` })).toBeVisible()
   await page.keyboard.press('Control+s')
   await expect(page.getByRole('button', { name: `View: ${name}`, exact: true })).toBeVisible()

@@ -40,9 +40,9 @@ class Undo {
     this.undone = this.undone.filter((other) => other !== step)
   }
 
-  async undo(): Promise<boolean> {
-    const step = this.done.at(-1)
-    if (!step || !(await this.take(step, step.undo, 'undone'))) return false
+  /** Takes back the last step, or one that is named: an Undo button stands beside what it takes back. */
+  async undo(step = this.done.at(-1)): Promise<boolean> {
+    if (!step || !this.done.includes(step) || !(await this.take(step, step.undo, 'undone'))) return false
     this.done = this.done.filter((other) => other !== step)
     this.undone = [...this.undone, step]
     toasts.show(`Undid: ${step.label}.`, { action: { label: 'Redo', run: () => void this.redo() } })

@@ -172,11 +172,7 @@ export class RunActions {
 
   private offerUndo(text: string, step: Step): void {
     undo.push(step)
-    const back = async () => {
-      undo.forget(step)
-      await this.attempt(() => Promise.resolve(step.undo()))
-    }
-    toasts.show(text, { action: { label: 'Undo', run: () => void back() } })
+    toasts.show(text, { action: { label: 'Undo', run: () => void undo.undo(step) } })
   }
 
   private async attempt(work: () => Promise<void>): Promise<boolean> {
