@@ -443,7 +443,7 @@ fn short_histories_of_a_run_share_few_rows() {
     store.tidy_up();
     let (tails, chunks) = stored(&store);
     // What came while the background was looking waits until there is enough of it.
-    assert!(tails <= super::compact::WORTH_A_MERGE && chunks == 0, "{tails} rows and {chunks} chunks");
+    assert!(tails <= super::compact::WORTH_A_MERGE as i64 && chunks == 0, "{tails} rows and {chunks} chunks");
     let check = |store: &Store, steps: i64| {
         for key in &keys {
             assert_eq!(series(store, key), line(0..steps), "{key}");
