@@ -286,8 +286,20 @@ test('matrices, curves, histograms and images of several runs stand side by side
 test('tables of several runs are joined by place and by a column', async ({ page }) => {
   const experiment = await newExperiment('tables')
   for (const [name, data] of [
-    ['first', [['1', 'cat'], ['2', 'dog']]],
-    ['second', [['2', 'bird'], ['3', 'cat']]],
+    [
+      'first',
+      [
+        ['1', 'cat'],
+        ['2', 'dog'],
+      ],
+    ],
+    [
+      'second',
+      [
+        ['2', 'bird'],
+        ['3', 'cat'],
+      ],
+    ],
   ] as const) {
     const id = await newRun(experiment, name)
     await putArtifact(experiment, id, 'predictions.json', JSON.stringify({ columns: ['id', 'label'], data }))
