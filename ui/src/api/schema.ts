@@ -1046,7 +1046,7 @@ export interface components {
         };
         /** @description A chart and how it is to be drawn. The ends of its x axis are those of `data`, as far as it has any. */
         ChartRequest: {
-            /** @description What is drawn. Without `width_px`, as many points as the picture can show. */
+            /** @description What is drawn. Its `width_px` does not count: there are as many points as the picture can show. */
             data: components["schemas"]["SeriesRequest"];
             /** @description Smoothed lines have what they were before behind them. */
             faint?: boolean;
