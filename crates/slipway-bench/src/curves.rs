@@ -110,7 +110,7 @@ fn print(options: &Curves, experiment: &str) -> Result<()> {
 
 /// Half of them in a section `train`, half in `val`.
 fn name(metric: usize) -> String {
-    format!("{}/loss_{:02}", if metric % 2 == 0 { "train" } else { "val" }, metric / 2)
+    format!("{}/loss_{:02}", if metric.is_multiple_of(2) { "train" } else { "val" }, metric / 2)
 }
 
 fn ask(connection: &mut Connection, path: &str, body: &str) -> Result<Value> {

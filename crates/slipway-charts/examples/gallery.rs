@@ -21,7 +21,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 } else {
                     (Points { x, y: raw }, None)
                 };
-                Series { run_id: format!("run-{run}"), label: format!("gbm depth={run} lr=0.1"), line, raw }
+                Series {
+                    run_id: format!("run-{run}"),
+                    label: format!("gbm depth={run} lr=0.1"),
+                    line,
+                    raw,
+                    ..Series::default()
+                }
             })
             .collect()
     };

@@ -1,6 +1,6 @@
-//! Charts drawn without a window: series to SVG and PNG by plotters.
+//! Charts drawn without a window: series to SVG and PNG by plotters, and to PDF.
 //!
-//! [`draw_svg`] and [`draw_png`] are pure functions from a [`Chart`] and a [`Style`] to bytes: no clock, no file,
+//! [`draw_svg`], [`draw_png`] and [`draw_pdf`] are pure functions from a [`Chart`] and a [`Style`] to bytes: no clock, no file,
 //! no network, no knowledge of the store. The caller chooses the points; it should thin them to the width of the
 //! chart first (first, smallest, largest and last point of each pixel column look the same as all of them),
 //! because every point that is given becomes a point of the SVG.
@@ -9,8 +9,10 @@
 //!
 //! Names come from outside. They are escaped in SVG, control characters are replaced, and long ones are cut.
 
+mod cut;
 mod paint;
 pub mod palette;
+mod pdf;
 mod scale;
 mod scene;
 
@@ -44,6 +46,44 @@ pub struct Series {
     pub line: Points,
     /// The same before smoothing, drawn faint behind the line.
     pub raw: Option<Points>,
+    /// Shaded behind the line.
+    pub band: Option<Band>,
+    /// What it is to the others.
+    pub role: Role,
+    /// Instead of the colour that the run's id gives.
+    pub colour: Option<Colour>,
+    /// Number of a dash style, 0 to 3, instead of the one that the run's id gives.
+    pub dash: Option<u32>,
+}
+
+/// Edges of an area around a line.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Band {
+    /// Its lower edge.
+    pub low: Points,
+    /// Its upper edge.
+    pub high: Points,
+}
+
+/// What a line is to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// One of them.
+    #[default]
+    Line,
+    /// One run of a group whose line is drawn as well: thin and pale, without a name.
+    Member,
+    /// What the others are compared to: bold, dashed, in the colour of text.
+    Baseline,
+}
+
+/// A colour that somebody chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Of the palette, 0 to 7; it differs by theme.
+    Slot(u32),
+    /// Red, green, blue, whatever the theme.
+    Rgb(u8, u8, u8),
 }
 
 /// What the numbers along the x axis are.
@@ -56,6 +96,8 @@ pub enum XKind {
     TimeMs,
     /// Seconds, shown as a duration.
     Seconds,
+    /// Values, which need not be whole.
+    Metric,
 }
 
 /// How runs get their colours.
@@ -81,6 +123,16 @@ pub struct Chart {
     pub x_kind: XKind,
     /// Logarithmic y axis. Points at or below zero are marked on the lower edge.
     pub log_y: bool,
+    /// Logarithmic x axis, which has no place for what is at or below zero.
+    pub log_x: bool,
+    /// Where the x axis begins and ends, instead of where the lines do.
+    pub x_range: (Option<f64>, Option<f64>),
+    /// Where the y axis begins and ends.
+    pub y_range: (Option<f64>, Option<f64>),
+    /// The y axis goes no further than this and some air, so that outliers do not flatten the rest.
+    pub fences: Option<(f64, f64)>,
+    /// The first line lies above the others, not the last one.
+    pub first_on_top: bool,
     /// The lines; later ones are drawn over earlier ones.
     pub series: Vec<Series>,
     /// How runs get their colours.
@@ -112,11 +164,20 @@ pub struct Style {
     pub scale: u32,
     /// When to draw a legend.
     pub legend: Legend,
+    /// Without a background.
+    pub transparent: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { width: 960, height: 540, theme: Theme::Light, scale: 1, legend: Legend::Auto }
+        Self {
+            width: 960,
+            height: 540,
+            theme: Theme::Light,
+            scale: 1,
+            legend: Legend::Auto,
+            transparent: false,
+        }
     }
 }
 
@@ -167,6 +228,21 @@ pub fn draw_png(chart: &Chart, style: &Style) -> Result<Vec<u8>, Error> {
         ));
     }
     paint::png(&scene::compose(chart, style)?, style.scale)
+}
+
+/// Draws a chart as a PDF document of one page, a point for each pixel.
+///
+/// # Errors
+/// When the size is out of range.
+pub fn draw_pdf(chart: &Chart, style: &Style) -> Result<Vec<u8>, Error> {
+    check_sides(style)?;
+    pdf::pdf(&scene::compose(chart, style)?)
+}
+
+/// The chart in words, for those who cannot see it.
+#[must_use]
+pub fn summary(chart: &Chart) -> String {
+    scene::summary(chart)
 }
 
 fn check_sides(style: &Style) -> Result<(), Error> {

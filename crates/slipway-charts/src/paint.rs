@@ -48,11 +48,13 @@ fn drawing(error: impl std::fmt::Display) -> Error {
 pub(crate) fn svg(scene: &Scene) -> Result<String, Error> {
     need_font()?;
     let size = (scene.width * SVG_GRAIN, scene.height * SVG_GRAIN);
-    let (red, green, blue) = scene.background;
+    let background = scene.background.map_or_else(String::new, |(red, green, blue)| {
+        format!("<rect width=\"100%\" height=\"100%\" fill=\"#{red:02X}{green:02X}{blue:02X}\"/>\n")
+    });
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" \
          stroke-linejoin=\"round\">\n<title>{}</title>\n<desc>{}</desc>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#{red:02X}{green:02X}{blue:02X}\"/>\n",
+         {background}",
         scene.width,
         scene.height,
         size.0,
@@ -131,11 +133,46 @@ fn escaped(text: &str) -> String {
 pub(crate) fn png(scene: &Scene, scale: u32) -> Result<Vec<u8>, Error> {
     need_font()?;
     let (width, height) = (scene.width * scale, scene.height * scale);
-    let (wide, high) = (width * OVERSAMPLING, height * OVERSAMPLING);
+    let (pixels, kind) = match scene.background {
+        Some(background) => (pixels(scene, scale, background)?, png::ColorType::Rgb),
+        // plotters has no transparent pixels: what differs between white and black is what shows through.
+        None => {
+            let (light, dark) = (pixels(scene, scale, (255, 255, 255))?, pixels(scene, scale, (0, 0, 0))?);
+            (see_through(&light, &dark), png::ColorType::Rgba)
+        }
+    };
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(kind);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+/// Red, green, blue and opacity of what was painted on white and on black.
+fn see_through(light: &[u8], dark: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(light.len() / 3 * 4);
+    for (light, dark) in light.chunks_exact(3).zip(dark.chunks_exact(3)) {
+        let shows =
+            light.iter().zip(dark).map(|(light, dark)| light.saturating_sub(*dark)).max().unwrap_or(0);
+        let opacity = 255 - shows;
+        out.extend(dark.iter().map(|value| match opacity {
+            0 => 0,
+            opacity => (u16::from(*value) * 255 / u16::from(opacity)).min(255) as u8,
+        }));
+        out.push(opacity);
+    }
+    out
+}
+
+fn pixels(scene: &Scene, scale: u32, background: Rgb) -> Result<Vec<u8>, Error> {
+    let (wide, high) = (scene.width * scale * OVERSAMPLING, scene.height * scale * OVERSAMPLING);
     let mut large = vec![0u8; wide as usize * high as usize * 3];
     {
         let area = BitMapBackend::with_buffer(&mut large, (wide, high)).into_drawing_area();
-        area.fill(&colour(scene.background)).map_err(drawing)?;
+        area.fill(&colour(background)).map_err(drawing)?;
         let grain = f64::from(scale * OVERSAMPLING);
         for layer in &scene.layers {
             for mark in &layer.marks {
@@ -151,16 +188,7 @@ pub(crate) fn png(scene: &Scene, scale: u32) -> Result<Vec<u8>, Error> {
         }
         area.present().map_err(drawing)?;
     }
-    let pixels = halved(&large, wide as usize * 3);
-
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&pixels)?;
-    writer.finish()?;
-    Ok(file)
+    Ok(halved(&large, wide as usize * 3))
 }
 
 /// Each two by two pixels become their mean.
@@ -268,9 +296,9 @@ fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, mark: &Mark, grain: f6
             let path: Vec<(i32, i32)> = points.iter().map(scaled).collect();
             area.draw(&PathElement::new(path, style)).map_err(drawing)
         }
-        Mark::Shape { points, colour: tint } => {
+        Mark::Shape { points, colour: tint, opacity } => {
             let corners: Vec<(i32, i32)> = points.iter().map(scaled).collect();
-            area.draw(&Polygon::new(corners, colour(*tint).filled())).map_err(drawing)
+            area.draw(&Polygon::new(corners, colour(*tint).mix(*opacity).filled())).map_err(drawing)
         }
         Mark::Disc { at, radius, colour: tint } => {
             let radius = (radius * grain).round() as i32;

@@ -43,6 +43,13 @@ impl Scale {
         Self { low: power(low_log - extra), high: power(high_log + extra), log: true }
     }
 
+    /// The same with ends that somebody chose. What leaves no axis is passed over.
+    pub(crate) fn between(self, (low, high): (Option<f64>, Option<f64>)) -> Self {
+        let usable = |end: &f64| end.is_finite() && (!self.log || *end > 0.0);
+        let (low, high) = (low.filter(usable).unwrap_or(self.low), high.filter(usable).unwrap_or(self.high));
+        if low < high { Self { low, high, ..self } } else { self }
+    }
+
     /// Where a value lies: 0 at the low end, 1 at the high end. None where the axis cannot show it.
     pub(crate) fn place(&self, value: f64) -> Option<f64> {
         if !value.is_finite() {
@@ -80,6 +87,8 @@ impl Scale {
         let span = self.high - self.low;
         match kind {
             XKind::Number => self.whole_ticks(wanted),
+            XKind::Metric => self.ticks(wanted),
+            XKind::TimeMs | XKind::Seconds if self.log => self.ticks(wanted),
             XKind::TimeMs => {
                 let step = time_step_ms(span / wanted.max(1) as f64);
                 self.multiples(step)

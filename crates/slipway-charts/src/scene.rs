@@ -1,8 +1,9 @@
 //! Lays a chart out: from data to marks at places. What comes out is the same for SVG and PNG.
 
+use crate::cut::{Frame, polygon};
 use crate::palette::{DASH_STYLES, Look, Palette, Rgb};
 use crate::scale::Scale;
-use crate::{Chart, Colours, Error, Legend, Points, Style, XKind, paint};
+use crate::{Chart, Colour, Colours, Error, Legend, Points, Role, Series, Style, XKind, paint};
 
 /// A point in pixels from the top left.
 pub(crate) type Place = (f64, f64);
@@ -11,7 +12,8 @@ pub(crate) type Place = (f64, f64);
 pub(crate) struct Scene {
     pub(crate) width: u32,
     pub(crate) height: u32,
-    pub(crate) background: Rgb,
+    /// None: what lies below shows through.
+    pub(crate) background: Option<Rgb>,
     pub(crate) title: String,
     /// The chart in words, for those who cannot see it.
     pub(crate) summary: String,
@@ -49,6 +51,8 @@ pub(crate) enum Mark {
     Shape {
         points: Vec<Place>,
         colour: Rgb,
+        /// 0 to 1.
+        opacity: f64,
     },
     Disc {
         at: Place,
@@ -78,25 +82,10 @@ const MAX_END_LABELS: usize = 12;
 const MAX_LEGEND_ROWS: usize = 6;
 /// Edge marks closer than this are one mark.
 const EDGE_MARK_GAP: f64 = 7.0;
-
-struct Frame {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-    x: Scale,
-    y: Scale,
-}
-
-impl Frame {
-    fn x_of(&self, value: f64) -> Option<f64> {
-        self.x.place(value).map(|share| self.left + share * (self.right - self.left))
-    }
-
-    fn y_of(&self, value: f64) -> Option<f64> {
-        self.y.place(value).map(|share| self.bottom - share * (self.bottom - self.top))
-    }
-}
+const BASELINE_DASH: &[f64] = &[8.0, 4.0];
+const BAND_OPACITY: f64 = 0.14;
+/// Lines of so few points show each of them.
+const FEW_POINTS: usize = 60;
 
 /// Smallest and largest value for which `keep` holds.
 fn extent<'a>(values: impl Iterator<Item = &'a f64>, keep: impl Fn(f64) -> bool) -> Option<(f64, f64)> {
@@ -121,7 +110,7 @@ fn emptiness(chart: &Chart) -> Option<String> {
     if !points().any(|(x, y)| x.is_finite() && y.is_finite()) {
         return Some("Every point is NaN or infinite".to_owned());
     }
-    if !chart.series.iter().any(|series| has_point(&series.line, chart.log_y)) {
+    if !chart.series.iter().any(|series| has_point(&series.line, chart)) {
         return Some("No point is above 0, so a logarithmic axis shows nothing".to_owned());
     }
     None
@@ -130,14 +119,11 @@ fn emptiness(chart: &Chart) -> Option<String> {
 pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     let palette = Palette::of(style.theme);
     let (width, height) = (f64::from(style.width), f64::from(style.height));
-    let looks: Vec<Look> = chart
+    let strokes: Vec<Stroke> = chart
         .series
         .iter()
         .enumerate()
-        .map(|(index, series)| match chart.colours {
-            Colours::ByRun => Look::of_run(&series.run_id),
-            Colours::Spread => Look::nth(index),
-        })
+        .map(|(index, series)| stroke_of(chart, palette, index, series))
         .collect();
 
     let mut frame_marks = Vec::new();
@@ -157,7 +143,7 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     let mut scene = Scene {
         width: style.width,
         height: style.height,
-        background: palette.background,
+        background: (!style.transparent).then_some(palette.background),
         title: clean(if chart.title.is_empty() { &chart.y_label } else { &chart.title }),
         summary: summary(chart),
         layers: Vec::new(),
@@ -188,12 +174,13 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     top += 4.0;
 
     // Names at the ends of the lines, if all of them have room there; otherwise a legend.
-    let drawn = chart.series.iter().filter(|series| has_point(&series.line, chart.log_y)).count();
+    let named = |series: &&Series| series.role != Role::Member && has_point(&series.line, chart);
+    let drawn = chart.series.iter().filter(named).count();
     let roughly_high = height - top - 60.0;
     let names_at_ends = drawn <= MAX_END_LABELS && drawn as f64 * LABEL_GAP <= roughly_high && width >= 360.0;
     let end_room = if names_at_ends {
         let mut widest: f64 = 0.0;
-        for series in chart.series.iter().filter(|series| has_point(&series.line, chart.log_y)) {
+        for series in chart.series.iter().filter(named) {
             widest = widest.max(paint::text_width(&fit(&series.label, TICK_SIZE, width * 0.22)?, TICK_SIZE)?);
         }
         widest + 22.0
@@ -225,18 +212,7 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     let bottom = bottom.max(top + 20.0);
 
     // Axes.
-    let all =
-        || chart.series.iter().flat_map(|series| std::iter::once(&series.line).chain(series.raw.as_ref()));
-    let shown = |value: f64| value.is_finite() && (!chart.log_y || value > 0.0);
-    let (x_low, x_high) =
-        extent(all().flat_map(|points| points.x.iter()), |value| value.is_finite()).unwrap_or((0.0, 1.0));
-    let (y_low, y_high) = extent(all().flat_map(|points| points.y.iter()), shown).unwrap_or((1.0, 1.0));
-    let x = if x_low == x_high {
-        Scale::linear(x_low - 0.5, x_high + 0.5, 0.0)
-    } else {
-        Scale::linear(x_low, x_high, 0.0)
-    };
-    let y = if chart.log_y { Scale::log(y_low, y_high, 0.05) } else { Scale::linear(y_low, y_high, 0.05) };
+    let (x, y) = scales(chart);
     let y_ticks = y.ticks(((bottom - top) / 48.0).clamp(2.0, 10.0) as usize);
     let mut tick_room: f64 = 0.0;
     for tick in &y_ticks {
@@ -295,19 +271,49 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     }
     scene.layers.push(Layer { series: None, marks: frame_marks });
 
-    // Lines.
+    // Bands below everything, then members, lines, and the baseline above all.
+    let mut order: Vec<usize> = (0..chart.series.len()).collect();
+    if chart.first_on_top {
+        order.reverse();
+    }
+    let role = |index: &usize| chart.series.get(*index).map(|series| series.role).unwrap_or_default();
+    order.sort_by_key(|index| match role(index) {
+        Role::Member => 0,
+        Role::Line => 1,
+        Role::Baseline => 2,
+    });
+    let mut bands = Vec::new();
+    for index in &order {
+        let (Some(series), Some(stroke)) = (chart.series.get(*index), strokes.get(*index)) else { continue };
+        if let Some(band) = &series.band {
+            bands.extend(band_shape(&frame, band, stroke.colour));
+        }
+    }
+    scene.layers.push(Layer { series: None, marks: bands });
     let mut ends: Vec<(usize, Place)> = Vec::new();
-    for (index, (series, look)) in chart.series.iter().zip(&looks).enumerate() {
-        let colour = palette.run(*look);
-        let dash = DASH_STYLES.get(look.dash as usize).copied().unwrap_or(&[]);
+    for index in order {
+        let (Some(series), Some(stroke)) = (chart.series.get(index), strokes.get(index)) else { continue };
         let mut marks = Vec::new();
         if let Some(raw) = &series.raw {
-            curve(&frame, raw, palette.faded(colour, 0.25), &[], &mut marks);
+            let faint = Stroke { colour: palette.faded(stroke.colour, 0.25), width: 1.0, dash: &[] };
+            curve(&frame, raw, &faint, &mut marks);
         }
-        if let Some(end) = curve(&frame, &series.line, colour, dash, &mut marks) {
+        if let Some(end) = curve(&frame, &series.line, stroke, &mut marks)
+            && series.role != Role::Member
+        {
             ends.push((index, end));
         }
-        edge_marks(&frame, &series.line, chart.log_y, colour, &mut marks);
+        let count = series.line.x.len();
+        if count <= FEW_POINTS && (frame.right - frame.left) / count.max(1) as f64 > 14.0 {
+            dots(&frame, &series.line, stroke.colour, &mut marks);
+        }
+        edge_marks(
+            &frame,
+            series.raw.as_ref().unwrap_or(&series.line),
+            chart.log_y,
+            stroke.colour,
+            &mut marks,
+        );
         let name = SeriesName { run_id: clean(&series.run_id), label: clean(&series.label) };
         scene.layers.push(Layer { series: Some(name), marks });
     }
@@ -318,8 +324,10 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
         ends.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
         let places = spread(&ends.iter().map(|(_, end)| end.1).collect::<Vec<f64>>(), top, bottom);
         for ((index, end), at) in ends.iter().zip(places) {
-            let (Some(series), Some(look)) = (chart.series.get(*index), looks.get(*index)) else { continue };
-            let colour = palette.run(*look);
+            let (Some(series), Some(stroke)) = (chart.series.get(*index), strokes.get(*index)) else {
+                continue;
+            };
+            let colour = stroke.colour;
             marks.push(Mark::Disc { at: *end, radius: 2.5, colour });
             // A line that ends early is led to its name by dots, which cannot be taken for its data.
             let is_far = right - end.0 > 12.0;
@@ -342,12 +350,12 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     for (row, entries) in legend.iter().enumerate() {
         let at = legend_top + row as f64 * ROW + ROW / 2.0;
         for entry in entries {
-            if let Some(look) = entry.index.and_then(|index| looks.get(index)) {
+            if let Some(stroke) = entry.index.and_then(|index| strokes.get(index)) {
                 marks.push(Mark::Line {
                     points: vec![(12.0 + entry.left, at), (12.0 + entry.left + SWATCH - 4.0, at)],
-                    colour: palette.run(*look),
+                    colour: stroke.colour,
                     width: 2.0,
-                    dash: DASH_STYLES.get(look.dash as usize).copied().unwrap_or(&[]),
+                    dash: stroke.dash,
                 });
             }
             marks.push(Mark::Text {
@@ -364,23 +372,106 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     Ok(scene)
 }
 
-fn has_point(points: &Points, log_y: bool) -> bool {
-    pairs(points).any(|(x, y)| x.is_finite() && y.is_finite() && (!log_y || y > 0.0))
+fn has_point(points: &Points, chart: &Chart) -> bool {
+    pairs(points).any(|(x, y)| {
+        x.is_finite() && y.is_finite() && (!chart.log_y || y > 0.0) && (!chart.log_x || x > 0.0)
+    })
+}
+
+/// How one line is drawn.
+struct Stroke {
+    colour: Rgb,
+    width: f64,
+    dash: &'static [f64],
+}
+
+fn stroke_of(chart: &Chart, palette: &Palette, index: usize, series: &Series) -> Stroke {
+    if series.role == Role::Baseline {
+        return Stroke { colour: palette.text, width: 3.0, dash: BASELINE_DASH };
+    }
+    let look = match chart.colours {
+        Colours::ByRun => Look::of_run(&series.run_id),
+        Colours::Spread => Look::nth(index),
+    };
+    let colour = match series.colour {
+        None => palette.run(look),
+        Some(Colour::Slot(slot)) => palette.run(Look { slot, dash: 0 }),
+        Some(Colour::Rgb(red, green, blue)) => (red, green, blue),
+    };
+    let dash = DASH_STYLES.get(series.dash.unwrap_or(look.dash) as usize).copied().unwrap_or(&[]);
+    match series.role {
+        Role::Member => Stroke { colour: palette.faded(colour, 0.4), width: 1.0, dash },
+        Role::Line | Role::Baseline => Stroke { colour, width: LINE_WIDTH, dash },
+    }
+}
+
+/// Both axes: over what is drawn, unless the chart says where they end.
+fn scales(chart: &Chart) -> (Scale, Scale) {
+    let lines =
+        || chart.series.iter().flat_map(|series| std::iter::once(&series.line).chain(series.raw.as_ref()));
+    let x_shown = |value: f64| value.is_finite() && (!chart.log_x || value > 0.0);
+    let (low, high) = extent(lines().flat_map(|points| points.x.iter()), x_shown).unwrap_or((0.5, 1.5));
+    let x = match (chart.log_x, low == high) {
+        (true, true) => Scale::log(low / 2.0, high * 2.0, 0.0),
+        (true, false) => Scale::log(low, high, 0.0),
+        (false, true) => Scale::linear(low - 0.5, high + 0.5, 0.0),
+        (false, false) => Scale::linear(low, high, 0.0),
+    };
+    let x = x.between(chart.x_range);
+    let bands = chart.series.iter().filter_map(|series| series.band.as_ref());
+    let values: Vec<f64> = lines()
+        .flat_map(pairs)
+        .chain(bands.flat_map(|band| {
+            let edge = |edge: &'_ Points| pairs(edge).collect::<Vec<_>>();
+            edge(&band.low).into_iter().chain(edge(&band.high))
+        }))
+        .filter(|(at, _)| x.place(*at).is_some_and(|share| (-1e-9..=1.0 + 1e-9).contains(&share)))
+        .map(|(_, value)| value)
+        .collect();
+    let y_shown = |value: f64| value.is_finite() && (!chart.log_y || value > 0.0);
+    let (mut low, mut high) = extent(values.iter(), y_shown).unwrap_or((1.0, 1.0));
+    if let Some((fence_low, fence_high)) = chart.fences {
+        let inside = (low.max(fence_low), high.min(fence_high));
+        if inside.0 <= inside.1 {
+            (low, high) = inside;
+        }
+    }
+    let y = if chart.log_y { Scale::log(low, high, 0.05) } else { Scale::linear(low, high, 0.05) };
+    (x, y.between(chart.y_range))
+}
+
+/// The area between the edges of a band.
+fn band_shape(frame: &Frame, band: &crate::Band, colour: Rgb) -> Option<Mark> {
+    let place = |(x, y): (f64, f64)| {
+        let x = frame.x_of(x)?;
+        // What has no place on a logarithmic axis is below the picture.
+        if y.is_finite() { Some((x, frame.y_of(y).unwrap_or(frame.bottom))) } else { None }
+    };
+    let low: Vec<Place> = pairs(&band.low).filter_map(place).collect();
+    let around: Vec<Place> = pairs(&band.high).filter_map(place).chain(low.into_iter().rev()).collect();
+    let points = polygon(frame, around);
+    (points.len() > 2).then_some(Mark::Shape { points, colour, opacity: BAND_OPACITY })
+}
+
+fn dots(frame: &Frame, points: &Points, colour: Rgb, marks: &mut Vec<Mark>) {
+    for (x, y) in pairs(points) {
+        if let (Some(x), Some(y)) = (frame.x_of(x), frame.y_of(y))
+            && frame.holds((x, y))
+        {
+            marks.push(Mark::Disc { at: (x, y), radius: 2.0, colour });
+        }
+    }
 }
 
 fn rule(from: Place, to: Place, colour: Rgb) -> Mark {
     Mark::Line { points: vec![from, to], colour, width: 1.0, dash: &[] }
 }
 
-/// Adds a line with its gaps. Answers where its last visible point is.
-fn curve(
-    frame: &Frame,
-    points: &Points,
-    colour: Rgb,
-    dash: &'static [f64],
-    marks: &mut Vec<Mark>,
-) -> Option<Place> {
+/// Adds a line with its gaps, cut at the frame. Answers where its last visible point is.
+fn curve(frame: &Frame, points: &Points, stroke: &Stroke, marks: &mut Vec<Mark>) -> Option<Place> {
+    let Stroke { colour, width, dash } = *stroke;
     let mut last = None;
+    let mut before: Option<Place> = None;
     let mut piece: Vec<Place> = Vec::new();
     let mut finish = |piece: &mut Vec<Place>| match piece.as_slice() {
         [] => {}
@@ -388,20 +479,39 @@ fn curve(
             marks.push(Mark::Disc { at: *at, radius: 2.5, colour });
             piece.clear();
         }
-        _ => marks.push(Mark::Line { points: std::mem::take(piece), colour, width: LINE_WIDTH, dash }),
+        _ => marks.push(Mark::Line { points: std::mem::take(piece), colour, width, dash }),
+    };
+    // A point less than a tenth of a pixel from its predecessor cannot be seen.
+    let add = |piece: &mut Vec<Place>, (x, y): Place| {
+        if !piece.last().is_some_and(|at| (at.0 - x).abs() < 0.1 && (at.1 - y).abs() < 0.1) {
+            piece.push((x, y));
+        }
     };
     for (x, y) in pairs(points) {
-        match (frame.x_of(x), frame.y_of(y)) {
-            (Some(x), Some(y)) => {
-                last = Some((x, y));
-                // A point less than a tenth of a pixel from its predecessor cannot be seen.
-                let near = piece.last().is_some_and(|at| (at.0 - x).abs() < 0.1 && (at.1 - y).abs() < 0.1);
-                if !near {
-                    piece.push((x, y));
+        let (Some(x), Some(y)) = (frame.x_of(x), frame.y_of(y)) else {
+            finish(&mut piece);
+            before = None;
+            continue;
+        };
+        let at = (x, y);
+        let is_inside = frame.holds(at);
+        match before.and_then(|before| frame.cut(before, at)) {
+            Some((from, to)) => {
+                if before.is_some_and(|before| !frame.holds(before)) {
+                    finish(&mut piece);
+                    piece.push(from);
                 }
+                add(&mut piece, to);
             }
-            _ => finish(&mut piece),
+            None if is_inside => add(&mut piece, at),
+            None => {}
         }
+        if is_inside {
+            last = Some(at);
+        } else {
+            finish(&mut piece);
+        }
+        before = Some(at);
     }
     finish(&mut piece);
     last
@@ -431,6 +541,9 @@ fn edge_marks(frame: &Frame, points: &Points, log_y: bool, colour: Rgb, marks: &
     let mut last: Option<(Edge, f64)> = None;
     for (x, y) in pairs(points) {
         let (Some(edge), Some(at)) = (edge_of(y, log_y), frame.x_of(x)) else { continue };
+        if !frame.holds((at, frame.top)) {
+            continue;
+        }
         if last.is_some_and(|(kind, before)| kind == edge && (at - before).abs() < EDGE_MARK_GAP) {
             continue;
         }
@@ -450,6 +563,7 @@ fn edge_marks(frame: &Frame, points: &Points, log_y: bool, colour: Rgb, marks: &
             Edge::Above => marks.push(Mark::Shape {
                 points: vec![(at, frame.top), (at - 4.0, frame.top + 7.0), (at + 4.0, frame.top + 7.0)],
                 colour,
+                opacity: 1.0,
             }),
             Edge::Below => marks.push(Mark::Shape {
                 points: vec![
@@ -458,6 +572,7 @@ fn edge_marks(frame: &Frame, points: &Points, log_y: bool, colour: Rgb, marks: &
                     (at + 4.0, frame.bottom - 7.0),
                 ],
                 colour,
+                opacity: 1.0,
             }),
         }
     }
@@ -487,22 +602,24 @@ struct LegendEntry {
 
 /// Names in rows, left to right in columns of equal width.
 fn legend_rows(chart: &Chart, width: f64, height: f64) -> Result<Vec<Vec<LegendEntry>>, Error> {
-    let mut names = Vec::with_capacity(chart.series.len());
+    let named: Vec<(usize, &Series)> =
+        chart.series.iter().enumerate().filter(|(_, series)| series.role != Role::Member).collect();
+    let mut names = Vec::with_capacity(named.len());
     let mut widest: f64 = 0.0;
     // As many as could ever fit are enough to measure.
-    for series in chart.series.iter().take(500) {
+    for (index, series) in named.iter().take(500) {
         let name = fit(&series.label, TICK_SIZE, (width - SWATCH).clamp(40.0, 220.0))?;
         widest = widest.max(paint::text_width(&name, TICK_SIZE)?);
-        names.push(name);
+        names.push((*index, name));
     }
     let column = widest + SWATCH + 16.0;
     let columns = ((width / column).floor() as usize).max(1);
     let most_rows = MAX_LEGEND_ROWS.min((height * 0.3 / ROW) as usize).max(1);
     let room = columns * most_rows;
-    let left_out = if chart.series.len() > room { chart.series.len() - (room - 1) } else { 0 };
-    let kept = chart.series.len() - left_out;
+    let left_out = if named.len() > room { named.len() - (room - 1) } else { 0 };
+    let kept = named.len() - left_out;
     let mut entries: Vec<(Option<usize>, String)> =
-        names.into_iter().take(kept).enumerate().map(|(index, name)| (Some(index), name)).collect();
+        names.into_iter().take(kept).map(|(index, name)| (Some(index), name)).collect();
     if left_out > 0 {
         entries.push((None, format!("and {left_out} more")));
     }
@@ -568,7 +685,7 @@ fn fit(text: &str, size: f64, room: f64) -> Result<String, Error> {
 }
 
 /// The chart in words.
-fn summary(chart: &Chart) -> String {
+pub(crate) fn summary(chart: &Chart) -> String {
     if let Some(reason) = emptiness(chart) {
         return clean(&reason);
     }

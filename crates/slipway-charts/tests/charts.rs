@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use slipway_charts::palette::Look;
-use slipway_charts::{Chart, Colours, Legend, Points, Series, Style, Theme, XKind, draw_png, draw_svg};
+use slipway_charts::{
+    Band, Chart, Colour, Colours, Legend, Points, Role, Series, Style, Theme, XKind, draw_pdf, draw_png,
+    draw_svg,
+};
 
 fn series(run_id: &str, label: &str, y: &[f64]) -> Series {
     let x = (0..y.len()).map(|step| step as f64).collect();
@@ -11,7 +14,7 @@ fn series(run_id: &str, label: &str, y: &[f64]) -> Series {
         run_id: run_id.to_owned(),
         label: label.to_owned(),
         line: Points { x, y: y.to_vec() },
-        raw: None,
+        ..Series::default()
     }
 }
 
@@ -200,6 +203,7 @@ fn hostile_numbers_do_not_break_a_chart() {
                     label: "a".into(),
                     line: line.clone(),
                     raw: Some(line),
+                    ..Series::default()
                 }];
                 let chart = Chart { log_y, x_kind, ..chart(series) };
                 for (width, height) in [(120, 120), (960, 540)] {
@@ -212,4 +216,66 @@ fn hostile_numbers_do_not_break_a_chart() {
             }
         }
     }
+}
+
+fn grouped() -> Chart {
+    let mut mean = series("g", "lr=0.1 (3 runs)", &[1.0, 2.0, 4.0]);
+    let edge = |y: &[f64]| Points { x: vec![0.0, 1.0, 2.0], y: y.to_vec() };
+    mean.band = Some(Band { low: edge(&[0.5, 1.5, 3.0]), high: edge(&[1.5, 2.5, 5.0]) });
+    mean.colour = Some(Colour::Rgb(1, 2, 3));
+    mean.dash = Some(0);
+    let member = Series { role: Role::Member, ..series("m", "a member", &[1.1, 1.9, 3.9]) };
+    let baseline = Series { role: Role::Baseline, ..series("b", "the baseline", &[2.0, 2.0, 2.0]) };
+    chart(vec![baseline, mean, member])
+}
+
+#[test]
+fn groups_have_bands_and_members_no_names_and_the_baseline_is_last() {
+    let svg = svg(&grouped());
+    assert!(svg.contains("opacity=\"0.14\""), "{svg}");
+    assert!(svg.contains("#010203"));
+    assert!(!svg.contains(">\na member\n<"), "a member has no name beside its line");
+    let place = |run: &str| svg.find(&format!("data-run=\"{run}\"")).unwrap();
+    assert!(place("m") < place("g") && place("g") < place("b"));
+    assert!(group(&svg, "b").contains("stroke-dasharray=\"32 16\""));
+}
+
+#[test]
+fn what_lies_outside_of_the_range_is_cut_off() {
+    let mut zoomed = chart(vec![series("a", "one", &[0.0, 1000.0, 0.0, 1.0, 2.0, 3.0])]);
+    zoomed.x_range = (Some(1.5), Some(4.0));
+    zoomed.y_range = (Some(0.0), Some(2.5));
+    let svg = svg(&zoomed);
+    let line = group(&svg, "a").split("points=\"").nth(1).unwrap().split('"').next().unwrap();
+    for place in line.split_whitespace() {
+        let (x, y) = place.split_once(',').unwrap();
+        let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
+        assert!((0.0..=960.0 * 4.0).contains(&x) && (0.0..=540.0 * 4.0).contains(&y), "{place}");
+    }
+}
+
+#[test]
+fn a_pdf_is_whole_and_its_texts_are_texts() {
+    let mut hostile = grouped();
+    hostile.title = "a (b) \\ <c> \u{202e}é…".into();
+    let pdf = draw_pdf(&hostile, &Style::default()).unwrap();
+    assert!(pdf.starts_with(b"%PDF-1."));
+    assert!(pdf.trim_ascii_end().ends_with(b"%%EOF"));
+    let text = String::from_utf8_lossy(&pdf);
+    assert!(text.contains("lr=0.1 (3 runs)") || text.contains("lr=0.1 \\(3 runs\\)"), "{text}");
+    assert!(text.contains("the baseline"));
+    assert!(text.contains("/Helvetica"));
+}
+
+#[test]
+fn without_a_background_what_lies_below_shows_through() {
+    let style = Style { transparent: true, ..Style::default() };
+    assert!(!draw_svg(&grouped(), &style).unwrap().contains("<rect width=\"100%\""));
+    let png = draw_png(&grouped(), &style).unwrap();
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&png)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(info.color_type, png::ColorType::Rgba);
+    assert_eq!(pixels[3], 0, "a corner is clear");
+    assert!(pixels.chunks_exact(4).any(|pixel| pixel == [1, 2, 3, 255]), "the line keeps its colour");
 }

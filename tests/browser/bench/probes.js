@@ -4,7 +4,7 @@
 ;(() => {
   if (window.slipwayBench) return
   const QUIET_MS = 400
-  const LIMIT_MS = 60_000
+  const LIMIT_MS = 30_000
   /** Axes and their grids take a handful of strokes; a chart with lines takes more in one frame. */
   const LINE_STROKES = 10
 
@@ -62,7 +62,11 @@
         ).length
       : 0
   const rowSelector = () => window.slipwayBench.rows
-  const rowsNow = () => [...document.querySelectorAll(rowSelector())].map((row) => row.textContent).join('|')
+  const rowsNow = () =>
+    [...document.querySelectorAll(rowSelector())]
+      .map((row) => row.textContent.trim())
+      .filter((text) => text !== '')
+      .join('|')
   let rowsBefore = ''
   let looking = false
   new MutationObserver(async () => {
@@ -96,7 +100,7 @@
   }
 
   window.slipwayBench = {
-    rows: '[role=row][data-run], [role=row][data-group]',
+    rows: '[role=row][data-row]',
 
     /**
      * Does something and waits until nothing happens any more. In milliseconds from its start: the first and the last

@@ -1,4 +1,4 @@
-import { expect, mlflow, newExperiment, newRun, logMetric, open, test } from './slipway'
+import { chart, expect, mlflow, newExperiment, newRun, logMetric, open, test } from './slipway'
 import type { Download, Page } from '@playwright/test'
 
 async function text(download: Download): Promise<string> {
@@ -49,4 +49,35 @@ test('the table and the curves leave as files, with odd names whole', async ({ p
   for await (const piece of await parquet.createReadStream()) bytes = Buffer.concat([bytes, piece as Buffer])
   expect(bytes.subarray(0, 4).toString()).toBe('PAR1')
   expect(bytes.subarray(-4).toString()).toBe('PAR1')
+})
+
+test('a chart leaves as SVG, PNG and PDF, also when runs are grouped', async ({ page }) => {
+  const experiment = await newExperiment('picture')
+  for (const name of ['<b>one</b>', 'two']) {
+    const run = await newRun(experiment, name)
+    await mlflow('runs/log-batch', { run_id: run, params: [{ key: 'kind', value: 'same' }] })
+    for (const step of [0, 1, 2]) await logMetric(run, 'loss', 1 / (step + 1), step)
+  }
+  const save = async (label: string) => {
+    const frame = chart(page, 'loss')
+    await frame.hover()
+    await frame.getByRole('button', { name: /^Menu of chart/ }).click()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('menuitem', { name: label, exact: true }).click(),
+    ])
+    return download
+  }
+  await open(page, `/runs?experiments=${experiment}&layout=3`)
+  const svg = await text(await save('Save as SVG'))
+  expect(svg).toContain('&lt;b&gt;one&lt;/b&gt;')
+  expect(svg.trimEnd()).toMatch(/^<svg [^]*<\/svg>$/)
+  const png = await save('Save as PNG')
+  expect(png.suggestedFilename()).toBe('loss.png')
+
+  await open(page, `/runs?experiments=${experiment}&layout=3&group=p:kind`)
+  await expect(chart(page, 'loss')).toContainText('1 line')
+  const pdf = await save('Save as PDF')
+  expect(pdf.suggestedFilename()).toBe('loss.pdf')
+  expect((await text(pdf)).slice(0, 5)).toBe('%PDF-')
 })

@@ -36,6 +36,7 @@ import type {
   PurgeReport,
   RunDetail,
   RunEdit,
+  PictureRequest,
   RunsExport,
   RunLineage,
   RunProblems,
@@ -188,6 +189,8 @@ export const api = {
   /** A file, written by the server: every row, at full resolution. */
   exportRuns: (request: RunsExport) => file('/export/runs', request),
   exportCurves: (request: CurvesExport) => file('/export/curves', request),
+  /** A chart as it is on screen, drawn by the server. */
+  exportChart: (request: PictureRequest) => file('/export/chart', request),
   exportCompare: (request: CompareExport) => file('/export/compare', request),
 
   compareText: (request: CompareTextRequest) => json<TextDiff>('/runs/compare/text', 'POST', request),
@@ -325,12 +328,6 @@ export const api = {
   previewGc: () => json<GcReport>('/gc/preview', 'POST', {}),
 
   gc: () => json<TrashWork>('/gc', 'POST', {}),
-
-  /** The same chart at full resolution, drawn by the server. */
-  async plot(query: Record<string, string>): Promise<Blob> {
-    const response = await send(`/plot?${new URLSearchParams(query)}`)
-    return response.blob()
-  },
 
   /** Opens the event stream after the given event. */
   events: (after: string | null, signal: AbortSignal) =>

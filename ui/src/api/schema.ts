@@ -110,6 +110,23 @@ export interface paths {
         patch: operations["edit_experiment"];
         trace?: never;
     };
+    "/export/chart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A chart of several runs, groups and metrics as a picture. */
+        post: operations["export_chart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/export/compare": {
         parameters: {
             query?: never;
@@ -1010,6 +1027,47 @@ export interface components {
              */
             changed: number;
         };
+        /** @description What a line of a chart is called and looks like. */
+        ChartLine: {
+            /** @description A colour as `#rrggbb`, whatever the theme. */
+            colour?: string | null;
+            /**
+             * Format: int32
+             * @description Number of the dash style, 0 to 3.
+             */
+            dash?: number | null;
+            name?: string | null;
+            role?: components["schemas"]["ChartRole"];
+            /**
+             * Format: int32
+             * @description A colour of the palette, 1 to 8. By default the one that the run's id gives.
+             */
+            slot?: number | null;
+        };
+        /** @description A chart and how it is to be drawn. The ends of its x axis are those of `data`, as far as it has any. */
+        ChartRequest: {
+            /** @description What is drawn. Its `width_px` does not count: there are as many points as the picture can show. */
+            data: components["schemas"]["SeriesRequest"];
+            /** @description Smoothed lines have what they were before behind them. */
+            faint?: boolean;
+            /** @description One for each of `series` and then `groups`, the first one on top. What is missing is named after its run. */
+            lines?: components["schemas"]["ChartLine"][];
+            log_y?: boolean;
+            /** @description Above the chart; by default the name of the first metric. */
+            title?: string | null;
+            /**
+             * Format: double
+             * @description Lower end of the y axis.
+             */
+            y_from?: number | null;
+            /**
+             * Format: double
+             * @description Upper end of the y axis.
+             */
+            y_to?: number | null;
+        };
+        /** @enum {string} */
+        ChartRole: "line" | "member" | "baseline";
         ColumnImportance: {
             column: components["schemas"]["ColumnRef"];
             /**
@@ -1828,6 +1886,32 @@ export interface components {
             step: number;
         };
         /** @enum {string} */
+        PictureFormat: "svg" | "png" | "pdf";
+        PictureRequest: {
+            chart: components["schemas"]["ChartRequest"];
+            format?: components["schemas"]["PictureFormat"];
+            /**
+             * Format: int32
+             * @description In pixels. Default 540.
+             */
+            height?: number | null;
+            /**
+             * Format: int32
+             * @description PNG only: pixels of the file for one of the layout, 1 to 4. Default 1.
+             */
+            scale?: number | null;
+            theme?: components["schemas"]["PictureTheme"];
+            /** @description Without a background. */
+            transparent?: boolean;
+            /**
+             * Format: int32
+             * @description In pixels. Default 960.
+             */
+            width?: number | null;
+        };
+        /** @enum {string} */
+        PictureTheme: "light" | "dark";
+        /** @enum {string} */
         Preview: "none" | "image" | "text" | "csv" | "json" | "html" | "audio" | "video" | "pdf" | "parquet" | "notebook" | "markdown";
         PreviewColumn: {
             name: string;
@@ -2577,6 +2661,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    export_chart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PictureRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": components["schemas"]["Binary"];
+                    "image/png": components["schemas"]["Binary"];
+                    "image/svg+xml": string;
                 };
             };
             default: {

@@ -1,10 +1,14 @@
 // Getting a chart out of the window: as a picture, or as every point it stands for.
 
 import { api } from '../api/client'
+import type { ChartLine, PictureRequest } from '../api/types'
+import { paint, PALETTE_TOKENS, runLook } from '../design/colors'
 import type { Axis } from '../runset/view'
 import { axisLabel } from './axis'
+import type { Range } from './group.svelte'
 import { toLines } from './lines'
-import type { Plan } from './plan'
+import type { Plan, Target } from './plan'
+import type { ChartLook } from './settings'
 
 export function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob)
@@ -48,4 +52,39 @@ export async function linesToCsv(plan: Plan, x: Axis): Promise<string> {
     }
   }
   return rows.join('\n') + '\n'
+}
+
+/** What a line looks like on screen. Colours of the palette go by number, so that each theme has its own. */
+function pictureLine(target: Target, baseline: string | null, palette: readonly string[]): ChartLine {
+  const look = runLook(target.runId)
+  const given = look.css ?? (look.ramp ? paint(look, palette).trim() : null)
+  const short = given && /^#[0-9a-f]{3}$/i.exec(given)
+  const colour = short ? given.replace(/[0-9a-f]/gi, '$&$&') : given
+  return {
+    name: target.name,
+    ...(colour && /^#[0-9a-f]{6}$/i.test(colour) ? { colour } : { slot: look.slot }),
+    dash: target.dash ?? look.dash,
+    role: target.runId === baseline ? 'baseline' : target.kind === 'member' ? 'member' : 'line',
+  }
+}
+
+/** The chart as it is on screen, for the server to draw. */
+export function pictureOf(
+  plan: Plan,
+  look: ChartLook,
+  title: string,
+  baseline: string | null,
+  zoom: Range | null,
+): PictureRequest['chart'] {
+  const style = getComputedStyle(document.documentElement)
+  const palette = PALETTE_TOKENS.map((token) => style.getPropertyValue(token))
+  return {
+    data: { ...plan.request, from: zoom?.[0] ?? look.xRange[0], to: zoom?.[1] ?? look.xRange[1] },
+    lines: plan.targets.map((target) => pictureLine(target, baseline, palette)),
+    title,
+    log_y: look.log,
+    y_from: look.yRange[0],
+    y_to: look.yRange[1],
+    faint: look.faint,
+  }
 }

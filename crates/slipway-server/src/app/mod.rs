@@ -27,6 +27,7 @@ mod matrix;
 mod media;
 mod metrics;
 mod openapi;
+mod picture;
 mod plot;
 mod preview;
 mod problems;
@@ -103,6 +104,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(metrics::get_metric_history))
         .routes(routes!(plot::draw_plot))
+        .routes(routes!(picture::export_chart))
         .routes(routes!(trash::list_trash))
         .routes(routes!(trash::preview_purge))
         .routes(routes!(trash::purge_trash))

@@ -148,7 +148,7 @@ fn chart(
                     Some(line) => (points(line), Some(points(raw))),
                     None => (points(raw), None),
                 };
-                Ok(Series { run_id: run_id.clone(), label: info.name, line, raw })
+                Ok(Series { run_id: run_id.clone(), label: info.name, line, raw, ..Series::default() })
             })
             .collect::<slipway_store::Result<Vec<_>>>()
     })?;

@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-pub(super) use lines::{axis, shown};
+pub(super) use lines::{Role, axis, shown};
 use std::convert::Infallible;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -92,6 +92,23 @@ pub(super) async fn query_series_batch(
 fn binary(body: impl IntoResponse) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, body).into_response()
+}
+
+/// Everything that a chart shows, for those who draw it themselves.
+pub(super) fn lines(store: &slipway_store::Store, request: &SeriesRequest) -> ApiResult<Vec<lines::Line>> {
+    check(request)?;
+    let mut all = Vec::new();
+    let mut fences = slipway_store::series::Fences::default();
+    store.read(|reader| {
+        for index in 0..lines::count(request) {
+            let part = lines::part(reader, request, index)?;
+            all.extend(part.lines);
+            fences.add(part.fences);
+        }
+        Ok(())
+    })?;
+    all.extend(lines::Line::fences(&fences));
+    Ok(all)
 }
 
 fn check(request: &SeriesRequest) -> ApiResult<()> {

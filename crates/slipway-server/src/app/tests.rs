@@ -467,6 +467,54 @@ async fn a_chart_is_drawn_without_a_window() {
 }
 
 #[tokio::test]
+async fn a_chart_is_exported_as_it_is_on_screen() {
+    let server = TestServer::new();
+    for run in ["a", "b", "c"] {
+        server.run(run).await;
+        log(&server, run, "loss", &[1.0, 0.5, 0.25]).await;
+        log(&server, run, "lr", &[0.1, 0.2, 0.3]).await;
+    }
+    let one = |run: &str, metric: &str| json!({ "run_id": run, "metric": metric });
+    let chart = json!({
+        "data": {
+            "series": [one("a", "loss"), one("b", "loss"), one("c", "lr")],
+            "groups": [{ "run_ids": ["b", "c"], "metric": "loss" }],
+            "x_metric": "lr", "smoothing": 0.5, "smoothing_kind": "gaussian", "aggregate": "median",
+            "band": "minmax", "clip": true, "log_x": true, "to": 0.25,
+        },
+        "lines": [
+            { "name": "<script>&\"", "role": "baseline" }, { "role": "member" },
+            { "name": "third", "colour": "#010203", "dash": 2 }, { "name": "a group", "slot": 3 },
+        ],
+        "title": "loss & <lr>", "log_y": true, "faint": true,
+    });
+    let ask = async |more: serde_json::Value| {
+        let mut request = json!({ "chart": chart });
+        if let (Some(request), Some(more)) = (request.as_object_mut(), more.as_object()) {
+            request.extend(more.clone());
+        }
+        server.send_json("POST", "/export/chart", &request).await
+    };
+    let svg = ask(json!({ "theme": "dark" })).await;
+    assert_eq!((svg.status.as_u16(), svg.header("content-type")), (200, "image/svg+xml"), "{svg:?}");
+    let text = String::from_utf8_lossy(&svg.body).into_owned();
+    assert!(text.contains("loss &amp; &lt;lr&gt;") && text.contains("&lt;script&gt;"), "{text}");
+    assert!(!text.contains("<script") && text.contains("a group") && text.contains("opacity=\"0.14\""));
+    assert!(text.contains("#010203"));
+    let png = ask(json!({ "format": "png", "transparent": true, "scale": 2 })).await;
+    assert!(png.body.starts_with(b"\x89PNG"), "{png:?}");
+    let pdf = ask(json!({ "format": "pdf" })).await;
+    assert_eq!(pdf.header("content-type"), "application/pdf");
+    assert!(pdf.body.starts_with(b"%PDF-") && pdf.body.trim_ascii_end().ends_with(b"%%EOF"));
+    assert!(String::from_utf8_lossy(&pdf.body).contains("a group"));
+    for bad in [json!({ "width": 1 }), json!({ "format": "png", "scale": 9 }), json!({ "format": "gif" })] {
+        assert_eq!(ask(bad.clone()).await.status, 400, "{bad}");
+    }
+    let none = json!({ "chart": { "data": { "series": [one("none", "loss")] } } });
+    assert_eq!(server.send_json("POST", "/export/chart", &none).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_folder_is_looked_into() {
     let server = TestServer::new();
     let folder = tempfile::tempdir().expect("temp folder");

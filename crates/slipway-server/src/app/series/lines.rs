@@ -10,7 +10,7 @@ use slipway_store::{Axis, CurveQuery, Reader, Result};
 
 /// What an entry of an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in super::super) enum Role {
     Raw,
     Smooth,
     Low,
@@ -21,11 +21,11 @@ pub(super) enum Role {
 
 /// One entry of an answer.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(in super::super) struct Line {
     /// Number of the run or group in its request.
-    pub(super) request: usize,
-    pub(super) role: Role,
-    pub(super) thinned: Thinned,
+    pub(in super::super) request: usize,
+    pub(in super::super) role: Role,
+    pub(in super::super) thinned: Thinned,
     pub(super) lacks_x: bool,
     pub(super) sampled: bool,
 }
