@@ -141,6 +141,8 @@ fn tell(app: &AppHandle, desktop: &Mutex<Option<Desktop>>, notices: Vec<Notice>)
             ("desktop-entry", Value::from("slipway-desktop")),
             ("urgency", Value::from(urgency)),
         ]);
+        // Held until the answer is known: a quick click must find its route.
+        let mut routes = connected.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let id: u32 = connected.server.call(
             "Notify",
             &(
@@ -154,7 +156,7 @@ fn tell(app: &AppHandle, desktop: &Mutex<Option<Desktop>>, notices: Vec<Notice>)
                 -1_i32,
             ),
         )?;
-        connected.routes.lock().unwrap_or_else(PoisonError::into_inner).insert(id, notice.route);
+        routes.insert(id, notice.route);
     }
     // A connection that failed is not put back, so that the next message tries anew.
     *desktop = Some(connected);
