@@ -103,7 +103,7 @@ test('the first value that is not finite is named', () => {
 
 test('runs without the metric of the x axis are told apart from those without the metric', () => {
   const answer = toLines(runs, [entry(0, [], []), { ...entry(1, [], []), lacksX: true }])
-  expect(answer).toEqual({ lines: [], fences: null, lacking: ['one'] })
+  expect(answer).toEqual({ lines: [], fences: null, lacking: ['one'], rough: false })
 })
 
 const look = chartLook(DEFAULT_VIEW, 'x', null)
@@ -202,15 +202,21 @@ test('frames are put together from pieces of any size', () => {
     bytes.set(body, 16)
     return [...bytes]
   }
-  const all = Uint8Array.from([...frame(1, 0, [1, 2, 3]), ...frame(0, 1, []), ...frame(2, 0, [9])])
+  const all = Uint8Array.from([...frame(1, 0, [1, 2, 3]), ...frame(0, 1, []), ...frame(2, 2, [9])])
   for (let size = 1; size <= all.length; size++) {
     const reader = new FrameReader()
     const got = []
     for (let at = 0; at < all.length; at += size) got.push(...reader.push(all.subarray(at, at + size)))
-    expect(got.map(({ request, failed, body }) => [request, failed, ...new Uint8Array(body)])).toEqual([
-      [1, false, 1, 2, 3],
-      [0, true],
-      [2, false, 9],
+    const plain = got.map(({ request, failed, first, body }) => [
+      request,
+      failed,
+      first,
+      ...new Uint8Array(body),
+    ])
+    expect(plain).toEqual([
+      [1, false, false, 1, 2, 3],
+      [0, true, false],
+      [2, false, true, 9],
     ])
     expect(reader.complete).toBe(true)
   }

@@ -64,7 +64,7 @@ pub use change::{
     RunsEdit, Was,
 };
 pub use error::{Error, Missing, Result, Taken};
-pub use history::{Axis, CurveQuery};
+pub use history::{Axis, CurveQuery, Outline};
 pub use model::{
     Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
     LoggedModel, MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point,

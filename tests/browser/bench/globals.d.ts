@@ -4,6 +4,7 @@ interface Measured {
   firstRows: number
   rows: number
   firstChart: number
+  allCharts: number
   charts: number
   painted: number
 }

@@ -8,8 +8,10 @@
   /** Axes and their grids take a handful of strokes; a chart with lines takes more in one frame. */
   const LINE_STROKES = 10
 
-  /** By canvas: when it was last painted, and how many strokes that frame had. */
+  /** By canvas: when it was last stroked and shown, and how many strokes that frame had. */
   let painted = new Map()
+  /** Canvases that were stroked and are not on screen yet. */
+  let fresh = new Set()
   let rowsAt = 0
   let firstRowsAt = 0
   let pending = 0
@@ -18,13 +20,23 @@
   const stroke = CanvasRenderingContext2D.prototype.stroke
   CanvasRenderingContext2D.prototype.stroke = function (...args) {
     const now = performance.now()
-    const seen = painted.get(this.canvas) ?? { at: 0, strokes: 0, most: 0, first: 0 }
-    seen.strokes = now - seen.at > 8 ? 1 : seen.strokes + 1
-    seen.at = now
-    seen.most = Math.max(seen.most, seen.strokes)
-    if (seen.first === 0 && seen.strokes >= LINE_STROKES) seen.first = now
+    const seen = painted.get(this.canvas) ?? { stroked: 0, at: 0, strokes: 0, first: 0, lines: false }
+    seen.strokes = now - seen.stroked > 8 ? 1 : seen.strokes + 1
+    seen.stroked = now
+    seen.lines ||= seen.strokes >= LINE_STROKES
     painted.set(this.canvas, seen)
+    if (fresh.size === 0) void afterPaint().then(shown)
+    fresh.add(seen)
     return stroke.apply(this, args)
+  }
+
+  /** Strokes are only noted down; what takes long is the frame that carries them out. */
+  function shown(now) {
+    for (const seen of fresh) {
+      seen.at = now
+      if (seen.first === 0 && seen.lines) seen.first = now
+    }
+    fresh = new Set()
   }
 
   const fetchPlainly = window.fetch
@@ -127,6 +139,9 @@
             rows: since(rowsAt),
             firstChart:
               lines.length > 0 ? since(Math.min(...lines.map((seen) => seen.first))) : since(firstPlotAt),
+            // When the last of them had lines for the first time, and when nothing more came.
+            allCharts:
+              lines.length > 0 ? since(Math.max(...lines.map((seen) => seen.first))) : since(firstPlotAt),
             charts: since(lastPaint),
             painted: drawn,
           }
@@ -208,11 +223,12 @@
         body: JSON.stringify({ run_id, key, value, step, timestamp: Date.now() }),
       })
       if (!answer.ok) throw new Error(`the point was refused: ${answer.status}`)
-      while (painted.size === 0) {
+      while (![...painted.values()].some((seen) => seen.at > 0)) {
         if (performance.now() - began > LIMIT_MS) throw new Error('the point was never painted')
         await new Promise((resolve) => setTimeout(resolve, 5))
       }
-      return Math.min(...[...painted.values()].map((seen) => seen.at)) - began
+      const at = [...painted.values()].map((seen) => seen.at).filter((at) => at > 0)
+      return Math.min(...at) - began
     },
   }
 })()

@@ -24,29 +24,58 @@ export const SIZES = {
 }
 
 /**
- * @param {(step: (...args: any[]) => any, ...args: any[]) => Promise<any>} run Calls a function in the page; it must
+ * @param {(step: (...args: any[]) => any, ...args: any[]) => Promise<any>} call Calls a function in the page; it must
  *   not use anything around it.
- * @param {{ many: any, long: any, sizes: typeof SIZES.full, say: (text: string) => void }} known
+ * @param {{ many: any, long: any, sizes: typeof SIZES.full, say: (text: string) => void,
+ *   cost?: () => Promise<Cost>, only?: string[] }} known `cost` tells what was spent so far; `only` names rows.
+ * @typedef {{ page: number, server: number }} Cost Milliseconds of processor time.
  */
-export async function workspaceRows(run, { many, long, sizes, say }) {
-  /** @type {Record<string, number>} */
+export async function workspaceRows(call, { many, long, sizes, say, cost, only }) {
+  /** @type {Record<string, any>} */
   const rows = {}
+  /** @param {string[]} names */
+  const wants = (...names) => !only || names.some((name) => only.includes(name))
+  /** What the last step took of the processors. @type {Cost} */
+  let spent = { page: NaN, server: NaN }
+  /** @type {typeof call} */
+  const run = async (step, ...args) => {
+    const before = await cost?.()
+    const result = await call(step, ...args)
+    const after = await cost?.()
+    if (before && after) spent = { page: after.page - before.page, server: after.server - before.server }
+    return result
+  }
   /** @param {number[]} values */
   const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN
   /** @param {string} hash @param {object} [wish] */
   const go = (hash, wish = {}) =>
     run((to, wanted) => slipwayBench.measure(() => slipwayBench.go(to), wanted), hash, wish)
+  /** Opens a page anew, whatever is open. @param {string} hash @param {object} wish */
+  const open = async (hash, wish) => {
+    await go('#/settings')
+    return go(hash, wish)
+  }
   const table = `#/runs?experiments=${many.experiment_id}&layout=1`
   const both = `#/runs?experiments=${many.experiment_id}`
   const charts = `#/runs?experiments=${long.experiment_id}&layout=3`
   /** @param {string} name @param {() => Promise<number>} once */
   const row = async (name, once) => {
+    if (!wants(name)) return
     /** @type {number[]} */
     const took = []
+    /** @type {Cost[]} */
+    const costs = []
     try {
-      for (let i = 0; i < sizes.repeats; i++) took.push(await once())
+      for (let i = 0; i < sizes.repeats; i++) {
+        took.push(await once())
+        costs.push(spent)
+      }
       rows[name] = middle(took)
-      say(`${name}: ${took.map((value) => Math.round(value * 10) / 10).join(' ')}`)
+      const page = Math.round(middle(costs.map((one) => one.page)))
+      const server = Math.round(middle(costs.map((one) => one.server)))
+      if (cost) rows[`${name}.cost`] = { page, server }
+      const list = took.map((value) => Math.round(value * 10) / 10).join(' ')
+      say(`${name}: ${list}${cost ? `   (processor: page ${page} ms, server ${server} ms)` : ''}`)
     } catch (error) {
       say(`${name}: ${error}`)
     }
@@ -56,36 +85,34 @@ export async function workspaceRows(run, { many, long, sizes, say }) {
     if (rows.cold !== undefined) return rows.cold
     return (rows.cold = (await go(both, { rows: true })).firstRows)
   })
-  await row('open', async () => {
-    await go('#/settings')
-    return (await go(both, { rows: true })).firstRows
-  })
-  await row('openCharts', async () => {
-    await go('#/settings')
-    return (await go(`#/runs?experiments=${long.experiment_id}`, { rows: true, charts: 1 })).firstChart
-  })
+  await row('open', async () => (await open(both, { rows: true })).firstRows)
+  await row(
+    'openCharts',
+    async () => (await open(`#/runs?experiments=${long.experiment_id}`, { rows: true, charts: 1 })).firstChart,
+  )
   let turn = 0
-  await go(table, { rows: true })
+  if (wants('filter')) await open(table, { rows: true })
   await row('filter', async () => {
     turn += 1
     const filter = encodeURIComponent(`metrics.m00 < 0.${10 + turn} and params.p00 = 'v${turn % 10}'`)
     return (await go(`${table}&filter=${filter}`, { rows: true })).rows
   })
-  await go(table, { rows: true })
+  if (wants('sort')) await open(table, { rows: true })
   await row('sort', async () => {
     turn += 1
     return (
       await go(`${table}&sort=${turn % 2 ? '-' : ''}m:m${String(turn % 10).padStart(2, '0')}`, { rows: true })
     ).rows
   })
-  await go(table, { rows: true })
+  if (wants('group')) await open(table, { rows: true })
   await row('group', async () => {
     turn += 1
     return (await go(`${table}&group=p:p0${turn % 2}`, { rows: true })).rows
   })
   // All columns, so that there is something to scroll to the right as well.
   const all = many.columns.map((/** @type {string} */ column) => encodeURIComponent(column)).join(',')
-  await go(`${table}&cols=${all}`, { rows: true })
+  if (wants('scrollDown', 'scrollFar', 'scrollRight', 'scrollBoth'))
+    await open(`${table}&cols=${all}`, { rows: true })
   /** @param {number} down @param {number} right */
   const scroll = async (down, right) => {
     const frames = await run((y, x) => slipwayBench.scroll(y, x, 200), down, right)
@@ -95,17 +122,26 @@ export async function workspaceRows(run, { many, long, sizes, say }) {
   await row('scrollFar', () => scroll(5000, 0))
   await row('scrollRight', () => scroll(0, 60))
   await row('scrollBoth', () => scroll(-120, -45))
+  // A first picture comes before the exact one; both count.
+  /** @type {number[]} */
+  const exact = []
   await row('paint', async () => {
-    await go('#/settings')
-    return (await go(charts, { charts: 20 })).charts
+    const done = await open(charts, { charts: 20 })
+    exact.push(done.charts)
+    return done.allCharts
   })
+  if (exact.length > 0) rows.paintExact = middle(exact.splice(0))
+  if (wants('zoom', 'crosshair', 'point')) await open(charts, { charts: 20 })
   await row('zoom', async () => {
     const done = await run(() =>
       slipwayBench.measure(() => slipwayBench.press('[data-metric]', '+'), { charts: 20 }),
     )
-    return done.charts
+    exact.push(done.charts)
+    return done.allCharts
   })
-  await run(() => slipwayBench.measure(() => slipwayBench.press('[data-metric]', '0'), { charts: 1 }))
+  if (exact.length > 0) rows.zoomExact = middle(exact.splice(0))
+  if (wants('zoom'))
+    await run(() => slipwayBench.measure(() => slipwayBench.press('[data-metric]', '0'), { charts: 1 }))
   await row('crosshair', async () =>
     middle(await run(() => slipwayBench.crosshair('[data-metric] .u-over', 50))),
   )
@@ -154,7 +190,9 @@ export function windowRows(here, inWindow, beside, sizes) {
     row('scrollRight', 'scroll right: frames over 33 ms of 200', 'frames', 0),
     row('scrollBoth', 'scroll back up and left: frames over 33 ms of 200', 'frames', 0),
     row('paint', `${curves}: first paint of all`, 'ms', 400, thinner),
+    row('paintExact', `${curves}: all exact to the pixel`, 'ms'),
     row('zoom', `${curves}: zoom step of all`, 'ms', 80),
+    row('zoomExact', `${curves}: zoom step, all exact to the pixel`, 'ms'),
     row('crosshair', 'crosshair over 24 charts', 'ms', 16),
     row('point', 'a new point logged by the client: to its pixel', 'ms', 1000),
     row('scripts', 'JavaScript sent before the first chart, gzipped', 'KB', 200),

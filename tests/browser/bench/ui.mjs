@@ -34,6 +34,8 @@ const { values: options } = parseArgs({
     window: { type: 'string' },
     data: { type: 'string' },
     write: { type: 'string' },
+    keep: { type: 'boolean', default: false },
+    rows: { type: 'string' },
   },
 })
 /** @param {string} name @param {string | undefined} value */
@@ -48,7 +50,10 @@ const programs = {
 const sizes = options.quick ? SIZES.quick : SIZES.full
 const work = need('work', options.work)
 mkdirSync(work, { recursive: true })
-const folder = options.data ? resolve(options.data) : mkdtempSync(join(work, 'ui-'))
+// What was filled is kept for the next run, if that is wished.
+const kept = options.data ? resolve(options.data) : options.keep ? join(work, options.quick ? 'ui-quick' : 'ui-full') : null
+const folder = kept ?? mkdtempSync(join(work, 'ui-'))
+mkdirSync(folder, { recursive: true })
 const probes = readFileSync(join(here, 'probes.js'), 'utf8')
 /** @param {string} text */
 const say = (text) => process.stderr.write(`${text}\n`)
@@ -126,6 +131,14 @@ function memoryMb(root) {
   return kb / 1024
 }
 
+/** Processor time that a process has taken, in milliseconds; the kernel counts in hundredths of a second.
+ *  @param {number} pid */
+function processorMs(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
 /** @param {string[]} args @param {string} what */
 function fill(args, what) {
   say(`Filling: ${what}`)
@@ -201,9 +214,16 @@ async function measureSlipway() {
     await page.addInitScript(probes)
     await page.goto(`${address}/#token=${token}&go=%2Fsettings`)
     await page.waitForSelector('.window')
+    const session = await page.context().newCDPSession(page)
+    await session.send('Performance.enable')
+    const cost = async () => {
+      const { metrics } = await session.send('Performance.getMetrics')
+      const busy = metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN
+      return { page: busy * 1000, server: processorMs(server.pid ?? 0) }
+    }
     const rows = await workspaceRows(
       (step, ...args) => page.evaluate(`(${step})(...${JSON.stringify(args)})`),
-      { many, long, sizes, say },
+      { many, long, sizes, say, cost, ...(options.rows ? { only: options.rows.split(',') } : {}) },
     )
     rows.scripts = kilobytes
     rows.memory = memoryMb(browserServer.process().pid ?? 0)
@@ -385,5 +405,5 @@ try {
   }
 } finally {
   for (const child of started) await end(child)
-  if (!options.data) rmSync(folder, { recursive: true, force: true })
+  if (!kept) rmSync(folder, { recursive: true, force: true })
 }

@@ -10,6 +10,7 @@ const MOST_REQUESTS = 100
 interface Waiting {
   request: SeriesRequest
   signal: AbortSignal
+  first: ((entries: SeriesEntry[]) => void) | undefined
   resolve: (entries: SeriesEntry[]) => void
   reject: (error: unknown) => void
 }
@@ -18,12 +19,16 @@ let waiting: Waiting[] = []
 
 const aborted = () => new DOMException('The chart asks for something else by now.', 'AbortError')
 
-/** The lines of one chart. */
-export function chartSeries(request: SeriesRequest, signal: AbortSignal): Promise<SeriesEntry[]> {
+/** The lines of one chart. `first` gets a first picture of them, if there is one before. */
+export function chartSeries(
+  request: SeriesRequest,
+  signal: AbortSignal,
+  first?: (entries: SeriesEntry[]) => void,
+): Promise<SeriesEntry[]> {
   return new Promise((resolve, reject) => {
     // All charts that change in this turn of the event loop have asked when the next one begins.
     if (waiting.length === 0) setTimeout(flush, 0)
-    waiting.push({ request, signal, resolve, reject })
+    waiting.push({ request, signal, first, resolve, reject })
   })
 }
 
@@ -45,15 +50,20 @@ async function ask(batch: Waiting[]): Promise<void> {
     if (open === 0) abort.abort()
   }
   for (const one of batch) one.signal.addEventListener('abort', () => drop(one), { once: true })
-  const answer = (index: number, made: SeriesAnswer) => {
+  const answer = (index: number, made: SeriesAnswer, first: boolean) => {
     const one = batch[index]
-    if (!one) return
-    if (made instanceof Error) one.reject(made)
+    if (!one || one.signal.aborted) return
+    if (first) {
+      if (!(made instanceof Error)) one.first?.(made)
+    } else if (made instanceof Error) one.reject(made)
     else one.resolve(made)
   }
   try {
     await api.seriesBatch(
-      batch.map(({ request }) => request),
+      {
+        requests: batch.map(({ request }) => request),
+        first_pictures: batch.some(({ first }) => first !== undefined),
+      },
       answer,
       abort.signal,
     )

@@ -40,6 +40,7 @@ import type {
   RunsExport,
   RunLineage,
   RunProblems,
+  SeriesBatch,
   SeriesRequest,
   Span,
   Suggestions,
@@ -230,15 +231,15 @@ export const api = {
     return decodeSeries(await response.arrayBuffer())
   },
 
-  /** Several charts at once; `take` gets each answer when it is there. */
+  /** Several charts at once; `take` gets each answer when it is there, and first pictures before, if they are wanted. */
   async seriesBatch(
-    requests: SeriesRequest[],
-    take: (index: number, answer: SeriesAnswer) => void,
+    batch: SeriesBatch,
+    take: (index: number, answer: SeriesAnswer, first: boolean) => void,
     signal: AbortSignal,
   ): Promise<void> {
     const response = await send('/series/batch', {
       method: 'POST',
-      body: JSON.stringify({ requests }),
+      body: JSON.stringify(batch),
       headers: { 'Content-Type': 'application/json' },
       signal,
     })
@@ -249,7 +250,7 @@ export const api = {
       const { done, value } = await pieces.read()
       if (done) break
       for (const frame of frames.push(value))
-        take(frame.request, frame.failed ? refused(frame.body) : decodeSeries(frame.body))
+        take(frame.request, frame.failed ? refused(frame.body) : decodeSeries(frame.body), frame.first)
     }
     if (!frames.complete) throw new SeriesFormatError('the answer ends within a chart')
   },

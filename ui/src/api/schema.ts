@@ -744,7 +744,8 @@ export interface paths {
          * What several charts show, each sent as soon as it is known; see the description for the layout.
          * @description Little-endian, in frames that come in any order, one per request: `u32 magic "SLPB", u32 request, u32 status, u32
          *     byte_count`, then `byte_count` bytes. Status 0: an answer as of `/series`. Status 1: the same error that `/series`
-         *     would answer, as JSON.
+         *     would answer, as JSON. Status 2, only with `first_pictures`: what is known at once, of the lines as they were logged
+         *     alone, in the same layout; the answer follows.
          */
         post: operations["query_series_batch"];
         delete?: never;
@@ -2087,6 +2088,11 @@ export interface components {
         SeriesBand: "none" | "minmax" | "std" | "stderr" | "ci95";
         /** @description Several charts at once. At most 100. */
         SeriesBatch: {
+            /**
+             * @description Send what is known at once of long histories before their answers: the first, smallest, largest and last point of
+             *     every thousand or so.
+             */
+            first_pictures?: boolean;
             requests: components["schemas"]["SeriesRequest"][];
         };
         /**

@@ -5,6 +5,8 @@ export const SERIES_MAGIC = 0x31504c53
 export const FRAME_MAGIC = 0x42504c53
 const HEADER_BYTES = 64
 const FRAME_HEADER_BYTES = 16
+const STATUS_FAILED = 1
+const STATUS_FIRST = 2
 const FLAG_THINNED = 1
 const FLAG_LACKS_X = 4
 const FLAG_SAMPLED = 8
@@ -85,6 +87,8 @@ export interface Frame {
   request: number
   /** The body is an error as JSON. */
   failed: boolean
+  /** A first picture; the answer follows. */
+  first: boolean
   body: ArrayBuffer
 }
 
@@ -117,7 +121,8 @@ export class FrameReader {
       if (this.bodyFilled < this.body.length) break
       frames.push({
         request: this.field(1),
-        failed: this.field(2) !== 0,
+        failed: this.field(2) === STATUS_FAILED,
+        first: this.field(2) === STATUS_FIRST,
         body: this.body.buffer as ArrayBuffer,
       })
       this.body = null

@@ -10,6 +10,11 @@ const BAND_ALPHA = 0.14
 const MEMBER_ALPHA = 0.4
 const FEW_POINTS = 60
 const BASELINE_DASH = [8, 4]
+/** Where a chart has more points than these, its lines are a pixel wide: without a graphics card, a wider line takes ten
+ * times as long to paint, and so many points make an area anyway. */
+const MOST_WIDE_POINTS = 2000
+/** Points nearer than this to the one drawn before, in device pixels, change nothing that can be seen. */
+const SAME_PX = 0.3
 
 /** Maps values to canvas pixels without a function call per point. */
 interface Transform {
@@ -17,6 +22,9 @@ interface Transform {
   toY: (y: number) => number
   logX: boolean
   logY: boolean
+  /** The x at the edges of the picture. */
+  from: number
+  to: number
 }
 
 export interface DrawOptions {
@@ -60,22 +68,51 @@ function transform(u: uPlot, { log, logX }: DrawOptions): Transform | null {
       : (value) => bottom - (value - yMin) * yStretch,
     logX,
     logY: log,
+    from: x.min,
+    to: x.max,
   }
+}
+
+/** The points of an entry that reach into the picture: those inside, and one beyond each edge. */
+function inPicture(entry: SeriesEntry, from: number, to: number): [number, number] {
+  const { x } = entry
+  const first = (is: (value: number) => boolean) => {
+    let low = 0
+    let high = x.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (is(x[middle] ?? NaN)) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+  return [
+    Math.max(0, first((value) => value >= from) - 1),
+    Math.min(x.length, first((value) => value > to) + 1),
+  ]
 }
 
 function trace(ctx: CanvasRenderingContext2D, entry: SeriesEntry, at: Transform): void {
   const { toX, toY, logX, logY } = at
+  const [from, to] = inPicture(entry, at.from, at.to)
   ctx.beginPath()
   let down = false
-  for (let i = 0; i < entry.x.length; i++) {
+  let lastX = NaN
+  let lastY = NaN
+  for (let i = from; i < to; i++) {
     const x = entry.x[i] ?? NaN
     const y = entry.y[i] ?? NaN
     if (!Number.isFinite(y) || (logY && y <= 0) || (logX && x <= 0)) {
       down = false
       continue
     }
-    if (down) ctx.lineTo(toX(x), toY(y))
-    else ctx.moveTo(toX(x), toY(y))
+    const px = toX(x)
+    const py = toY(y)
+    if (!down) ctx.moveTo(px, py)
+    else if (Math.abs(px - lastX) < SAME_PX && Math.abs(py - lastY) < SAME_PX) continue
+    else ctx.lineTo(px, py)
+    lastX = px
+    lastY = py
     down = true
   }
   ctx.stroke()
@@ -188,6 +225,11 @@ export function drawLines(
   ctx.clip()
   ctx.lineJoin = 'round'
   const ordered = inOrder(lines, options.baseline)
+  const points = lines.reduce((sum, { smooth, raw }) => {
+    const [from, to] = inPicture(smooth ?? raw, at.from, at.to)
+    return sum + to - from
+  }, 0)
+  const usual = points > MOST_WIDE_POINTS ? 1 : wide ? 2.5 : 1.5
   ctx.globalAlpha = BAND_ALPHA
   for (const line of ordered) {
     if (!line.low || !line.high) continue
@@ -207,7 +249,7 @@ export function drawLines(
       trace(ctx, line.raw, at)
       ctx.globalAlpha = 1
     }
-    const thick = line.runId === options.baseline ? 3 : wide ? 2.5 : 1.5
+    const thick = line.runId === options.baseline ? 3 : usual
     ctx.globalAlpha = line.kind === 'member' && !wide ? MEMBER_ALPHA : 1
     ctx.setLineDash(dashOf(line, options).map((n) => n * ratio))
     ctx.lineWidth = (line.kind === 'member' ? 1 : thick) * ratio

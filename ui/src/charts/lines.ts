@@ -29,11 +29,15 @@ export interface Answer {
   fences: Fences | null
   /** Names of runs that have the metric, but not the one that is the x axis. */
   lacking: string[]
+  /** A first picture: not yet every pixel column's own points. */
+  rough: boolean
 }
 
-export function toLines(targets: Target[], entries: SeriesEntry[]): Answer {
+export const NO_ANSWER: Answer = { lines: [], fences: null, lacking: [], rough: false }
+
+export function toLines(targets: Target[], entries: SeriesEntry[], rough = false): Answer {
   const lines: (Line | undefined)[] = []
-  const answer: Answer = { lines: [], fences: null, lacking: [] }
+  const answer: Answer = { lines: [], fences: null, lacking: [], rough }
   for (const entry of entries) {
     if (entry.role === 'fences') {
       answer.fences = { low: entry.y[0] ?? NaN, high: entry.y[1] ?? NaN, beyond: entry.total }

@@ -20,6 +20,8 @@ const MAX_SORT_KEYS: usize = 20;
 const MAX_PINS: usize = 1000;
 /// With fewer runs, columns are read in no time.
 const MANY_RUNS: u64 = 10_000;
+/// Nobody looks at more columns at once; who asks for more draws bars of them.
+const MOST_WARMED: usize = 60;
 /// After this time columns that are still undecided count as differing.
 const DIFFERING_TIME: Duration = Duration::from_secs(5);
 
@@ -41,19 +43,16 @@ pub(super) async fn query_runs(
     Ok(Json(convert::table(table)))
 }
 
-/// Reads the columns that somebody looks at into memory, since these are what they will sort and group by. One after the
-/// other, so that whoever asks meanwhile waits for one of them at most.
+/// Reads the columns that somebody looks at into memory, since these are what they will sort and group by.
 fn warm(state: &ServerState, columns: Vec<ColumnRef>) {
-    if state.warming().swap(true, Ordering::AcqRel) {
+    if columns.len() > MOST_WARMED || state.warming().swap(true, Ordering::AcqRel) {
         return;
     }
     let state = state.clone();
     tokio::task::spawn_blocking(move || {
-        for column in &columns {
-            // What cannot be read now is read, or refused, when it is asked for.
-            if !state.store().read(|reader| reader.warm_column(column)).unwrap_or(false) {
-                break;
-            }
+        // What cannot be read now is read, or refused, when it is asked for.
+        if let Err(error) = state.store().read(|reader| reader.warm_columns(&columns)) {
+            tracing::debug!("columns were not read ahead: {error}");
         }
         state.warming().store(false, Ordering::Release);
     });

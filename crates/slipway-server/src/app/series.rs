@@ -11,14 +11,18 @@ use super::wire::{ApiError, SeriesBatch, SeriesRequest};
 use super::{Binary, blocking};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
+use answer::Picture;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 pub(super) use lines::{Role, axis, shown};
 use std::convert::Infallible;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use work::Taker;
 
 const MAX_RUNS: usize = 1000;
 const MAX_REQUESTS: usize = 100;
@@ -46,10 +50,7 @@ pub(super) async fn query_series(
     let store = state.store().clone();
     let bytes = blocking(move || {
         let mut answer = None;
-        work::run(&store, &[request], |_, made| {
-            answer = Some(made);
-            true
-        });
+        work::run(&store, &[request], false, Whole(&mut answer));
         answer
     })
     .await?
@@ -61,7 +62,8 @@ pub(super) async fn query_series(
 ///
 /// Little-endian, in frames that come in any order, one per request: `u32 magic "SLPB", u32 request, u32 status, u32
 /// byte_count`, then `byte_count` bytes. Status 0: an answer as of `/series`. Status 1: the same error that `/series`
-/// would answer, as JSON.
+/// would answer, as JSON. Status 2, only with `first_pictures`: what is known at once, of the lines as they were logged
+/// alone, in the same layout; the answer follows.
 #[utoipa::path(post, path = "/series/batch", tag = "runs", request_body = SeriesBatch,
     responses(
         (status = 200, body = Binary, content_type = "application/octet-stream"),
@@ -69,7 +71,7 @@ pub(super) async fn query_series(
     ))]
 pub(super) async fn query_series_batch(
     State(state): State<ServerState>,
-    ApiJson(SeriesBatch { requests }): ApiJson<SeriesBatch>,
+    ApiJson(SeriesBatch { requests, first_pictures }): ApiJson<SeriesBatch>,
 ) -> ApiResult<Response> {
     if requests.len() > MAX_REQUESTS {
         return Err(ApiFailure::invalid(format!(
@@ -83,10 +85,37 @@ pub(super) async fn query_series_batch(
     let store = state.store().clone();
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     tokio::task::spawn_blocking(move || {
-        work::run(&store, &requests, |index, made| sender.send(answer::frame(index, made)).is_ok());
+        work::run(&store, &requests, first_pictures, Frames(sender));
     });
     let frames = UnboundedReceiverStream::new(receiver).map(Ok::<_, Infallible>);
     Ok(binary(Body::from_stream(frames)))
+}
+
+/// The answer to the only request.
+struct Whole<'a>(&'a mut Option<ApiResult<Vec<u8>>>);
+
+impl Taker for Whole<'_> {
+    fn take(&mut self, _: usize, _: Picture, made: ApiResult<Vec<u8>>) {
+        *self.0 = Some(made);
+    }
+
+    fn waits(&self) -> bool {
+        true
+    }
+}
+
+/// Sends each answer when it is there.
+struct Frames(UnboundedSender<Bytes>);
+
+impl Taker for Frames {
+    fn take(&mut self, request: usize, picture: Picture, made: ApiResult<Vec<u8>>) {
+        // Whether anybody still listens is asked before the next run.
+        let _ = self.0.send(answer::frame(request, picture, made));
+    }
+
+    fn waits(&self) -> bool {
+        !self.0.is_closed()
+    }
 }
 
 fn binary(body: impl IntoResponse) -> Response {

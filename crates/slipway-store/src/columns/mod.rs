@@ -131,6 +131,15 @@ impl Columns {
             cache.seen = committed;
             cache.views += 1;
         }
+        let missing: Vec<Key> = keys
+            .iter()
+            .filter(|key| key.is_kept() && !(fits && cache.columns.contains_key(key)))
+            .cloned()
+            .collect();
+        let mut fresh: HashMap<Key, Arc<Column>> = HashMap::new();
+        for (key, column) in missing.iter().zip(Column::load_all(&missing, db, &base)?) {
+            fresh.insert(key.clone(), Arc::new(column));
+        }
         let mut columns = Vec::with_capacity(keys.len());
         for key in keys {
             if !key.is_kept() {
@@ -140,13 +149,14 @@ impl Columns {
                 }));
                 continue;
             }
-            let column = match cache.columns.get(key).filter(|_| fits) {
-                Some(kept) => {
+            let column = match (fresh.get(key), cache.columns.get(key)) {
+                (None, Some(kept)) => {
                     let mut column = kept.column.clone();
                     Column::patch(&mut column, key, db, &base, &slots)?;
                     column
                 }
-                None => Arc::new(Column::load(key, db, &base)?),
+                (Some(column), _) => column.clone(),
+                (None, None) => Arc::new(Column::empty(key, base.slots())),
             };
             if ours {
                 let kept = Kept { column: column.clone(), seen: committed, used: cache.views };
@@ -162,20 +172,28 @@ impl Columns {
 }
 
 impl Columns {
-    /// Reads a column that will soon be asked for, unless others would have to go for it. False when there is no room.
-    pub(crate) fn warm(&self, db: &Connection, committed: u64, key: Key) -> Result<bool> {
-        {
+    /// Reads columns that will soon be asked for, as far as no others would have to go for them. Nobody waits meanwhile.
+    pub(crate) fn warm(&self, db: &Connection, committed: u64, keys: Vec<Key>) -> Result<()> {
+        let base = self.view(db, committed, &[])?.base;
+        let missing = {
             let cache = lock(&self.cache);
-            if !key.is_kept() || cache.columns.contains_key(&key) {
-                return Ok(true);
-            }
-            let slots = cache.base.as_ref().map_or(0, |base| base.ids.len());
-            if cache.bytes() + slots * size_of::<f64>() > BUDGET / 4 * 3 {
-                return Ok(false);
-            }
+            let room = (BUDGET / 4 * 3).saturating_sub(cache.bytes());
+            let mut missing: Vec<Key> =
+                keys.into_iter().filter(|key| key.is_kept() && !cache.columns.contains_key(key)).collect();
+            missing.truncate(room / (base.ids.len() * size_of::<f64>()).max(1));
+            missing
+        };
+        let columns = Column::load_all(&missing, db, &base)?;
+        let mut cache = lock(&self.cache);
+        // They count slots as the runs do now, unless all runs were read again meanwhile.
+        if !cache.base.as_ref().is_some_and(|now| now.ids.starts_with(&base.ids)) {
+            return Ok(());
         }
-        self.view(db, committed, &[key])?;
-        Ok(true)
+        let used = cache.views;
+        for (key, column) in missing.into_iter().zip(columns) {
+            cache.columns.entry(key).or_insert(Kept { column: Arc::new(column), seen: committed, used });
+        }
+        Ok(())
     }
 }
 

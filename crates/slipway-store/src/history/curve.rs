@@ -4,7 +4,7 @@
 //! needs no unpacking, since its head names these four; only chunks that reach into two columns, or have points that
 //! are not finite, are unpacked. The result is that of [`thin`] over the whole history.
 
-use super::stored::Stored;
+use super::stored::{Part, Stored};
 use super::{Place, unrank};
 use crate::error::Result;
 use crate::model::Point;
@@ -39,6 +39,19 @@ impl Default for CurveQuery {
         Self { axis: Axis::Step, window: Window::default() }
     }
 }
+
+/// What the heads of chunks tell of a curve.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outline {
+    /// All there is to show: little had to be unpacked for it.
+    Exact(Thinned),
+    /// The first, smallest, largest and last point of each chunk; every one was logged, but columns of pixels may lack
+    /// theirs.
+    Rough(Thinned),
+}
+
+/// Chunks that are unpacked rather than outlined: they take less time than a second answer.
+const FEW_CHUNKS: usize = 8;
 
 /// How steps and times become places on the axis.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +146,60 @@ pub(crate) fn thinned(stored: &mut Stored<'_>, scale: Scale, query: &CurveQuery)
     Ok(thinned)
 }
 
+/// What can be shown of a curve at once.
+pub(crate) fn outline(stored: &mut Stored<'_>, scale: Scale, query: &CurveQuery) -> Result<Outline> {
+    let rough = if scale.by_time() && !stored.is_in_time() { None } else { rough(stored, scale, query) };
+    rough.map_or_else(|| thinned(stored, scale, query).map(Outline::Exact), |rough| Ok(Outline::Rough(rough)))
+}
+
+/// The curve as heads have it; none when few chunks are in the window.
+fn rough(stored: &Stored<'_>, scale: Scale, query: &CurveQuery) -> Option<Thinned> {
+    let window = query.window.drawable();
+    if window.width_px == 0 {
+        return None;
+    }
+    let reaches = |part: &&Part| {
+        scale.of_place(part.head.last).0 >= window.from && scale.of_place(part.head.first).0 <= window.to
+    };
+    let inside: Vec<&Part> = stored.parts.iter().filter(reaches).collect();
+    if inside.len() <= FEW_CHUNKS {
+        return None;
+    }
+    let mut curve = Curve::default();
+    let mut rough = Thinned::default();
+    let mut add = |(x, y): (f64, f64), curve: &mut Curve| {
+        curve.x.push(x);
+        curve.y.push(y);
+        if y.is_finite() && x >= window.from && x <= window.to {
+            let (low, high) = rough.y_range.unwrap_or((y, y));
+            rough.y_range = Some((low.min(y), high.max(y)));
+        }
+    };
+    for part in inside {
+        let last = part.head.points.saturating_sub(1);
+        let extremes = part.head.extremes.into_iter().flat_map(|(low, high)| [low, high]);
+        let mut known: Vec<(usize, Place)> = extremes.map(|extreme| (extreme.index, extreme.place)).collect();
+        known.extend([(0, part.head.first), (last, part.head.last)]);
+        known.sort_unstable_by_key(|(index, _)| *index);
+        known.dedup_by_key(|(index, _)| *index);
+        for (_, place) in known {
+            add(scale.of_place(place), &mut curve);
+        }
+        rough.total += part.len();
+        rough.non_finite += part.head.non_finite;
+    }
+    let tail = stored.tail.iter().map(|point| (scale.of(point.step, point.time_ms), point.value));
+    for point in tail.filter(|(x, _)| *x >= window.from && *x <= window.to) {
+        add(point, &mut curve);
+        rough.total += 1;
+    }
+    let first = stored.parts.first().map(Part::first);
+    let last = stored.tail.last().map(Place::of).or(stored.parts.last().map(|part| part.head.last));
+    rough.x_range = first.zip(last).map(|(first, last)| (scale.of_place(first).0, scale.of_place(last).0));
+    rough.curve = thin(&curve, query.window).curve;
+    Some(rough)
+}
+
 /// A curve in pieces, of which one at a time is unpacked.
 struct Line<'s, 'a> {
     stored: &'s mut Stored<'a>,
@@ -165,9 +232,7 @@ impl<'s, 'a> Line<'s, 'a> {
             start += len;
         };
         for part in &stored.parts {
-            let first =
-                part.late.first().map_or(part.head.first, |late| Place::of(late).min(part.head.first));
-            add(part.len(), first, part.head.last);
+            add(part.len(), part.first(), part.head.last);
         }
         if let (Some(first), Some(last)) = (stored.tail.first(), stored.tail.last()) {
             add(stored.tail.len(), Place::of(first), Place::of(last));

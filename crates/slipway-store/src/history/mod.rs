@@ -22,7 +22,7 @@ pub(crate) mod tail;
 mod tests;
 
 pub use column::decode_chunk;
-pub use curve::{Axis, CurveQuery};
+pub use curve::{Axis, CurveQuery, Outline};
 
 use crate::error::Error;
 use crate::model::Point;

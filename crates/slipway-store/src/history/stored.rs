@@ -26,6 +26,11 @@ impl Part {
     pub(crate) fn len(&self) -> usize {
         self.head.points + self.late.len()
     }
+
+    /// Where it begins, with what came late.
+    pub(crate) fn first(&self) -> Place {
+        self.late.first().map_or(self.head.first, |late| Place::of(late).min(self.head.first))
+    }
 }
 
 impl<'a> Stored<'a> {

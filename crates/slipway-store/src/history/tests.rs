@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::series::{Curve, Window, thin};
-use crate::{Axis, Change, CurveQuery, KeyValue, LogBatch, LoggedMetric, NewRun, RunStatus, Store};
+use crate::{Axis, Change, CurveQuery, KeyValue, LogBatch, LoggedMetric, NewRun, Outline, RunStatus, Store};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 const RUN: &str = "run";
@@ -198,6 +198,17 @@ fn check(store: &Store, set: &BTreeMap<Place, Point>, start_ms: Option<i64>) {
                             (wanted.total, wanted.non_finite, wanted.y_range, wanted.x_range),
                             "{query:?}"
                         );
+                        match reader.outline(RUN, "m", &query)? {
+                            Outline::Exact(found) => assert_eq!(bits(&found.curve.y), bits(&wanted.curve.y)),
+                            Outline::Rough(rough) => {
+                                assert!(rough.curve.x.is_sorted() && width_px > 0, "{query:?}");
+                                let known: HashSet<_> =
+                                    bits(&curve.x).into_iter().zip(bits(&curve.y)).collect();
+                                let shown = bits(&rough.curve.x).into_iter().zip(bits(&rough.curve.y));
+                                assert!(shown.into_iter().all(|point| known.contains(&point)), "{query:?}");
+                                assert_eq!(rough.x_range, wanted.x_range);
+                            }
+                        }
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::error::Result;
 use crate::history::Place;
-use crate::history::curve::{self, Axis, CurveQuery, Scale};
+use crate::history::curve::{self, Axis, CurveQuery, Outline, Scale};
 use crate::history::stored::Stored;
 use crate::model::{Page, Point};
 use crate::series::{Curve, Thinned, join};
@@ -107,6 +107,18 @@ impl Reader<'_> {
         };
         let scale = Scale::new(query.axis, start_ms, &stored);
         curve::thinned(&mut stored, scale, query)
+    }
+
+    /// What can be shown of a metric at once, before what [`Reader::curve`] gives.
+    ///
+    /// # Errors
+    /// As [`Reader::series`].
+    pub fn outline(&self, run_id: &str, key: &str, query: &CurveQuery) -> Result<Outline> {
+        let Some((mut stored, start_ms)) = self.stored(run_id, key, None)? else {
+            return Ok(Outline::Exact(Thinned::default()));
+        };
+        let scale = Scale::new(query.axis, start_ms, &stored);
+        curve::outline(&mut stored, scale, query)
     }
 
     /// A metric's whole history over an axis, sorted by it; for smoothing, which needs every point.

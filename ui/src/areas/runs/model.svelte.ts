@@ -25,6 +25,9 @@ const ROWS_MS = 1000
 const COLUMNS_MS = 2000
 /** Typing, dragging and sliding go on with the step before for so long. */
 const MERGE_MS = 3000
+/** Columns as they were when each scope was last looked at, so that its rows need not wait for them again. */
+const seenColumns = new Map<string, ColumnInfo[]>()
+const MOST_SEEN = 8
 
 export class RunsModel {
   readonly table = new RunsTable()
@@ -288,8 +291,17 @@ export class RunsModel {
 
   async loadColumns(): Promise<void> {
     const { experiments, trash } = this.view
+    const scope = JSON.stringify([experiments, trash])
+    const seen = seenColumns.get(scope)
+    if (seen && !untrack(() => this.knownReady)) {
+      this.known = seen
+      this.knownReady = true
+    }
     try {
       const { columns } = await api.columns(experiments, trash ? 'deleted' : 'active')
+      seenColumns.delete(scope)
+      seenColumns.set(scope, columns)
+      for (const old of seenColumns.keys()) if (seenColumns.size > MOST_SEEN) seenColumns.delete(old)
       if (JSON.stringify(columns) !== JSON.stringify(this.known)) this.known = columns
       this.chartProblem = null
     } catch (error) {

@@ -30,8 +30,18 @@ impl Role {
     }
 }
 
+/// What a frame carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Picture {
+    /// A first picture, after which the answer comes.
+    First,
+    /// The answer.
+    Whole,
+}
+
 /// The answer to one request.
-pub(super) fn encode(lines: &[Line]) -> ApiResult<Vec<u8>> {
+pub(super) fn encode<'a>(lines: impl IntoIterator<Item = &'a Line>) -> ApiResult<Vec<u8>> {
+    let lines: Vec<&Line> = lines.into_iter().collect();
     let points: usize = lines.iter().map(|line| line.thinned.curve.len()).sum();
     if points > MAX_POINTS {
         return Err(ApiFailure::invalid(format!("the answer would have more than {MAX_POINTS} points"))
@@ -39,7 +49,7 @@ pub(super) fn encode(lines: &[Line]) -> ApiResult<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(8 + lines.len() * HEADER_BYTES + points * 16);
     put(&mut bytes, &[MAGIC, lines.len() as u32]);
-    for Line { request, role, thinned, lacks_x, sampled } in lines {
+    for Line { request, role, thinned, lacks_x, sampled } in &lines {
         let flag = |is: bool, flag: u32| if is { flag } else { 0 };
         let flags = flag(thinned.left_out(), THINNED)
             | flag(thinned.non_finite > 0, NON_FINITE)
@@ -62,9 +72,9 @@ pub(super) fn encode(lines: &[Line]) -> ApiResult<Vec<u8>> {
 }
 
 /// One answer of several.
-pub(super) fn frame(request: usize, made: ApiResult<Vec<u8>>) -> Bytes {
+pub(super) fn frame(request: usize, picture: Picture, made: ApiResult<Vec<u8>>) -> Bytes {
     let (status, body) = match made {
-        Ok(body) => (0, body),
+        Ok(body) => (if picture == Picture::First { 2 } else { 0 }, body),
         Err(failure) => (1, serde_json::to_vec::<ApiError>(failure.body()).unwrap_or_default()),
     };
     let mut bytes = Vec::with_capacity(16 + body.len());

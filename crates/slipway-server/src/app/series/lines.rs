@@ -6,7 +6,7 @@ use super::super::wire::{
 use slipway_store::series::{
     Aggregate, Band, Curve, Fences, Places, Smoothing, Thinned, Window, aggregate, smooth, thin, values_at,
 };
-use slipway_store::{Axis, CurveQuery, Reader, Result};
+use slipway_store::{Axis, CurveQuery, Outline, Reader, Result};
 
 /// What an entry of an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,34 @@ pub(super) fn part(reader: &Reader<'_>, request: &SeriesRequest, index: usize) -
             None => Ok(Part::default()),
         },
         (None, None) => Ok(Part::default()),
+    }
+}
+
+/// What a run adds to a chart at once, before [`part`] is known.
+#[derive(Debug)]
+pub(super) enum First {
+    /// The same as [`part`].
+    Exact(Part),
+    /// The curve of the run, as far as it takes no time to know it.
+    Rough(Line),
+}
+
+/// Whether there is a first picture of a request: groups, outliers and other metrics take every point.
+pub(super) fn has_first(request: &SeriesRequest) -> bool {
+    request.groups.is_empty() && request.x_metric.is_none() && !request.clip && request.width_px > 0
+}
+
+/// What the run with the given number adds at once to a request that [`has_first`].
+pub(super) fn first(reader: &Reader<'_>, request: &SeriesRequest, index: usize) -> Result<First> {
+    let Some(wanted) = request.series.get(index) else { return Ok(First::Exact(Part::default())) };
+    let Query { axis, window, smoothing, .. } = Query::of(request);
+    match reader.outline(&wanted.run_id, &wanted.metric, &CurveQuery { axis, window })? {
+        Outline::Rough(thinned) => Ok(First::Rough(Line::new(index, Role::Raw, thinned))),
+        Outline::Exact(_) if smoothing.is_some() => part(reader, request, index).map(First::Exact),
+        Outline::Exact(thinned) => {
+            let lines = vec![Line::new(index, Role::Raw, thinned)];
+            Ok(First::Exact(Part { lines, ..Part::default() }))
+        }
     }
 }
 

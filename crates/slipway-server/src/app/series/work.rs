@@ -1,73 +1,106 @@
 //! Charts are computed side by side: the runs of all of them are dealt out one by one to as many threads as there are
 //! processors, and a chart is handed out as soon as its last run is done.
+//!
+//! Where first pictures are wanted, those of all charts come before the first whole one. What is known exactly by then is
+//! not computed again.
 
 use super::super::wire::SeriesRequest;
-use super::answer::encode;
-use super::lines::{Line, Part, count, part};
+use super::answer::{Picture, encode};
+use super::lines::{First, Line, Part, count, first, has_first, part};
 use crate::error::{ApiFailure, ApiResult};
-use slipway_store::Store;
 use slipway_store::series::Fences;
+use slipway_store::{Reader, Store};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 const MOST_THREADS: usize = 8;
 
+/// Who waits for the charts.
+pub(super) trait Taker: Send {
+    /// Takes the answer to a request, or its first picture.
+    fn take(&mut self, request: usize, picture: Picture, made: ApiResult<Vec<u8>>);
+    /// False once nobody waits any more.
+    fn waits(&self) -> bool;
+}
+
 /// A chart of which some runs are still computed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
     parts: Vec<Option<Part>>,
     left: usize,
+    /// The first picture: what is not in `parts`, and how many runs it lacks.
+    rough: Vec<Option<Line>>,
+    rough_left: usize,
 }
 
-/// Computes all requests; hands out each answer with the number of its request, in the order in which they are done.
-/// Stops when `take` says that nobody waits any more.
-pub(super) fn run(
-    store: &Store,
-    requests: &[SeriesRequest],
-    take: impl FnMut(usize, ApiResult<Vec<u8>>) -> bool + Send,
-) {
-    let jobs: Vec<(usize, usize)> = requests
-        .iter()
-        .enumerate()
+impl Open {
+    fn new(request: &SeriesRequest) -> Self {
         // One with no runs has an answer as well.
-        .flat_map(|(request, of)| (0..count(of).max(1)).map(move |index| (request, index)))
-        .collect();
-    let open: Vec<Mutex<Open>> = requests
-        .iter()
-        .map(|request| {
-            let left = count(request).max(1);
-            Mutex::new(Open { parts: (0..left).map(|_| None).collect(), left })
-        })
-        .collect();
-    let take = Mutex::new(take);
-    let next = AtomicUsize::new(0);
-    let given_up = AtomicBool::new(false);
-    let hand_out = |request: usize, made: ApiResult<Vec<u8>>| {
-        if !(take.lock().unwrap_or_else(PoisonError::into_inner))(request, made) {
-            given_up.store(true, Ordering::Relaxed);
+        let runs = count(request).max(1);
+        let empty = |_| None;
+        Self {
+            parts: (0..runs).map(empty).collect(),
+            left: runs,
+            rough: (0..runs).map(|_| None).collect(),
+            rough_left: runs,
         }
+    }
+
+    /// Puts a part in its place; gives the answer with the last one.
+    fn close(&mut self, index: usize, part: Part) -> Option<ApiResult<Vec<u8>>> {
+        let place = self.parts.get_mut(index).filter(|place| self.left > 0 && place.is_none())?;
+        *place = Some(part);
+        self.left -= 1;
+        (self.left == 0).then(|| finish(std::mem::take(&mut self.parts)))
+    }
+
+    /// Counts one run less that the first picture lacks; gives that with the last one, if it is not the answer already.
+    fn close_rough(&mut self) -> Option<ApiResult<Vec<u8>>> {
+        self.rough_left = self.rough_left.saturating_sub(1);
+        if self.rough_left > 0 || self.left == 0 {
+            return None;
+        }
+        let of_parts = self.parts.iter().flatten().flat_map(|part| &part.lines);
+        let made = encode(self.rough.iter().flatten().chain(of_parts));
+        self.rough = Vec::new();
+        Some(made)
+    }
+}
+
+/// One run of one request.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    picture: Picture,
+    request: usize,
+    index: usize,
+}
+
+/// Computes all requests and hands out each answer when it is done, until nobody waits any more. `firsts`: with first
+/// pictures.
+pub(super) fn run(store: &Store, requests: &[SeriesRequest], firsts: bool, taker: impl Taker) {
+    let jobs_of = |picture: Picture| {
+        let wanted =
+            move |request: &&SeriesRequest| picture == Picture::Whole || (firsts && has_first(request));
+        requests.iter().enumerate().filter(move |(_, of)| wanted(of)).flat_map(move |(request, of)| {
+            (0..count(of).max(1)).map(move |index| Job { picture, request, index })
+        })
     };
-    let work = || {
+    let jobs: Vec<Job> = jobs_of(Picture::First).chain(jobs_of(Picture::Whole)).collect();
+    let work = Work {
+        requests,
+        open: requests.iter().map(|request| Mutex::new(Open::new(request))).collect(),
+        taker: Mutex::new(taker),
+        given_up: AtomicBool::new(false),
+    };
+    let next = AtomicUsize::new(0);
+    let worker = || {
         let result = store.read(|reader| {
-            while !given_up.load(Ordering::Relaxed) {
-                let Some(&(request, index)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                let (Some(of), Some(open)) = (requests.get(request), open.get(request)) else { break };
-                match part(reader, of, index) {
-                    Ok(part) => {
-                        if let Some(parts) = close(open, index, part) {
-                            hand_out(request, finish(parts));
-                        }
-                    }
-                    Err(error) => {
-                        // One bad run does not leave its chart waiting, nor is it told of twice.
-                        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-                        if open.left > 0 {
-                            open.left = 0;
-                            hand_out(request, Err(ApiFailure::from(error)));
-                        }
-                    }
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if work.is_given_up() {
+                    break;
                 }
+                work.done(reader, *job);
             }
             Ok(())
         });
@@ -79,21 +112,72 @@ pub(super) fn run(
     thread::scope(|scope| {
         // This thread is one of them.
         for _ in 1..threads.min(jobs.len()) {
-            scope.spawn(work);
+            scope.spawn(worker);
         }
-        work();
+        worker();
     });
 }
 
-/// Puts a part in its place; gives all of them with the last one.
-fn close(open: &Mutex<Open>, index: usize, part: Part) -> Option<Vec<Option<Part>>> {
-    let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-    if open.left == 0 {
-        return None;
+struct Work<'a, T> {
+    requests: &'a [SeriesRequest],
+    open: Vec<Mutex<Open>>,
+    taker: Mutex<T>,
+    given_up: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T: Taker> Work<'_, T> {
+    fn is_given_up(&self) -> bool {
+        if !self.given_up.load(Ordering::Relaxed) && !lock(&self.taker).waits() {
+            self.given_up.store(true, Ordering::Relaxed);
+        }
+        self.given_up.load(Ordering::Relaxed)
     }
-    *open.parts.get_mut(index)? = Some(part);
-    open.left -= 1;
-    (open.left == 0).then(|| std::mem::take(&mut open.parts))
+
+    fn done(&self, reader: &Reader<'_>, job: Job) {
+        let Job { picture, request, index } = job;
+        let (Some(of), Some(open)) = (self.requests.get(request), self.open.get(request)) else { return };
+        let outcome = match picture {
+            Picture::First => first(reader, of, index),
+            Picture::Whole => {
+                let known = {
+                    let open = lock(open);
+                    open.left == 0 || open.parts.get(index).is_none_or(Option::is_some)
+                };
+                if known {
+                    return;
+                }
+                part(reader, of, index).map(First::Exact)
+            }
+        };
+        let mut open = lock(open);
+        let whole = match outcome {
+            Ok(First::Exact(part)) => open.close(index, part),
+            Ok(First::Rough(line)) => {
+                if let Some(place) = open.rough.get_mut(index) {
+                    *place = Some(line);
+                }
+                None
+            }
+            // One bad run does not leave its chart waiting, nor is it told of twice.
+            Err(error) if open.left > 0 => {
+                open.left = 0;
+                Some(Err(ApiFailure::from(error)))
+            }
+            Err(_) => None,
+        };
+        let rough = if picture == Picture::First { open.close_rough() } else { None };
+        // Still under the lock: a first picture never comes after its answer.
+        if let Some(made) = rough {
+            lock(&self.taker).take(request, Picture::First, made);
+        }
+        if let Some(made) = whole {
+            lock(&self.taker).take(request, Picture::Whole, made);
+        }
+    }
 }
 
 fn finish(parts: Vec<Option<Part>>) -> ApiResult<Vec<u8>> {

@@ -49,6 +49,10 @@ pub struct SeriesRequest {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct SeriesBatch {
     pub requests: Vec<SeriesRequest>,
+    /// Send what is known at once of long histories before their answers: the first, smallest, largest and last point of
+    /// every thousand or so.
+    #[serde(default)]
+    pub first_pictures: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]

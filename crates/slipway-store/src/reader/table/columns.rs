@@ -61,13 +61,14 @@ impl Reader<'_> {
         Ok(matches.run_ids().map(str::to_owned).collect())
     }
 
-    /// Reads into memory what sorting, filtering or grouping many runs by a column would have to read first. False when
-    /// there is no more room for such columns.
+    /// Reads into memory what sorting, filtering or grouping many runs by these columns would have to read first, as far
+    /// as there is room.
     ///
     /// # Errors
     /// [`crate::Error::Search`] for a column that cannot be understood.
-    pub fn warm_column(&self, column: &ColumnRef) -> Result<bool> {
-        self.columns.warm(self.db, self.committed, key_of(column)?.0)
+    pub fn warm_columns(&self, columns: &[ColumnRef]) -> Result<()> {
+        let keys = columns.iter().map(|column| Ok(key_of(column)?.0)).collect::<Result<Vec<_>>>()?;
+        self.columns.warm(self.db, self.committed, keys)
     }
 
     /// The search for the runs of a query in its order.
