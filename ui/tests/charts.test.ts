@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { FRAME_MAGIC, FrameReader, SeriesFormatError, type SeriesEntry } from '../src/api/series'
 import { axisMetrics } from '../src/charts/axis'
-import { firstOdd, nearest, readings, toLines, yLimits } from '../src/charts/lines'
+import { firstOdd, nearest, readings, toLines, withLive, yLimits } from '../src/charts/lines'
 import { matchedMetrics, patternProblem } from '../src/charts/pick'
 import { makePlan, runGroups, type Target } from '../src/charts/plan'
 import { moved, sections } from '../src/charts/sections'
@@ -221,4 +221,20 @@ test('frames are put together from pieces of any size', () => {
     expect(reader.complete).toBe(true)
   }
   expect(() => new FrameReader().push(new Uint8Array(20))).toThrow(SeriesFormatError)
+})
+
+test('a point that has just been logged goes to the end of its line', () => {
+  const { lines } = toLines(runs, [entry(0, [0, 1], [5, 4]), entry(1, [0, 1], [7, 6])])
+  const metric = lines[0]?.metric ?? ''
+  const next = withLive(lines, lines[0]?.runId ?? '', [
+    { key: metric, step: 3, value: NaN },
+    { key: metric, step: 2, value: 9 },
+    { key: 'another', step: 4, value: 1 },
+    { key: metric, step: 1, value: 1 },
+  ])
+  expect([...(next?.[0]?.raw.x ?? [])]).toEqual([0, 1, 2, 3])
+  expect([...(next?.[0]?.raw.y ?? [])]).toEqual([5, 4, 9, NaN])
+  expect(next?.[0]?.raw).toMatchObject({ total: (lines[0]?.raw.total ?? 0) + 2, nonFinite: 1, xMax: 3 })
+  expect(next?.[1]).toBe(lines[1])
+  expect(withLive(lines, 'none', [{ key: metric, step: 9, value: 1 }])).toBeNull()
 })

@@ -7,7 +7,7 @@ use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
-use slipway_store::{Change, KeyValue, Renditions, Store};
+use slipway_store::{Change, KeyValue, Outlines, Renditions, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -67,6 +67,7 @@ struct Inner {
     compared: crate::app::Remembered,
     undos: Undos,
     run_messages: Renditions,
+    outlines: Outlines,
     warming: AtomicBool,
 }
 
@@ -89,6 +90,7 @@ impl ServerState {
         let (tickets, known) = (Tickets::default(), Known::default());
         let (trash, undos) = (Work::default(), Undos::default());
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
+        let outlines = Outlines::default();
         let warming = AtomicBool::new(false);
         let inner = Inner {
             config,
@@ -101,6 +103,7 @@ impl ServerState {
             trash,
             undos,
             run_messages,
+            outlines,
             compared,
             warming,
         };
@@ -178,6 +181,11 @@ impl ServerState {
     /// Indexes of files that were looked at lately.
     pub(crate) fn known(&self) -> &Known {
         &self.inner.known
+    }
+
+    /// Outlines of long histories, for first pictures of charts.
+    pub(crate) fn outlines(&self) -> &Outlines {
+        &self.inner.outlines
     }
 
     /// Runs as MLflow's searches gave them lately.

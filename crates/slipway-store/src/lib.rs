@@ -73,7 +73,7 @@ pub use model::{
 pub use reader::{
     ColumnInfo, ColumnKind, ColumnRef, Differing, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey,
     Groups, GroupsQuery, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder, LoggedModelSearch,
-    Matrix, MatrixColumn, Reader, Reduce, Renditions, Search, SortKey, Suggestion, SuggestionKind,
+    Matrix, MatrixColumn, Outlines, Reader, Reduce, Renditions, Search, SortKey, Suggestion, SuggestionKind,
     Suggestions, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 pub use schema::SCHEMA_VERSION;

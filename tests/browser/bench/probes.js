@@ -45,11 +45,44 @@
     // The stream of events never ends.
     if (/events/.test(url)) return fetchPlainly.apply(this, args)
     pending += 1
-    try {
-      return await fetchPlainly.apply(this, args)
-    } finally {
+    const answered = () => {
       pending -= 1
       answeredAt = performance.now()
+    }
+    let response
+    try {
+      response = await fetchPlainly.apply(this, args)
+    } catch (error) {
+      answered()
+      throw error
+    }
+    // Charts come one by one in one answer, which has ended when the last of them is there.
+    if (/series\/batch/.test(url) && response.body) untilEnd(response.body, answered)
+    else answered()
+    return response
+  }
+  function untilEnd(body, ended) {
+    const getReader = body.getReader.bind(body)
+    body.getReader = () => {
+      const reader = getReader()
+      const read = reader.read.bind(reader)
+      let open = true
+      const end = () => {
+        if (open) ended()
+        open = false
+      }
+      reader.read = () =>
+        read().then(
+          (piece) => {
+            if (piece.done) end()
+            return piece
+          },
+          (error) => {
+            end()
+            throw error
+          },
+        )
+      return reader
     }
   }
 
@@ -81,8 +114,10 @@
       .join('|')
   let rowsBefore = ''
   let looking = false
+  /** While frames are timed, what the probes do themselves must not count. */
+  let timing = false
   new MutationObserver(async () => {
-    if (looking || !window.slipwayBench) return
+    if (looking || timing || !window.slipwayBench) return
     looking = true
     const found = await afterPaint()
     looking = false
@@ -161,15 +196,20 @@
     async scroll(down, right, frames) {
       const box = scroller()
       if (!box) throw new Error('there is nothing to scroll')
+      timing = true
+      let { scrollTop, scrollLeft } = box
       let before = await frame()
       const took = []
       for (let i = 0; i < frames; i++) {
-        box.scrollTop += down
-        box.scrollLeft += right
+        // Not read back, which would make the page lay out twice a frame.
+        scrollTop = Math.max(0, scrollTop + down)
+        scrollLeft = Math.max(0, scrollLeft + right)
+        box.scrollTo(scrollLeft, scrollTop)
         const now = await frame()
         took.push(now - before)
         before = now
       }
+      timing = false
       return took
     },
 

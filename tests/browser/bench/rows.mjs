@@ -57,7 +57,7 @@ export async function workspaceRows(call, { many, long, sizes, say, cost, only }
   }
   const table = `#/runs?experiments=${many.experiment_id}&layout=1`
   const both = `#/runs?experiments=${many.experiment_id}`
-  const charts = `#/runs?experiments=${long.experiment_id}&layout=3`
+  const charts = `#/runs?experiments=${long.experiment_id}&layout=3&first=20`
   /** @param {string} name @param {() => Promise<number>} once */
   const row = async (name, once) => {
     if (!wants(name)) return
@@ -88,7 +88,8 @@ export async function workspaceRows(call, { many, long, sizes, say, cost, only }
   await row('open', async () => (await open(both, { rows: true })).firstRows)
   await row(
     'openCharts',
-    async () => (await open(`#/runs?experiments=${long.experiment_id}`, { rows: true, charts: 1 })).firstChart,
+    async () =>
+      (await open(`#/runs?experiments=${long.experiment_id}`, { rows: true, charts: 1 })).firstChart,
   )
   let turn = 0
   if (wants('filter')) await open(table, { rows: true })

@@ -51,7 +51,11 @@ const sizes = options.quick ? SIZES.quick : SIZES.full
 const work = need('work', options.work)
 mkdirSync(work, { recursive: true })
 // What was filled is kept for the next run, if that is wished.
-const kept = options.data ? resolve(options.data) : options.keep ? join(work, options.quick ? 'ui-quick' : 'ui-full') : null
+const kept = options.data
+  ? resolve(options.data)
+  : options.keep
+    ? join(work, options.quick ? 'ui-quick' : 'ui-full')
+    : null
 const folder = kept ?? mkdtempSync(join(work, 'ui-'))
 mkdirSync(folder, { recursive: true })
 const probes = readFileSync(join(here, 'probes.js'), 'utf8')

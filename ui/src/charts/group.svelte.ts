@@ -4,7 +4,9 @@
 import { SvelteMap } from 'svelte/reactivity'
 import { throttle } from '../app/throttle'
 import { live } from '../api/live.svelte'
+import { toNumber } from '../design/format'
 import { printAxis, type Axis } from '../runset/view'
+import type { LivePoint } from './lines'
 
 export interface ChartRun {
   runId: string
@@ -28,6 +30,8 @@ export class ChartGroup {
   hoverRun = $state<string | null>(null)
   /** Grows when points of a metric arrived that its chart has not drawn. */
   private versions = new SvelteMap<string, number>()
+  /** Charts that draw points as soon as they are told of them. */
+  private takers = new Set<(runId: string, points: LivePoint[]) => void>()
   private dirty = new Set<string>()
   private everything = false
   private allDirty = $state(0)
@@ -69,6 +73,10 @@ export class ChartGroup {
       // No points means that there were too many to tell: any chart may be out of date.
       if (event.points.length === 0) this.everything = true
       for (const point of event.points) this.dirty.add(point.key)
+      if (!document.hidden && event.points.length > 0) {
+        const points = event.points.map(({ key, step, value }) => ({ key, step, value: toNumber(value) }))
+        for (const take of this.takers) take(event.run_id, points)
+      }
       this.flush()
     })
     const visible = () => {
@@ -79,6 +87,12 @@ export class ChartGroup {
       stop()
       document.removeEventListener('visibilitychange', visible)
     }
+  }
+
+  /** Hands out points that runs have just logged, until the returned function is called. */
+  onpoints(take: (runId: string, points: LivePoint[]) => void): () => void {
+    this.takers.add(take)
+    return () => this.takers.delete(take)
   }
 
   version(metric: string): number {

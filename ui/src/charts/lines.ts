@@ -68,6 +68,45 @@ export function toLines(targets: Target[], entries: SeriesEntry[], rough = false
   return answer
 }
 
+export interface LivePoint {
+  key: string
+  step: number
+  value: number
+}
+
+/**
+ * The same lines with points that a run has just logged, where these come after all others; null when none of them is
+ * for a line here. Only for lines over steps that show what was logged, and not an average of it.
+ */
+export function withLive(lines: Line[], runId: string, points: LivePoint[]): Line[] | null {
+  let changed = false
+  const next = lines.map((line) => {
+    if (line.kind !== 'run' || line.runId !== runId || line.smooth) return line
+    const { raw } = line
+    const fresh = points
+      .filter(({ key, step }) => key === line.metric && step > raw.xMax)
+      .sort((a, b) => a.step - b.step)
+    if (fresh.length === 0) return line
+    changed = true
+    const values = fresh.map(({ value }) => value)
+    const finite = values.filter(Number.isFinite)
+    return {
+      ...line,
+      raw: {
+        ...raw,
+        total: raw.total + fresh.length,
+        nonFinite: raw.nonFinite + values.length - finite.length,
+        xMax: fresh.at(-1)?.step ?? raw.xMax,
+        yMin: Math.min(raw.yMin, ...finite),
+        yMax: Math.max(raw.yMax, ...finite),
+        x: Float64Array.of(...raw.x, ...fresh.map(({ step }) => step)),
+        y: Float64Array.of(...raw.y, ...values),
+      },
+    }
+  })
+  return changed ? next : null
+}
+
 /** Whether a line lights up when this run or group is pointed at. */
 export const isHovered = (line: Target, hovered: string | null): boolean =>
   hovered !== null && (line.runId === hovered || line.members.includes(hovered))

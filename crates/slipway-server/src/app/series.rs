@@ -50,7 +50,7 @@ pub(super) async fn query_series(
     let store = state.store().clone();
     let bytes = blocking(move || {
         let mut answer = None;
-        work::run(&store, &[request], false, Whole(&mut answer));
+        work::run(&store, None, &[request], Whole(&mut answer));
         answer
     })
     .await?
@@ -82,10 +82,10 @@ pub(super) async fn query_series_batch(
     for request in &requests {
         check(request)?;
     }
-    let store = state.store().clone();
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     tokio::task::spawn_blocking(move || {
-        work::run(&store, &requests, first_pictures, Frames(sender));
+        let outlines = first_pictures.then_some(state.outlines());
+        work::run(state.store(), outlines, &requests, Frames(sender));
     });
     let frames = UnboundedReceiverStream::new(receiver).map(Ok::<_, Infallible>);
     Ok(binary(Body::from_stream(frames)))

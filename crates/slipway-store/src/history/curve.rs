@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 /// What a curve is drawn over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Axis {
     /// Steps.
     #[default]
@@ -146,58 +146,68 @@ pub(crate) fn thinned(stored: &mut Stored<'_>, scale: Scale, query: &CurveQuery)
     Ok(thinned)
 }
 
-/// What can be shown of a curve at once.
-pub(crate) fn outline(stored: &mut Stored<'_>, scale: Scale, query: &CurveQuery) -> Result<Outline> {
-    let rough = if scale.by_time() && !stored.is_in_time() { None } else { rough(stored, scale, query) };
-    rough.map_or_else(|| thinned(stored, scale, query).map(Outline::Exact), |rough| Ok(Outline::Rough(rough)))
+/// The curve as the heads of its chunks have it, from end to end.
+#[derive(Debug)]
+pub(crate) struct Rough {
+    curve: Curve,
+    points: usize,
+    non_finite: usize,
+    x_range: Option<(f64, f64)>,
 }
 
-/// The curve as heads have it; none when few chunks are in the window.
-fn rough(stored: &Stored<'_>, scale: Scale, query: &CurveQuery) -> Option<Thinned> {
-    let window = query.window.drawable();
-    if window.width_px == 0 {
-        return None;
-    }
-    let reaches = |part: &&Part| {
-        scale.of_place(part.head.last).0 >= window.from && scale.of_place(part.head.first).0 <= window.to
-    };
-    let inside: Vec<&Part> = stored.parts.iter().filter(reaches).collect();
-    if inside.len() <= FEW_CHUNKS {
-        return None;
-    }
-    let mut curve = Curve::default();
-    let mut rough = Thinned::default();
-    let mut add = |(x, y): (f64, f64), curve: &mut Curve| {
-        curve.x.push(x);
-        curve.y.push(y);
-        if y.is_finite() && x >= window.from && x <= window.to {
-            let (low, high) = rough.y_range.unwrap_or((y, y));
-            rough.y_range = Some((low.min(y), high.max(y)));
+impl Rough {
+    /// The heads of a history; none where few chunks make unpacking as quick, or clocks went back.
+    pub(crate) fn new(stored: &Stored<'_>, scale: Scale) -> Option<Self> {
+        if stored.parts.len() <= FEW_CHUNKS || (scale.by_time() && !stored.is_in_time()) {
+            return None;
         }
-    };
-    for part in inside {
-        let last = part.head.points.saturating_sub(1);
-        let extremes = part.head.extremes.into_iter().flat_map(|(low, high)| [low, high]);
-        let mut known: Vec<(usize, Place)> = extremes.map(|extreme| (extreme.index, extreme.place)).collect();
-        known.extend([(0, part.head.first), (last, part.head.last)]);
-        known.sort_unstable_by_key(|(index, _)| *index);
-        known.dedup_by_key(|(index, _)| *index);
-        for (_, place) in known {
-            add(scale.of_place(place), &mut curve);
+        let mut curve = Curve::default();
+        for part in &stored.parts {
+            let last = part.head.points.saturating_sub(1);
+            let extremes = part.head.extremes.into_iter().flat_map(|(low, high)| [low, high]);
+            let mut known: Vec<(usize, Place)> =
+                extremes.map(|extreme| (extreme.index, extreme.place)).collect();
+            known.extend([(0, part.head.first), (last, part.head.last)]);
+            known.sort_unstable_by_key(|(index, _)| *index);
+            known.dedup_by_key(|(index, _)| *index);
+            for (_, place) in known {
+                let (x, y) = scale.of_place(place);
+                curve.x.push(x);
+                curve.y.push(y);
+            }
         }
-        rough.total += part.len();
-        rough.non_finite += part.head.non_finite;
+        push(&mut curve, &stored.tail, scale);
+        let first = stored.parts.first().map(Part::first);
+        let last = stored.tail.last().map(Place::of).or(stored.parts.last().map(|part| part.head.last));
+        Some(Self {
+            curve,
+            points: stored.len(),
+            non_finite: stored.parts.iter().map(|part| part.head.non_finite).sum(),
+            x_range: first.zip(last).map(|(first, last)| (scale.of_place(first).0, scale.of_place(last).0)),
+        })
     }
-    let tail = stored.tail.iter().map(|point| (scale.of(point.step, point.time_ms), point.value));
-    for point in tail.filter(|(x, _)| *x >= window.from && *x <= window.to) {
-        add(point, &mut curve);
-        rough.total += 1;
+
+    /// What it shows in a window; none where so few chunks are in it that unpacking them is as quick. How many points
+    /// there are is an estimate.
+    pub(crate) fn within(&self, window: Window) -> Option<Thinned> {
+        let thinned = thin(&self.curve, window);
+        if window.width_px == 0 || thinned.total <= 4 * FEW_CHUNKS {
+            return None;
+        }
+        let share =
+            |all: usize| (all as f64 * thinned.total as f64 / self.curve.len().max(1) as f64) as usize;
+        Some(Thinned {
+            total: share(self.points),
+            non_finite: share(self.non_finite),
+            x_range: self.x_range,
+            ..thinned
+        })
     }
-    let first = stored.parts.first().map(Part::first);
-    let last = stored.tail.last().map(Place::of).or(stored.parts.last().map(|part| part.head.last));
-    rough.x_range = first.zip(last).map(|(first, last)| (scale.of_place(first).0, scale.of_place(last).0));
-    rough.curve = thin(&curve, query.window).curve;
-    Some(rough)
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.curve.len() * 2 * size_of::<f64>() + 256
+    }
 }
 
 /// A curve in pieces, of which one at a time is unpacked.

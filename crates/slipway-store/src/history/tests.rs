@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::series::{Curve, Window, thin};
-use crate::{Axis, Change, CurveQuery, KeyValue, LogBatch, LoggedMetric, NewRun, Outline, RunStatus, Store};
+use crate::{
+    Axis, Change, CurveQuery, KeyValue, LogBatch, LoggedMetric, NewRun, Outline, Outlines, RunStatus, Store,
+};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -114,6 +116,7 @@ fn check(store: &Store, set: &BTreeMap<Place, Point>, start_ms: Option<i64>) {
     assert_eq!(series(store, "m"), expected);
     store
         .read(|reader| {
+            let outlines = Outlines::default();
             let mut pieces = Vec::new();
             reader.each_piece(RUN, "m", |piece| {
                 pieces.extend_from_slice(piece);
@@ -198,7 +201,7 @@ fn check(store: &Store, set: &BTreeMap<Place, Point>, start_ms: Option<i64>) {
                             (wanted.total, wanted.non_finite, wanted.y_range, wanted.x_range),
                             "{query:?}"
                         );
-                        match reader.outline(RUN, "m", &query)? {
+                        match reader.outline(RUN, "m", &query, &outlines)? {
                             Outline::Exact(found) => assert_eq!(bits(&found.curve.y), bits(&wanted.curve.y)),
                             Outline::Rough(rough) => {
                                 assert!(rough.curve.x.is_sorted() && width_px > 0, "{query:?}");
@@ -478,4 +481,22 @@ fn short_histories_of_a_run_share_few_rows() {
     check(&store, 6);
     assert_eq!(stored(&store).0, 0, "a point was stored twice");
     store.close();
+}
+
+#[test]
+fn an_outline_is_kept_until_its_run_is_logged_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with_run(dir.path(), None);
+    log(&store, "m", &line(0..1000));
+    store.tidy_up();
+    let outlines = Outlines::default();
+    let window = Window { width_px: 100, ..Window::default() };
+    let query = CurveQuery { axis: Axis::Step, window };
+    let outline = || store.read(|reader| reader.outline(RUN, "m", &query, &outlines)).unwrap();
+    let Outline::Rough(first) = outline() else { panic!("a long history has an outline") };
+    assert_eq!(first.x_range, Some((0.0, 999.0)));
+    assert_eq!(outline(), Outline::Rough(first));
+    log(&store, "m", &line(1000..1010));
+    let Outline::Rough(later) = outline() else { panic!("a long history has an outline") };
+    assert_eq!(later.x_range, Some((0.0, 1009.0)));
 }

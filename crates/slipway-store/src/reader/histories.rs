@@ -1,13 +1,14 @@
 //! Histories of metrics. An unknown run or metric has an empty one.
 
-use super::Reader;
+use super::{Outlines, Reader};
 use crate::error::Result;
 use crate::history::Place;
-use crate::history::curve::{self, Axis, CurveQuery, Outline, Scale};
+use crate::history::curve::{self, Axis, CurveQuery, Outline, Rough, Scale};
 use crate::history::stored::Stored;
 use crate::model::{Page, Point};
 use crate::series::{Curve, Thinned, join};
 use rusqlite::OptionalExtension;
+use std::sync::Arc;
 
 impl Reader<'_> {
     /// A metric's whole history by step, then time, then value.
@@ -113,12 +114,29 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// As [`Reader::series`].
-    pub fn outline(&self, run_id: &str, key: &str, query: &CurveQuery) -> Result<Outline> {
-        let Some((mut stored, start_ms)) = self.stored(run_id, key, None)? else {
-            return Ok(Outline::Exact(Thinned::default()));
-        };
-        let scale = Scale::new(query.axis, start_ms, &stored);
-        curve::outline(&mut stored, scale, query)
+    pub fn outline(
+        &self,
+        run_id: &str,
+        key: &str,
+        query: &CurveQuery,
+        outlines: &Outlines,
+    ) -> Result<Outline> {
+        let mut rough = outlines.find(run_id, key, query.axis, self.columns, self.committed);
+        if rough.is_none() {
+            let Some((mut stored, start_ms)) = self.stored(run_id, key, None)? else {
+                return Ok(Outline::Exact(Thinned::default()));
+            };
+            let scale = Scale::new(query.axis, start_ms, &stored);
+            let Some(made) = Rough::new(&stored, scale).map(Arc::new) else {
+                return curve::thinned(&mut stored, scale, query).map(Outline::Exact);
+            };
+            outlines.keep(run_id, key, query.axis, self.committed, made.clone());
+            rough = Some(made);
+        }
+        match rough.and_then(|rough| rough.within(query.window)) {
+            Some(thinned) => Ok(Outline::Rough(thinned)),
+            None => self.curve(run_id, key, query).map(Outline::Exact),
+        }
     }
 
     /// A metric's whole history over an axis, sorted by it; for smoothing, which needs every point.

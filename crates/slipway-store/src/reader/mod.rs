@@ -6,6 +6,7 @@ mod histories;
 mod key_texts;
 mod lent;
 mod logged_models;
+mod outlines;
 mod registry;
 mod renditions;
 mod runs;
@@ -14,6 +15,7 @@ mod table;
 mod trash;
 
 pub use lent::{LentInfo, LentPoints, LentRun, LentTexts};
+pub use outlines::Outlines;
 pub use renditions::Renditions;
 pub use suggest::{Suggestion, SuggestionKind, Suggestions};
 pub use table::{

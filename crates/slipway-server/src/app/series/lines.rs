@@ -6,7 +6,7 @@ use super::super::wire::{
 use slipway_store::series::{
     Aggregate, Band, Curve, Fences, Places, Smoothing, Thinned, Window, aggregate, smooth, thin, values_at,
 };
-use slipway_store::{Axis, CurveQuery, Outline, Reader, Result};
+use slipway_store::{Axis, CurveQuery, Outline, Outlines, Reader, Result};
 
 /// What an entry of an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +83,15 @@ pub(super) fn has_first(request: &SeriesRequest) -> bool {
 }
 
 /// What the run with the given number adds at once to a request that [`has_first`].
-pub(super) fn first(reader: &Reader<'_>, request: &SeriesRequest, index: usize) -> Result<First> {
+pub(super) fn first(
+    reader: &Reader<'_>,
+    outlines: &Outlines,
+    request: &SeriesRequest,
+    index: usize,
+) -> Result<First> {
     let Some(wanted) = request.series.get(index) else { return Ok(First::Exact(Part::default())) };
     let Query { axis, window, smoothing, .. } = Query::of(request);
-    match reader.outline(&wanted.run_id, &wanted.metric, &CurveQuery { axis, window })? {
+    match reader.outline(&wanted.run_id, &wanted.metric, &CurveQuery { axis, window }, outlines)? {
         Outline::Rough(thinned) => Ok(First::Rough(Line::new(index, Role::Raw, thinned))),
         Outline::Exact(_) if smoothing.is_some() => part(reader, request, index).map(First::Exact),
         Outline::Exact(thinned) => {

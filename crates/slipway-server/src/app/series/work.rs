@@ -9,7 +9,7 @@ use super::answer::{Picture, encode};
 use super::lines::{First, Line, Part, count, first, has_first, part};
 use crate::error::{ApiFailure, ApiResult};
 use slipway_store::series::Fences;
-use slipway_store::{Reader, Store};
+use slipway_store::{Outlines, Reader, Store};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -76,12 +76,13 @@ struct Job {
     index: usize,
 }
 
-/// Computes all requests and hands out each answer when it is done, until nobody waits any more. `firsts`: with first
-/// pictures.
-pub(super) fn run(store: &Store, requests: &[SeriesRequest], firsts: bool, taker: impl Taker) {
+/// Computes all requests and hands out each answer when it is done, until nobody waits any more; first pictures only with
+/// `outlines`.
+pub(super) fn run(store: &Store, outlines: Option<&Outlines>, requests: &[SeriesRequest], taker: impl Taker) {
     let jobs_of = |picture: Picture| {
-        let wanted =
-            move |request: &&SeriesRequest| picture == Picture::Whole || (firsts && has_first(request));
+        let wanted = move |request: &&SeriesRequest| {
+            picture == Picture::Whole || (outlines.is_some() && has_first(request))
+        };
         requests.iter().enumerate().filter(move |(_, of)| wanted(of)).flat_map(move |(request, of)| {
             (0..count(of).max(1)).map(move |index| Job { picture, request, index })
         })
@@ -89,6 +90,7 @@ pub(super) fn run(store: &Store, requests: &[SeriesRequest], firsts: bool, taker
     let jobs: Vec<Job> = jobs_of(Picture::First).chain(jobs_of(Picture::Whole)).collect();
     let work = Work {
         requests,
+        outlines,
         open: requests.iter().map(|request| Mutex::new(Open::new(request))).collect(),
         taker: Mutex::new(taker),
         given_up: AtomicBool::new(false),
@@ -120,6 +122,7 @@ pub(super) fn run(store: &Store, requests: &[SeriesRequest], firsts: bool, taker
 
 struct Work<'a, T> {
     requests: &'a [SeriesRequest],
+    outlines: Option<&'a Outlines>,
     open: Vec<Mutex<Open>>,
     taker: Mutex<T>,
     given_up: AtomicBool,
@@ -140,9 +143,9 @@ impl<T: Taker> Work<'_, T> {
     fn done(&self, reader: &Reader<'_>, job: Job) {
         let Job { picture, request, index } = job;
         let (Some(of), Some(open)) = (self.requests.get(request), self.open.get(request)) else { return };
-        let outcome = match picture {
-            Picture::First => first(reader, of, index),
-            Picture::Whole => {
+        let outcome = match (picture, self.outlines) {
+            (Picture::First, Some(outlines)) => first(reader, outlines, of, index),
+            _ => {
                 let known = {
                     let open = lock(open);
                     open.left == 0 || open.parts.get(index).is_none_or(Option::is_some)
