@@ -74,7 +74,14 @@ fn calls_point_down() {
     let allowed: &[(&str, &[&str])] = &[
         (
             "slipway-server",
-            &["slipway-store", "slipway-artifacts", "slipway-projects", "slipway-charts", "slipway-stats"],
+            &[
+                "slipway-store",
+                "slipway-artifacts",
+                "slipway-models",
+                "slipway-projects",
+                "slipway-charts",
+                "slipway-stats",
+            ],
         ),
         (
             "slipway",
