@@ -161,6 +161,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/export/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A run set as one page: its table and charts. */
+        post: operations["export_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/export/runs": {
         parameters: {
             query?: never;
@@ -1976,6 +1993,19 @@ export interface components {
         };
         /** @enum {string} */
         Reduce: "last" | "min" | "max" | "first" | "at";
+        /** @description A run set as one page that opens offline: its table and charts. */
+        ReportRequest: {
+            /** @description Id of the run that the others are compared to; it is marked in the table. */
+            baseline?: string | null;
+            /** @description At most 60. */
+            charts?: components["schemas"]["ChartRequest"][];
+            note?: string;
+            /** @description Its window and shape do not count. */
+            query?: components["schemas"]["TableRequest"];
+            /** @description Only these runs, in this order, whatever the filter; at most 10,000. Empty: all that match. */
+            run_ids?: string[];
+            title?: string;
+        };
         /** @description Everything known of one run, except histories and artifact bytes. */
         RunDetail: {
             artifact_uri: string;
@@ -2756,6 +2786,37 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    export_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             default: {

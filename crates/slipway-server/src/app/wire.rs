@@ -22,7 +22,9 @@ pub use compare::*;
 pub use export::*;
 pub use groups::*;
 pub use logs::*;
-pub use plot::{ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest, PictureTheme};
+pub use plot::{
+    ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest, PictureTheme, ReportRequest,
+};
 pub use plots::*;
 pub use preview::*;
 pub use series::*;

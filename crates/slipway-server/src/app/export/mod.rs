@@ -3,6 +3,7 @@
 
 mod parquet;
 mod pipe;
+pub(super) mod report;
 mod rows;
 pub(super) mod text;
 
