@@ -12,6 +12,7 @@ mod logs;
 mod plot;
 mod plots;
 mod preview;
+mod report;
 mod series;
 mod suggest;
 mod trash;
@@ -22,11 +23,10 @@ pub use compare::*;
 pub use export::*;
 pub use groups::*;
 pub use logs::*;
-pub use plot::{
-    ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest, PictureTheme, ReportRequest,
-};
+pub use plot::{ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest, PictureTheme};
 pub use plots::*;
 pub use preview::*;
+pub use report::*;
 pub use series::*;
 pub use suggest::*;
 pub use trash::*;

@@ -1,6 +1,6 @@
-//! Charts as pictures, and reports that are made of them.
+//! Charts as pictures.
 
-use super::{SeriesRequest, TableRequest};
+use super::SeriesRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -94,25 +94,4 @@ pub enum PictureTheme {
     #[default]
     Light,
     Dark,
-}
-
-/// A run set as one page that opens offline: its table and charts.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct ReportRequest {
-    /// Its window and shape do not count.
-    #[serde(default)]
-    pub query: TableRequest,
-    /// Only these runs, in this order, whatever the filter; at most 10,000. Empty: all that match.
-    #[serde(default)]
-    pub run_ids: Vec<String>,
-    #[serde(default)]
-    pub title: String,
-    #[serde(default)]
-    pub note: String,
-    /// Id of the run that the others are compared to; it is marked in the table.
-    #[serde(default)]
-    pub baseline: Option<String>,
-    /// At most 60.
-    #[serde(default)]
-    pub charts: Vec<ChartRequest>,
 }
