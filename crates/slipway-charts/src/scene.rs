@@ -707,7 +707,7 @@ pub(crate) fn summary(chart: &Chart) -> String {
         })
     };
     let count = chart.series.len();
-    let points = chart.series.iter().all(|series| series.role == Role::Dots);
+    let points = chart.series.iter().any(|series| series.role == Role::Dots);
     let noun = match (points, count) {
         (true, 1) => "point",
         (true, _) => "points",

@@ -30,13 +30,13 @@ pub(super) fn begin(out: &mut impl Write, title: &str) -> io::Result<()> {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
     )
 }
 
 /// Ends it.
 pub(super) fn end(out: &mut impl Write) -> io::Result<()> {
-    out.write_all(b"</body>\n</html>\n")
+    out.write_all(b"</main>\n</body>\n</html>\n")
 }
 
 /// A cell of a table.
@@ -58,8 +58,18 @@ pub(super) struct Delta {
 }
 
 /// Begins a table. `numeric` says which columns are set right.
-pub(super) fn begin_table(out: &mut impl Write, heads: &[String], numeric: &[bool]) -> io::Result<()> {
-    out.write_all(b"<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>")?;
+pub(super) fn begin_table(
+    out: &mut impl Write,
+    name: &str,
+    heads: &[String],
+    numeric: &[bool],
+) -> io::Result<()> {
+    // It is scrolled by keys, too.
+    let name = escaped(name);
+    write!(
+        out,
+        "<h2>{name}</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><table>\n<thead><tr>"
+    )?;
     for (head, numeric) in heads.iter().zip(numeric) {
         let class = if *numeric { " class=\"n\"" } else { "" };
         write!(out, "<th scope=\"col\"{class}>{}</th>", escaped(head))?;
@@ -121,7 +131,7 @@ mod tests {
         let evil = "<script>alert(1)</script>\"' onload=x \u{202e}\u{0}&amp;";
         let mut page = Vec::new();
         begin(&mut page, evil).unwrap();
-        begin_table(&mut page, &[evil.to_owned()], &[false]).unwrap();
+        begin_table(&mut page, evil, &[evil.to_owned()], &[false]).unwrap();
         let delta = Some(Delta { text: evil.to_owned(), better: Some(true) });
         let cell = PageCell { text: evil.to_owned(), exact: Some(evil.to_owned()), is_number: true, delta };
         row(&mut page, &[cell], true).unwrap();
@@ -134,6 +144,6 @@ mod tests {
             6,
             "{page}"
         );
-        assert_eq!(page.matches("\u{FFFD}\u{FFFD}&amp;amp;").count(), 6);
+        assert_eq!(page.matches("\u{FFFD}\u{FFFD}&amp;amp;").count(), 8);
     }
 }

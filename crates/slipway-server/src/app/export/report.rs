@@ -264,7 +264,6 @@ impl Report {
 
     fn write_tables(&self, reader: &Reader<'_>, out: &mut impl Write) -> io::Result<()> {
         if let Some(groups) = &self.groups {
-            out.write_all(b"<h2>Groups</h2>\n")?;
             let heads: Vec<String> = groups
                 .by
                 .iter()
@@ -273,16 +272,15 @@ impl Report {
                 .chain(groups.names.iter().cloned())
                 .collect();
             let numeric: Vec<bool> = (0..heads.len()).map(|index| index >= groups.by.len()).collect();
-            page::begin_table(out, &heads, &numeric)?;
+            page::begin_table(out, "Groups", &heads, &numeric)?;
             let total =
                 groups.first(reader, MAX_GROUPS, |group| page::row(out, &group_cells(group), false))?;
             page::end_table(out)?;
             write_more(out, total, MAX_GROUPS, "group")?;
         }
-        out.write_all(b"<h2>Runs</h2>\n")?;
         let numeric: Vec<bool> =
             self.columns.kinds.iter().map(|kind| *kind != super::parquet::Kind::Text).collect();
-        page::begin_table(out, &self.columns.heads, &numeric)?;
+        page::begin_table(out, "Runs", &self.columns.heads, &numeric)?;
         let total = self.set.first(reader, self.rows, |rows| {
             rows.into_iter().try_for_each(|row| {
                 let is_baseline = self.is_baseline(&row.run_id);
@@ -315,14 +313,13 @@ impl Report {
 
     fn write_compared(&self, out: &mut impl Write) -> io::Result<()> {
         let Some(compared) = &self.compared else { return Ok(()) };
-        out.write_all(b"<h2>Where runs differ</h2>\n")?;
         if compared.rows.is_empty() {
-            return out.write_all(b"<p>In no param and no metric.</p>\n");
+            return out.write_all(b"<h2>Where runs differ</h2>\n<p>In no param and no metric.</p>\n");
         }
         let names = compared.runs.iter().map(|run| run.name.clone());
-        let heads: Vec<String> = std::iter::once("".to_owned()).chain(names).collect();
+        let heads: Vec<String> = std::iter::once("key".to_owned()).chain(names).collect();
         let numeric: Vec<bool> = (0..heads.len()).map(|index| index > 0).collect();
-        page::begin_table(out, &heads, &numeric)?;
+        page::begin_table(out, "Where runs differ", &heads, &numeric)?;
         for row in &compared.rows {
             let key = format!("{}.{}", super::section_word(row.section), row.key);
             let mut cells = vec![PageCell { exact: Some(key.clone()), text: key, ..PageCell::default() }];
