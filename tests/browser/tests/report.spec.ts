@@ -22,7 +22,14 @@ test('a report opens offline, light or dark, and shows what the screen did', asy
     await logMetric(run, 'final_acc', 0.5 + i / 10, 0)
   }
   const panels = [
-    { id: 'a', kind: 'scatter', refs: [{ kind: 'param', key: 'lr' }, { kind: 'metric', key: 'val/loss' }] },
+    {
+      id: 'a',
+      kind: 'scatter',
+      refs: [
+        { kind: 'param', key: 'lr' },
+        { kind: 'metric', key: 'val/loss' },
+      ],
+    },
     { id: 'b', kind: 'parallel', refs: [], title: 'All of them' },
   ]
   const view = `cols=p:lr,m:val%2Floss&group=p:kind&base=${runs[0] ?? ''}&panels=${JSON.stringify(panels)}`
@@ -65,7 +72,9 @@ test('a report opens offline, light or dark, and shows what the screen did', asy
       getComputedStyle(document.querySelector('figure svg text') ?? document.body).color,
     ])
     expect(colours).toEqual(
-      scheme === 'light' ? ['rgb(255, 255, 255)', 'rgb(27, 31, 36)'] : ['rgb(17, 20, 23)', 'rgb(231, 234, 238)'],
+      scheme === 'light'
+        ? ['rgb(255, 255, 255)', 'rgb(27, 31, 36)']
+        : ['rgb(17, 20, 23)', 'rgb(231, 234, 238)'],
     )
     expect(asked.filter((url) => !url.startsWith('about:'))).toEqual([])
     await context.close()
@@ -75,6 +84,8 @@ test('a report opens offline, light or dark, and shows what the screen did', asy
   const report = await context.newPage()
   await report.setContent(html)
   const found = await new AxeBuilder({ page: report }).analyze()
-  expect(found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)).toEqual([])
+  expect(
+    found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`),
+  ).toEqual([])
   await context.close()
 })
