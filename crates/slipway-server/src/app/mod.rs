@@ -110,6 +110,8 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(models::version::get_version))
         .routes(routes!(plot::draw_plot))
         .routes(routes!(picture::export_chart))
+        .routes(routes!(export::groups::export_groups))
+        .routes(routes!(export::report::export_report))
         .routes(routes!(trash::list_trash))
         .routes(routes!(trash::preview_purge))
         .routes(routes!(trash::purge_trash))

@@ -16,6 +16,7 @@ mod plot;
 mod plots;
 mod preview;
 mod promotion;
+mod report;
 mod series;
 mod suggest;
 mod trash;
@@ -33,6 +34,7 @@ pub use plot::{ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest
 pub use plots::*;
 pub use preview::*;
 pub use promotion::*;
+pub use report::*;
 pub use series::*;
 pub use suggest::*;
 pub use trash::*;
