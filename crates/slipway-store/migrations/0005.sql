@@ -18,7 +18,9 @@ CREATE TABLE model_history (
     -- The entry that brought this one about, e.g. the promotion by which a version was archived.
     cause INTEGER,
     -- The entry that this one takes back.
-    refers INTEGER
+    refers INTEGER,
+    -- 1: of a model that was deleted since. Another one of the same name begins anew.
+    closed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX model_history_by_model ON model_history (model, id);
 CREATE INDEX model_history_by_cause ON model_history (cause) WHERE cause IS NOT NULL;

@@ -161,6 +161,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/export/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The groups of a run set as a table, all of them. */
+        post: operations["export_groups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A run set as one page that opens offline. */
+        post: operations["export_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/export/runs": {
         parameters: {
             query?: never;
@@ -1032,6 +1066,11 @@ export interface components {
             /** Format: int64 */
             size_bytes: number;
         };
+        /**
+         * @description What is shown of the members of a group, beside their mean.
+         * @enum {string}
+         */
+        BarReach: "std" | "stderr" | "minmax" | "none";
         BestMetric: {
             direction: components["schemas"]["MetricDirection"];
             metric: components["schemas"]["MetricName"];
@@ -1605,6 +1644,16 @@ export interface components {
              * @description Groups over all pages.
              */
             total: number;
+        };
+        /**
+         * @description All groups that the matching runs make, one a row: the fields that make them, how many runs each has, and for each
+         *     column of numbers `.n`, `.mean`, `.std`, `.min` and `.max`; for others the text that all members have.
+         */
+        GroupsExport: {
+            format: components["schemas"]["ExportFormat"];
+            /** @description Its window does not count. */
+            query: components["schemas"]["GroupsRequest"];
+            spreadsheet_safe?: boolean;
         };
         /** @description One key to sort groups by. A sort key of a table fits, too. */
         GroupSortKey: {
@@ -2220,6 +2269,68 @@ export interface components {
         };
         /** @enum {string} */
         Reduce: "last" | "min" | "max" | "first" | "at";
+        /** @description A run, or the mean of several. */
+        ReportBar: components["schemas"]["ChartLine"] & {
+            run_ids: string[];
+        };
+        /** @description A column of runs or groups as bars. */
+        ReportBars: {
+            /** @description At most 200. */
+            bars: components["schemas"]["ReportBar"][];
+            column: components["schemas"]["ColumnRef"];
+            reach?: components["schemas"]["BarReach"];
+            title?: string;
+        };
+        /** @description A chart of a report, in the order of the page. */
+        ReportChart: (components["schemas"]["ChartRequest"] & {
+            /** @enum {string} */
+            kind: "lines";
+        }) | (components["schemas"]["ReportScatter"] & {
+            /** @enum {string} */
+            kind: "scatter";
+        }) | (components["schemas"]["ReportBars"] & {
+            /** @enum {string} */
+            kind: "bars";
+        }) | {
+            /** @enum {string} */
+            kind: "left_out";
+            reason: string;
+            title: string;
+        };
+        /** @description A run set as one page that opens offline: its charts, its groups, its runs and what tells them apart. */
+        ReportRequest: {
+            /** @description Id of the run that the others are compared to; it is marked, and metrics say how far they are from its. */
+            baseline?: string | null;
+            /** @description Which end of a metric is its best, `min` or `max`, so that a difference can be said to be better or worse. */
+            best?: {
+                [key: string]: components["schemas"]["Reduce"];
+            };
+            /** @description At most 60. */
+            charts?: components["schemas"]["ReportChart"][];
+            /** @description Runs whose params and metrics are put side by side where they differ, at most 50. */
+            compare?: string[];
+            /** @description The fields that runs are grouped by; the groups are a table of their own, with the query's columns. */
+            group_by?: components["schemas"]["ColumnRef"][];
+            note?: string;
+            /** @description Its window and shape do not count. */
+            query?: components["schemas"]["TableRequest"];
+            /**
+             * Format: int64
+             * @description Rows of the table of runs, at most 10,000. Default 1000.
+             */
+            rows?: number | null;
+            /** @description Only these runs, in this order, whatever the filter; at most 10,000. Empty: all that match. */
+            run_ids?: string[];
+            title?: string;
+        };
+        /** @description One point for each run of the report, the first 2000 of them. */
+        ReportScatter: {
+            log_x?: boolean;
+            log_y?: boolean;
+            title?: string;
+            x: components["schemas"]["ColumnRef"];
+            y: components["schemas"]["ColumnRef"];
+        };
         RuleCheck: {
             /** @description Absent: where the metric was measured on one dataset, or on none. */
             dataset?: string | null;
@@ -3188,6 +3299,68 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    export_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupsExport"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    export_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             default: {
