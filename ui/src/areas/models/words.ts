@@ -23,7 +23,8 @@ const ACTIONS: Record<HistoryEntry['action'], string> = {
 export function historyWords(entry: HistoryEntry): string {
   const text = plainWords(entry)
   const action = ACTIONS[entry.action]
-  return action ? action + text : text.charAt(0).toUpperCase() + text.slice(1)
+  if (action) return action + text
+  return /^v\d/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 const version = (text: string | number | null | undefined) =>
