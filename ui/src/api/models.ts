@@ -32,6 +32,7 @@ import type {
   VersionsPage,
   VersionsRequest,
 } from './model-types'
+import type { Changed } from './types'
 
 const post = <T>(path: string, body: unknown, signal?: AbortSignal) =>
   json<T>(`/models${path}`, 'POST', body, signal)
@@ -40,19 +41,24 @@ export const modelsApi = {
   list: (request: ModelsRequest, signal?: AbortSignal) => post<ModelsPage>('/search', request, signal),
   model: (name: string) => json<ModelDetail>(`/models/one?name=${encodeURIComponent(name)}`),
   create: (request: NewModel) => post<ModelDetail>('/create', request),
-  edit: (edit: ModelEdit) => post<unknown>('/edit', edit),
-  delete: (what: ModelDeletion) => post<unknown>('/delete', what),
+  edit: (edit: ModelEdit) => post<ModelDetail>('/edit', edit),
+  delete: (what: ModelDeletion) => post<Changed>('/delete', what),
   versions: (request: VersionsRequest, signal?: AbortSignal) =>
     post<VersionsPage>('/versions', request, signal),
   version: ({ name, version }: ModelVersionRef) =>
     json<VersionDetail>(`/models/version?name=${encodeURIComponent(name)}&version=${version}`),
-  verify: (which: ModelVersionRef) => post<FilesCheck>('/verify', which),
+  verify: ({ name, version }: ModelVersionRef) =>
+    json<FilesCheck>(`/models/version/files/check?name=${encodeURIComponent(name)}&version=${version}`),
   diff: (request: DiffRequest, signal?: AbortSignal) => post<ModelsDiff>('/diff', request, signal),
   history: (name: string, version: number | null, before: number | null) =>
-    post<ModelHistory>('/history', { name, version, before }),
+    json<ModelHistory>(
+      `/models/history?name=${encodeURIComponent(name)}` +
+        (version === null ? '' : `&version=${version}`) +
+        (before === null ? '' : `&before=${before}`),
+    ),
   holders: (name: string, target: ModelTarget) => post<Holders>('/holders', { name, target }),
   preview: (request: PromotionRequest, signal?: AbortSignal) =>
-    post<PromotionPreview>('/promote/preview', request, signal),
+    post<PromotionPreview>('/promotion/preview', request, signal),
   promote: (request: PromotionRequest) => post<Promoted>('/promote', request),
   undo: (request: UndoPromotion) => post<Promoted>('/undo', request),
   rollback: (request: RollbackRequest) => post<Promoted>('/rollback', request),

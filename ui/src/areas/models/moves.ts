@@ -54,7 +54,7 @@ export async function rollBack(
     )
     return true
   } catch (error) {
-    if (error instanceof ApiFailure && error.status === 409 && !options.force) return false
+    if (error instanceof ApiFailure && error.code === 'refused' && !options.force) return false
     toasts.show(describe(error).message, { kind: 'error' })
     return true
   }
