@@ -44,9 +44,11 @@ mod codes;
 mod columns;
 mod error;
 pub mod history;
+mod job;
 mod model;
 mod pool;
 mod reader;
+mod registry;
 mod schema;
 pub mod search;
 #[cfg(test)]
@@ -65,6 +67,10 @@ pub use change::{
 };
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery, Outline};
+pub use job::{
+    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsQuery, NewJob, Outcome, Phase, Queued,
+    RunOfStep, RunOutcome, Running, Starting, Step, WaitOutcome,
+};
 pub use model::{
     Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
     LoggedModel, MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point,
@@ -75,6 +81,10 @@ pub use reader::{
     Groups, GroupsQuery, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder, LoggedModelSearch,
     Matrix, MatrixColumn, Outlines, Reader, Reduce, Renditions, Search, SortKey, Suggestion, SuggestionKind,
     Suggestions, Table, TableCell, TableQuery, TableRow, TableShape,
+};
+pub use registry::{
+    FileRecord, FilesRecord, MetricKey, ModelSummary, ModelsOrder, ModelsQuery, RunName, VersionMetric,
+    VersionSummary, VersionsOrder, VersionsQuery,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

@@ -26,8 +26,12 @@ export function chartSeries(
   first?: (entries: SeriesEntry[]) => void,
 ): Promise<SeriesEntry[]> {
   return new Promise((resolve, reject) => {
-    // All charts that change in this turn of the event loop have asked when the next one begins.
-    if (waiting.length === 0) setTimeout(flush, 0)
+    // All charts that change in this turn of the event loop have asked when the next one begins. What is on screen
+    // already is drawn first, before the server takes its share of the processors.
+    if (waiting.length === 0) {
+      if (first || document.hidden) setTimeout(flush, 0)
+      else requestAnimationFrame(() => setTimeout(flush, 0))
+    }
     waiting.push({ request, signal, first, resolve, reject })
   })
 }
