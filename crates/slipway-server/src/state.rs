@@ -68,6 +68,7 @@ struct Inner {
     undos: Undos,
     run_messages: Renditions,
     warming: AtomicBool,
+    recording: Arc<tokio::sync::Semaphore>,
 }
 
 impl ServerState {
@@ -90,6 +91,7 @@ impl ServerState {
         let (trash, undos) = (Work::default(), Undos::default());
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
         let warming = AtomicBool::new(false);
+        let recording = Arc::new(tokio::sync::Semaphore::new(1));
         let inner = Inner {
             config,
             store,
@@ -103,6 +105,7 @@ impl ServerState {
             run_messages,
             compared,
             warming,
+            recording,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -188,6 +191,11 @@ impl ServerState {
     /// True while columns of the runs table are read ahead.
     pub(crate) fn warming(&self) -> &AtomicBool {
         &self.inner.warming
+    }
+
+    /// Lets one look through the files of a version at a time.
+    pub(crate) fn recording(&self) -> &Arc<tokio::sync::Semaphore> {
+        &self.inner.recording
     }
 
     pub(crate) fn undos(&self) -> &Undos {

@@ -3,6 +3,7 @@
 
 use crate::model::{Lifecycle, ModelStatus, RunStatus, Stage};
 use crate::reader::ColumnKind;
+use crate::registry::{Action, DeliveryState, HistoryKind};
 use crate::trash::TrashKind;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
@@ -31,3 +32,21 @@ codes!(ModelStatus { Pending = 1, Ready = 2, Failed = 3 });
 codes!(Stage { None = 0, Staging = 1, Production = 2, Archived = 3 });
 codes!(ColumnKind { Attribute = 0, Param = 1, Metric = 2, Tag = 3 });
 codes!(TrashKind { Run = 1, LoggedModel = 2, Experiment = 3 });
+codes!(Action { Edit = 0, Promotion = 1, Rollback = 2, Undo = 3 });
+codes!(DeliveryState { Waiting = 0, Delivered = 1, GivenUp = 2 });
+codes!(HistoryKind {
+    ModelCreated = 1,
+    ModelRenamed = 2,
+    ModelDescribed = 3,
+    ModelDeleted = 4,
+    ModelTagSet = 5,
+    ModelTagRemoved = 6,
+    RulesSet = 7,
+    VersionCreated = 8,
+    VersionDescribed = 9,
+    VersionDeleted = 10,
+    VersionTagSet = 11,
+    VersionTagRemoved = 12,
+    AliasMoved = 13,
+    StageMoved = 14,
+});

@@ -90,6 +90,8 @@ pub enum ErrorCode {
     Forbidden,
     NotFound,
     AlreadyExists,
+    /// A rule forbids it, or something was moved meanwhile.
+    Refused,
     TooLarge,
     DiskFull,
     ReadOnly,

@@ -37,10 +37,13 @@ use axum::extract::OriginalUri;
 use axum::http::{Method, StatusCode};
 use axum::routing::{any, get, patch, post, put};
 use error::{Code, MlflowError, Result};
-use slipway_store::{Applied, Change, Reader};
+use slipway_store::{Action, Applied, Change, Promotion, Reader, Target};
 
 /// Version of MLflow whose protocol this is.
 pub(crate) const MLFLOW_VERSION: &str = "3.18.0";
+
+/// How the history of models calls whoever comes through here.
+const CLIENT: &str = "MLflow client";
 
 /// Every MLflow route, under all its prefixes.
 pub(crate) fn router() -> Router<ServerState> {
@@ -181,6 +184,45 @@ async fn read<T: Send + 'static>(
     tokio::task::spawn_blocking(move || store.read(|reader| Ok(ask(reader)))).await.map_err(|error| {
         MlflowError::new(Code::InternalError, format!("The request was given up: {error}"))
     })??
+}
+
+/// The name of a registered model, if it can be one.
+pub(crate) fn check_model_name(name: &str) -> std::result::Result<String, String> {
+    validate::registered_model_name(name).map_err(|error| error.to_string())
+}
+
+/// An alias, if it can be one.
+pub(crate) fn check_alias(alias: &str) -> std::result::Result<String, String> {
+    validate::alias(alias).map_err(|error| error.to_string())
+}
+
+/// Changes the registry in the name of a client.
+async fn write_registry(state: &ServerState, change: Change) -> Result<Applied> {
+    let who = crate::registry::who(state, CLIENT);
+    write(state, Change::By { who, note: None, change: Box::new(change) }).await
+}
+
+/// Moves a version, if the rules allow it.
+async fn promote(
+    state: &ServerState,
+    name: String,
+    version: i64,
+    target: Target,
+    archive_existing: bool,
+) -> Result<()> {
+    let promotion = Promotion {
+        name,
+        version,
+        target,
+        archive_existing,
+        action: Action::Promotion,
+        expected_holder: None,
+        compared: None,
+        at_ms: now_ms(),
+    };
+    let who = crate::registry::who(state, CLIENT);
+    crate::registry::promotion::promote(state, promotion, who, None).await?;
+    Ok(())
 }
 
 /// Changes the store; done when it is durable.
