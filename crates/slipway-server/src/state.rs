@@ -27,6 +27,8 @@ pub struct ServerConfig {
     pub user: String,
     /// When it started, in epoch milliseconds.
     pub started_at_ms: i64,
+    /// Webhooks may be told at addresses of this machine and of private networks.
+    pub webhooks_to_private: bool,
 }
 
 /// Who can reach the server, and by which names it may be called in the `Host` header.

@@ -38,6 +38,7 @@ mod series;
 mod suggest;
 mod trash;
 mod views;
+mod webhooks;
 
 pub(crate) use compare::Remembered;
 pub use openapi::openapi;
@@ -121,6 +122,14 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(models::promote::remove_alias))
         .routes(routes!(models::promote::list_holders))
         .routes(routes!(models::promote::check_files))
+        .routes(routes!(models::lineage::trace_lineage))
+        .routes(routes!(models::register::preview_registration))
+        .routes(routes!(models::register::register))
+        .routes(routes!(webhooks::list_webhooks, webhooks::save_webhook))
+        .routes(routes!(webhooks::delete_webhook))
+        .routes(routes!(webhooks::try_webhook))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::deliver_again))
         .routes(routes!(plot::draw_plot))
         .routes(routes!(picture::export_chart))
         .routes(routes!(export::groups::export_groups))

@@ -21,6 +21,7 @@ mod series;
 mod suggest;
 mod trash;
 mod views;
+mod webhooks;
 
 pub use bulk::*;
 pub use compare::*;
@@ -39,6 +40,7 @@ pub use series::*;
 pub use suggest::*;
 pub use trash::*;
 pub use views::*;
+pub use webhooks::*;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -29,6 +29,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod webhooks;
 
 use crate::ServerState;
 use crate::state::now_ms;
@@ -37,6 +38,9 @@ use axum::extract::OriginalUri;
 use axum::http::{Method, StatusCode};
 use axum::routing::{any, get, patch, post, put};
 use error::{Code, MlflowError, Result};
+pub(crate) use webhooks::{
+    check_webhook, event_name, event_named, message as webhook_message, new_id as new_webhook_id, try_out,
+};
 use slipway_store::{Action, Applied, Change, Promotion, Reader, Target};
 
 /// Version of MLflow whose protocol this is.
@@ -131,6 +135,12 @@ fn tracking() -> Router<ServerState> {
         .route("/model-versions/delete", axum::routing::delete(model_versions::delete))
         .route("/model-versions/set-tag", post(model_versions::set_tag))
         .route("/model-versions/delete-tag", axum::routing::delete(model_versions::delete_tag))
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route(
+            "/webhooks/{webhook_id}",
+            get(webhooks::get).patch(webhooks::update).delete(webhooks::delete),
+        )
+        .route("/webhooks/{webhook_id}/test", post(webhooks::test))
         .route("/artifacts/list", get(artifacts::list_of_run))
         .route("/artifacts/presigned-download-url", post(multipart::presigned_download))
         .route("/artifacts/presigned-upload-url", post(multipart::presigned_upload))

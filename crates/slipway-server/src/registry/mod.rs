@@ -1,6 +1,7 @@
 //! What the server knows of models beyond what the store holds: their files, which are read and hashed and never loaded,
 //! and how a version is promoted with what its files say.
 
+pub(crate) mod copies;
 pub(crate) mod files;
 pub(crate) mod hashes;
 pub(crate) mod metrics;

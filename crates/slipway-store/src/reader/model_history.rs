@@ -185,20 +185,32 @@ impl Reader<'_> {
         found.ok_or_else(|| Error::NotFound(Missing::Webhook(id.to_owned())))
     }
 
-    /// Deliveries that are due, the oldest first, and when the next one after them is.
+    /// Webhooks for which something is due, and when the next delivery after that is.
     ///
     /// # Errors
     /// What the database says.
-    pub fn due_deliveries(&self, now_ms: i64, limit: u64) -> Result<(Vec<Delivery>, Option<i64>)> {
-        let mut statement = self.db.prepare_cached(&format!(
-            "{DELIVERY_COLUMNS} WHERE state = 0 AND due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2"
-        ))?;
-        let rows = statement.query_map(params![now_ms, as_i64(limit)], delivery)?;
+    pub fn due_webhooks(&self, now_ms: i64) -> Result<(Vec<String>, Option<i64>)> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT webhook FROM webhook_deliveries WHERE state = 0 AND due_ms <= ?1 GROUP BY webhook ORDER BY min(due_ms)",
+        )?;
+        let rows = statement.query_map([now_ms], |row| row.get(0))?;
         let due = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         let mut next = self
             .db
             .prepare_cached("SELECT min(due_ms) FROM webhook_deliveries WHERE state = 0 AND due_ms > ?1")?;
         Ok((due, next.query_row([now_ms], |row| row.get(0))?))
+    }
+
+    /// Deliveries to a webhook that are due, in the order in which they came about.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn due_deliveries(&self, webhook: &str, now_ms: i64, limit: u64) -> Result<Vec<Delivery>> {
+        let mut statement = self.db.prepare_cached(&format!(
+            "{DELIVERY_COLUMNS} WHERE state = 0 AND due_ms <= ?1 AND webhook = ?2 ORDER BY id LIMIT ?3"
+        ))?;
+        let rows = statement.query_map(params![now_ms, webhook, as_i64(limit)], delivery)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Deliveries to a webhook, newest first.

@@ -4,8 +4,10 @@ mod convert;
 pub(super) mod diff;
 pub(super) mod edit;
 pub(super) mod history;
+pub(super) mod lineage;
 pub(super) mod list;
 pub(super) mod promote;
+pub(super) mod register;
 pub(super) mod version;
 
 use crate::ServerState;
