@@ -171,6 +171,9 @@ pub enum Missing {
     /// A delivery.
     #[error("There is no delivery {0}")]
     Delivery(i64),
+    /// A job.
+    #[error("there is no job `{0}`")]
+    Job(String),
 }
 
 /// Which name is taken.
@@ -188,4 +191,7 @@ pub enum Taken {
     /// Registered model name.
     #[error("Registered Model (name={0}) already exists.")]
     RegisteredModel(String),
+    /// Job id.
+    #[error("there is a job `{0}` already")]
+    Job(String),
 }

@@ -68,8 +68,8 @@ pub use change::{
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery};
 pub use job::{
-    AttemptEnd, Ended, IllegalStep, JobState, Outcome, Phase, Queued, RunOutcome, Running, Starting, Step,
-    WaitOutcome,
+    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsQuery, NewJob, Outcome, Phase, Queued,
+    RunOfStep, RunOutcome, Running, Starting, Step, WaitOutcome,
 };
 pub use model::{
     Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
@@ -83,10 +83,10 @@ pub use reader::{
     Suggestions, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 pub use registry::{
-    Action, Attempt, Check, Compared, Delivery, DeliveryState, Earlier, EventFacts, EventKind, FileRecord,
-    FilesRecord, HistoryEntry, HistoryKind, HistoryQuery, MetricKey, ModelSummary, ModelsOrder, ModelsQuery,
-    Promoted, Promotion, Rule, RuleOutcome, RunName, Target, VersionMetric, VersionSummary, VersionsOrder,
-    VersionsQuery, Webhook, Who,
+    Action, Check, Compared, Delivery, DeliveryAttempt, DeliveryState, Earlier, EventFacts, EventKind,
+    FileRecord, FilesRecord, HistoryEntry, HistoryKind, HistoryQuery, MetricKey, ModelSummary, ModelsOrder,
+    ModelsQuery, Promoted, Promotion, Rule, RuleOutcome, RunName, Target, VersionMetric, VersionSummary,
+    VersionsOrder, VersionsQuery, Webhook, Who,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

@@ -13,7 +13,7 @@ use crate::webhooks::Sent;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use slipway_store::{Attempt, Change, Delivery, EventKind, Webhook};
+use slipway_store::{Change, Delivery, DeliveryAttempt, EventKind, Webhook};
 use utoipa::IntoParams;
 
 const WEBHOOKS_LIMIT: u64 = 1000;
@@ -133,7 +133,7 @@ pub(super) async fn deliver_again(
     ApiJson(DeliveryRef { id }): ApiJson<DeliveryRef>,
 ) -> ApiResult<Json<DeliveryInfo>> {
     let before = read(&state, move |reader| reader.delivery(id)).await??;
-    let attempt = Attempt {
+    let attempt = DeliveryAttempt {
         delivery: id,
         state: slipway_store::DeliveryState::Waiting,
         due_ms: now_ms(),

@@ -18,7 +18,7 @@ mod logged_models;
 mod metrics;
 mod model_versions;
 mod multipart;
-mod names;
+pub(crate) mod names;
 mod page;
 mod points;
 mod registered_models;
@@ -38,10 +38,10 @@ use axum::extract::OriginalUri;
 use axum::http::{Method, StatusCode};
 use axum::routing::{any, get, patch, post, put};
 use error::{Code, MlflowError, Result};
+use slipway_store::{Action, Applied, Change, Promotion, Reader, Target};
 pub(crate) use webhooks::{
     check_webhook, event_name, event_named, message as webhook_message, new_id as new_webhook_id, try_out,
 };
-use slipway_store::{Action, Applied, Change, Promotion, Reader, Target};
 
 /// Version of MLflow whose protocol this is.
 pub(crate) const MLFLOW_VERSION: &str = "3.18.0";
@@ -136,10 +136,7 @@ fn tracking() -> Router<ServerState> {
         .route("/model-versions/set-tag", post(model_versions::set_tag))
         .route("/model-versions/delete-tag", axum::routing::delete(model_versions::delete_tag))
         .route("/webhooks", get(webhooks::list).post(webhooks::create))
-        .route(
-            "/webhooks/{webhook_id}",
-            get(webhooks::get).patch(webhooks::update).delete(webhooks::delete),
-        )
+        .route("/webhooks/{webhook_id}", get(webhooks::get).patch(webhooks::update).delete(webhooks::delete))
         .route("/webhooks/{webhook_id}/test", post(webhooks::test))
         .route("/artifacts/list", get(artifacts::list_of_run))
         .route("/artifacts/presigned-download-url", post(multipart::presigned_download))

@@ -334,7 +334,8 @@ fn data(kind: EventKind, facts: &EventFacts) -> Value {
             "description": facts.description,
         }),
         EventKind::PromptVersionCreated => {
-            let template = facts.tags.iter().find(|tag| tag.key == "mlflow.prompt.text").map(|tag| &tag.value);
+            let template =
+                facts.tags.iter().find(|tag| tag.key == "mlflow.prompt.text").map(|tag| &tag.value);
             json!({
                 "name": name,
                 "version": version,

@@ -45,7 +45,8 @@ pub(crate) fn look(path: &Path) -> Result<Local, String> {
             "{shown} holds no model: an MLmodel folder, ONNX, safetensors, GGUF or a pickle is what can be registered"
         ));
     };
-    let details: Vec<String> = std::iter::once(first.detail).chain(models.by_ref().map(|item| item.detail)).collect();
+    let details: Vec<String> =
+        std::iter::once(first.detail).chain(models.by_ref().map(|item| item.detail)).collect();
     let mut files = Vec::new();
     let is_file = path.is_file();
     if is_file {
@@ -79,7 +80,8 @@ fn walk(folder: &Path, below: &ArtifactPath, depth: usize, files: &mut Vec<Local
         let name = entry.file_name();
         let parsed = name.to_str().and_then(|name| ArtifactPath::parse(name).ok());
         let to = parsed.and_then(|name| below.join(&name).ok());
-        let to = to.ok_or_else(|| format!("{} has a name that an artifact cannot have", entry.path().display()))?;
+        let to =
+            to.ok_or_else(|| format!("{} has a name that an artifact cannot have", entry.path().display()))?;
         let kind = entry.file_type().map_err(failed)?;
         if kind.is_dir() {
             walk(&entry.path(), &to, depth + 1, files)?;

@@ -8,7 +8,7 @@ use super::send::{Sent, send};
 use crate::ServerState;
 use crate::mlflow::webhook_message;
 use crate::state::now_ms;
-use slipway_store::{Attempt, Change, Delivery, DeliveryState, Webhook};
+use slipway_store::{Change, Delivery, DeliveryAttempt, DeliveryState, Webhook};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -96,7 +96,7 @@ async fn tell(state: &ServerState, id: &str, stop: &CancellationToken) {
     }
 }
 
-async fn attempt(state: &ServerState, webhook: &Webhook, delivery: &Delivery) -> Attempt {
+async fn attempt(state: &ServerState, webhook: &Webhook, delivery: &Delivery) -> DeliveryAttempt {
     let to_private = state.config().webhooks_to_private;
     let sent = if webhook.is_active {
         let message = webhook_message(webhook, delivery, now_ms());
@@ -111,7 +111,14 @@ async fn attempt(state: &ServerState, webhook: &Webhook, delivery: &Delivery) ->
     let (status, problem, again) = match sent {
         Sent::Taken { status, .. } => {
             let (state, status) = (DeliveryState::Delivered, Some(i64::from(status)));
-            return Attempt { delivery: delivery.id, state, due_ms: at_ms, at_ms, status, problem: None };
+            return DeliveryAttempt {
+                delivery: delivery.id,
+                state,
+                due_ms: at_ms,
+                at_ms,
+                status,
+                problem: None,
+            };
         }
         Sent::Refused { status, again, .. } => {
             let problem = match status {
@@ -122,8 +129,9 @@ async fn attempt(state: &ServerState, webhook: &Webhook, delivery: &Delivery) ->
         }
         Sent::Failed { problem, again } => (None, problem, again),
     };
-    let pause = usize::try_from(delivery.attempts).ok().and_then(|tried| PAUSES_MS.get(tried)).filter(|_| again);
-    Attempt {
+    let pause =
+        usize::try_from(delivery.attempts).ok().and_then(|tried| PAUSES_MS.get(tried)).filter(|_| again);
+    DeliveryAttempt {
         delivery: delivery.id,
         state: if pause.is_some() { DeliveryState::Waiting } else { DeliveryState::GivenUp },
         due_ms: at_ms + pause.copied().unwrap_or_default(),

@@ -160,7 +160,7 @@ pub enum DeliveryState {
 
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// Of which delivery.
     pub delivery: i64,
     /// What comes of it.

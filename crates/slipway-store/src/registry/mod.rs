@@ -7,7 +7,7 @@ pub(crate) mod metrics;
 pub(crate) mod promotion;
 mod types;
 
-pub use events::{Attempt, Delivery, DeliveryState, EventFacts, EventKind, Webhook};
+pub use events::{Delivery, DeliveryAttempt, DeliveryState, EventFacts, EventKind, Webhook};
 pub use history::{Action, HistoryEntry, HistoryKind, Who};
 pub use promotion::{Check, Compared, Rule, RuleOutcome, Target};
 pub use types::{

@@ -2,7 +2,7 @@
 
 use crate::change::{Applied, Change, Notice};
 use crate::error::{Error, Missing, Result};
-use crate::registry::{Attempt, Webhook};
+use crate::registry::{DeliveryAttempt, Webhook};
 use rusqlite::{Connection, params};
 
 /// Applies a change of webhooks.
@@ -53,7 +53,7 @@ fn put(db: &Connection, webhook: &Webhook) -> Result<Applied> {
 }
 
 /// Nothing happens when the webhook was removed meanwhile, and its deliveries with it.
-fn tried(db: &Connection, attempt: &Attempt) -> Result<Applied> {
+fn tried(db: &Connection, attempt: &DeliveryAttempt) -> Result<Applied> {
     let changed = db.execute(
         "UPDATE webhook_deliveries SET state = ?2, due_ms = ?3, tried_ms = ?4, status = ?5, problem = ?6, \
          attempts = attempts + 1 WHERE id = ?1",

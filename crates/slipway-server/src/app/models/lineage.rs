@@ -174,12 +174,10 @@ fn described(reader: &Reader<'_>, point: &LineagePoint) -> Result<(String, Strin
             };
             (format!("{name} v{version}"), stage)
         }
-        LineagePoint::Alias { name, alias } => {
-            match reader.holder(name, &Target::Alias(alias.clone()))? {
-                Some(version) => (format!("@{alias}"), format!("alias of {name} v{version}")),
-                None => return Err(Error::NotFound(slipway_store::Missing::Alias(alias.clone()))),
-            }
-        }
+        LineagePoint::Alias { name, alias } => match reader.holder(name, &Target::Alias(alias.clone()))? {
+            Some(version) => (format!("@{alias}"), format!("alias of {name} v{version}")),
+            None => return Err(Error::NotFound(slipway_store::Missing::Alias(alias.clone()))),
+        },
         LineagePoint::Model { name } => (reader.registered_model(name)?.name, "model".to_owned()),
     })
 }
@@ -209,7 +207,9 @@ fn before(reader: &Reader<'_>, point: &LineagePoint) -> Result<Vec<Link>> {
         LineagePoint::Version { name, version } => {
             let version = reader.model_version(name, *version)?;
             match (version.model_id, version.run_id) {
-                (Some(model_id), _) => vec![(LineagePoint::LoggedModel { model_id }, "registered".to_owned())],
+                (Some(model_id), _) => {
+                    vec![(LineagePoint::LoggedModel { model_id }, "registered".to_owned())]
+                }
                 (None, Some(run_id)) => vec![(LineagePoint::Run { run_id }, "registered".to_owned())],
                 (None, None) => Vec::new(),
             }

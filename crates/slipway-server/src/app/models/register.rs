@@ -48,8 +48,7 @@ pub(in crate::app) async fn preview_registration(
     }
     let origin = origin(&state, source).await?;
     let place = place(&state, &origin)?;
-    let (found, described) =
-        blocking(move || (files::list(&place), files::describe(&place))).await?;
+    let (found, described) = blocking(move || (files::list(&place), files::describe(&place))).await?;
     let (found, _) = found?;
     let detail = match &described.card {
         None => "files without an MLmodel file".to_owned(),
