@@ -43,7 +43,7 @@ class Receiver:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status = receiver.statuses.pop(0) if receiver.statuses else 200
-                receiver.heard.append((self.path, dict(self.headers), body, status))
+                receiver.heard.append((self.path, self.headers, body, status))
                 self.send_response(status)
                 if receiver.location:
                     self.send_header("Location", receiver.location)
