@@ -304,3 +304,65 @@ export interface SignatureVerdict {
 }
 
 export type SignatureState = 'same' | 'compatible' | 'incompatible' | 'unknown'
+export interface WebhookList {
+  webhooks: WebhookInfo[]
+  events: string[]
+  to_private: boolean
+}
+
+export interface WebhookInfo {
+  id: string
+  name: string
+  description?: string | null
+  url: string
+  events: string[]
+  is_active: boolean
+  has_secret: boolean
+  created_ms: number
+  updated_ms: number
+}
+
+export interface WebhookEdit {
+  id?: string | null
+  name: string
+  description?: string | null
+  url: string
+  events: string[]
+  is_active: boolean
+  secret?: string | null
+}
+
+export interface WebhookRef {
+  id: string
+}
+
+export interface WebhookTrial {
+  success: boolean
+  status?: number | null
+  message: string
+}
+
+export interface DeliveryList {
+  deliveries: DeliveryInfo[]
+  more: boolean
+}
+
+export interface DeliveryInfo {
+  id: number
+  event: string
+  model: string
+  version?: number | null
+  created_ms: number
+  state: DeliveryState
+  attempts: number
+  due_ms?: number | null
+  tried_ms?: number | null
+  status?: number | null
+  problem?: string | null
+}
+
+export type DeliveryState = 'waiting' | 'delivered' | 'given_up'
+
+export interface DeliveryRef {
+  id: number
+}
