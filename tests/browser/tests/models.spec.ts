@@ -69,7 +69,6 @@ async function faultsOf(page: Page): Promise<string[]> {
 const model = `classifier ${stamp} 50 % ?#&`
 let made: Made[] = []
 
-test.describe.configure({ mode: 'serial' })
 test.beforeAll(() => {
   test.setTimeout(240_000)
   made = logged(model)
@@ -111,7 +110,7 @@ test('versions are sorted by what they measured, chosen by keys and compared', a
   const holdout = page.getByRole('checkbox', { name: /auc on holdout/ })
   if (!(await holdout.isChecked())) await holdout.check()
   await page.keyboard.press('Escape')
-  await page.getByRole('button', { name: 'Sort by auc on holdout' }).click()
+  await page.getByRole('button', { name: 'auc · holdout' }).click()
   await expect(page.getByRole('columnheader', { name: /auc · holdout/ })).toHaveAttribute(
     'aria-sort',
     'descending',
