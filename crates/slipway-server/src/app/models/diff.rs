@@ -139,7 +139,7 @@ fn metrics(sides: &[Side]) -> Vec<DiffMetric> {
                 .collect();
             let says = has_direction(&key);
             let better = deltas.iter().map(|delta| match delta {
-                Some(delta) if *delta != 0.0 => {
+                Some(delta) if *delta != 0.0 && says => {
                     Some((*delta > 0.0) == (direction == MetricDirection::Higher))
                 }
                 _ => None,
