@@ -260,7 +260,10 @@ export class RunsModel {
   /** Opens the selected runs side by side. */
   compare(): void {
     void this.actions.selectedIds().then((ids) => {
-      if (ids.length === 0) return
+      if (ids.length === 0) {
+        toasts.show('Select the runs to compare first, with X or their boxes.')
+        return
+      }
       const base = this.view.baseline
       router.go('/compare', { runs: ids.join(','), ...(base ? { base } : {}) })
     })
