@@ -265,7 +265,9 @@ export class RunsModel {
         return
       }
       const base = this.view.baseline
-      router.go('/compare', { runs: ids.join(','), ...(base ? { base } : {}) })
+      // What the others are held against is looked at as well.
+      const runs = base && !ids.includes(base) ? [base, ...ids] : ids
+      router.go('/compare', { runs: runs.join(','), ...(base ? { base } : {}) })
     })
   }
 
