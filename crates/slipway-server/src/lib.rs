@@ -11,10 +11,12 @@ mod error;
 mod events;
 mod files;
 mod guard;
+pub mod jobs;
 mod look;
 mod media;
 mod mlflow;
 mod places;
+mod registry;
 mod serve;
 mod state;
 #[cfg(test)]

@@ -48,6 +48,7 @@ mod job;
 mod model;
 mod pool;
 mod reader;
+mod registry;
 mod schema;
 pub mod search;
 #[cfg(test)]
@@ -67,8 +68,8 @@ pub use change::{
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery};
 pub use job::{
-    AttemptEnd, Ended, IllegalStep, JobState, Outcome, Phase, Queued, RunOutcome, Running, Starting, Step,
-    WaitOutcome,
+    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsQuery, NewJob, Outcome, Phase, Queued,
+    RunOfStep, RunOutcome, Running, Starting, Step, WaitOutcome,
 };
 pub use model::{
     Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
@@ -80,6 +81,10 @@ pub use reader::{
     Groups, GroupsQuery, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder, LoggedModelSearch,
     Matrix, MatrixColumn, Reader, Reduce, Renditions, Search, SortKey, Suggestion, SuggestionKind,
     Suggestions, Table, TableCell, TableQuery, TableRow, TableShape,
+};
+pub use registry::{
+    FileRecord, FilesRecord, MetricKey, ModelSummary, ModelsOrder, ModelsQuery, RunName, VersionMetric,
+    VersionSummary, VersionsOrder, VersionsQuery,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

@@ -21,11 +21,13 @@ mod export;
 mod importance;
 mod info;
 mod inspect;
+mod jobs;
 mod lineage;
 mod logs;
 mod matrix;
 mod media;
 mod metrics;
+mod models;
 mod openapi;
 mod picture;
 mod plot;
@@ -103,8 +105,14 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(logs::search_log))
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(metrics::get_metric_history))
+        .routes(routes!(models::list::query_models))
+        .routes(routes!(models::list::get_model))
+        .routes(routes!(models::list::list_versions))
+        .routes(routes!(models::version::get_version))
         .routes(routes!(plot::draw_plot))
         .routes(routes!(picture::export_chart))
+        .routes(routes!(export::groups::export_groups))
+        .routes(routes!(export::report::export_report))
         .routes(routes!(trash::list_trash))
         .routes(routes!(trash::preview_purge))
         .routes(routes!(trash::purge_trash))
@@ -115,6 +123,18 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(views::list_views, views::save_view))
         .routes(routes!(views::delete_view))
         .routes(routes!(views::set_view_project))
+        .routes(routes!(jobs::list_jobs, jobs::submit_job))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::claim_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::prioritize_job))
+        .routes(routes!(jobs::end_leftovers))
+        .routes(routes!(jobs::forget_jobs))
+        .routes(routes!(jobs::log::get_job_log))
+        .routes(routes!(jobs::log::read_job_log))
+        .routes(routes!(jobs::log::search_job_log))
+        .routes(routes!(jobs::get_queue, jobs::set_queue))
         .routes(routes!(events::stream_events))
         .routes(routes!(openapi::get_openapi))
 }

@@ -8,10 +8,16 @@ mod bulk;
 mod compare;
 mod export;
 mod groups;
+mod jobs;
 mod logs;
+mod model_card;
+mod model_lineage;
+mod models;
 mod plot;
 mod plots;
 mod preview;
+mod promotion;
+mod report;
 mod series;
 mod suggest;
 mod trash;
@@ -21,10 +27,16 @@ pub use bulk::*;
 pub use compare::*;
 pub use export::*;
 pub use groups::*;
+pub use jobs::*;
 pub use logs::*;
+pub use model_card::*;
+pub use model_lineage::*;
+pub use models::*;
 pub use plot::{ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest, PictureTheme};
 pub use plots::*;
 pub use preview::*;
+pub use promotion::*;
+pub use report::*;
 pub use series::*;
 pub use suggest::*;
 pub use trash::*;
@@ -591,6 +603,10 @@ pub enum Event {
     Artifacts { run_id: String },
     /// Registered models, versions or aliases changed.
     Models,
+    /// Jobs came, changed or were forgotten.
+    Jobs { jobs: Vec<JobChange> },
+    /// The queue of jobs was set.
+    Queue,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

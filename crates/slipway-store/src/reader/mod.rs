@@ -3,9 +3,11 @@
 mod datasets;
 mod experiments;
 mod histories;
+mod jobs;
 mod key_texts;
 mod lent;
 mod logged_models;
+mod models;
 mod registry;
 mod renditions;
 mod runs;
