@@ -18,6 +18,11 @@ mod table;
 mod tensorboard;
 mod wandb;
 
+pub mod mlproject;
+mod yaml;
+
+pub use yaml::FileError;
+
 pub use report::{Item, Kind, Report};
 
 use std::path::{Path, PathBuf};
