@@ -19,6 +19,7 @@ mod tensorboard;
 mod wandb;
 
 pub mod mlproject;
+pub mod script;
 mod yaml;
 
 pub use yaml::FileError;
