@@ -44,6 +44,7 @@ mod codes;
 mod columns;
 mod error;
 pub mod history;
+mod job;
 mod model;
 mod pool;
 mod reader;
@@ -65,6 +66,10 @@ pub use change::{
 };
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery};
+pub use job::{
+    AttemptEnd, Ended, IllegalStep, JobState, Outcome, Phase, Queued, RunOutcome, Running, Starting, Step,
+    WaitOutcome,
+};
 pub use model::{
     Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
     LoggedModel, MetricSummary, ModelMetric, ModelOutput, ModelStatus, ModelVersion, Page, Point,

@@ -1,0 +1,395 @@
+//! What is remembered of everything that executes, and the one way in which its state may go.
+//!
+//! A job goes `queued → starting → running → an outcome`, and from starting or running back to queued when it is tried
+//! again. [`Phase`] has a type for each of these, and a type has a method only for the steps that lead out of it: no
+//! code can leave an outcome again, or end what has not begun, without failing to compile. The writer applies a [`Step`]
+//! through it, so that what arrives from outside is refused by the same rule.
+
+use serde::{Deserialize, Serialize};
+
+/// The state of whatever executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// It waits for a place, for another job, or for its next try.
+    Queued,
+    /// It has its place, and its agent is being started.
+    Starting,
+    /// Its command runs.
+    Running,
+    /// Its command ended well.
+    Succeeded,
+    /// Its command ended with an error, or could not be started.
+    Failed,
+    /// Somebody wanted it to end.
+    Canceled,
+    /// It was not needed, e.g. since what it waits for failed.
+    Skipped,
+    /// An earlier result was taken instead.
+    Cached,
+    /// Its agent is gone, and nothing says how it ended.
+    Lost,
+}
+
+impl JobState {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Starting,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Canceled,
+        Self::Skipped,
+        Self::Cached,
+        Self::Lost,
+    ];
+
+    /// As it is written everywhere.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Skipped => "skipped",
+            Self::Cached => "cached",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// True when nothing can change it any more.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        self.outcome().is_some()
+    }
+
+    /// The outcome that it is, if it is one.
+    #[must_use]
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Queued | Self::Starting | Self::Running => None,
+            Self::Succeeded => Some(Outcome::Succeeded),
+            Self::Failed => Some(Outcome::Failed),
+            Self::Canceled => Some(Outcome::Canceled),
+            Self::Skipped => Some(Outcome::Skipped),
+            Self::Cached => Some(Outcome::Cached),
+            Self::Lost => Some(Outcome::Lost),
+        }
+    }
+}
+
+/// How something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// See [`JobState::Succeeded`].
+    Succeeded,
+    /// See [`JobState::Failed`].
+    Failed,
+    /// See [`JobState::Canceled`].
+    Canceled,
+    /// See [`JobState::Skipped`].
+    Skipped,
+    /// See [`JobState::Cached`].
+    Cached,
+    /// See [`JobState::Lost`].
+    Lost,
+}
+
+impl Outcome {
+    /// The state that it is.
+    #[must_use]
+    pub fn state(self) -> JobState {
+        match self {
+            Self::Succeeded => JobState::Succeeded,
+            Self::Failed => JobState::Failed,
+            Self::Canceled => JobState::Canceled,
+            Self::Skipped => JobState::Skipped,
+            Self::Cached => JobState::Cached,
+            Self::Lost => JobState::Lost,
+        }
+    }
+}
+
+/// How something that ran can have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunOutcome {
+    /// See [`JobState::Succeeded`].
+    Succeeded,
+    /// See [`JobState::Failed`].
+    Failed,
+    /// See [`JobState::Canceled`].
+    Canceled,
+    /// See [`JobState::Lost`].
+    Lost,
+}
+
+/// How something that never ran can have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitOutcome {
+    /// See [`JobState::Failed`]: it can never be started.
+    Failed,
+    /// See [`JobState::Canceled`].
+    Canceled,
+    /// See [`JobState::Skipped`].
+    Skipped,
+    /// See [`JobState::Cached`].
+    Cached,
+}
+
+impl From<RunOutcome> for Outcome {
+    fn from(outcome: RunOutcome) -> Self {
+        match outcome {
+            RunOutcome::Succeeded => Self::Succeeded,
+            RunOutcome::Failed => Self::Failed,
+            RunOutcome::Canceled => Self::Canceled,
+            RunOutcome::Lost => Self::Lost,
+        }
+    }
+}
+
+impl From<WaitOutcome> for Outcome {
+    fn from(outcome: WaitOutcome) -> Self {
+        match outcome {
+            WaitOutcome::Failed => Self::Failed,
+            WaitOutcome::Canceled => Self::Canceled,
+            WaitOutcome::Skipped => Self::Skipped,
+            WaitOutcome::Cached => Self::Cached,
+        }
+    }
+}
+
+/// Waiting. `attempts` counts the tries so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    attempts: u32,
+}
+
+/// An attempt is being started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Starting {
+    attempt: u32,
+}
+
+/// An attempt runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    attempt: u32,
+}
+
+/// Ended. There is nothing that it can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    outcome: Outcome,
+    attempts: u32,
+}
+
+impl Queued {
+    /// A job that has just come.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { attempts: 0 }
+    }
+
+    /// Begins the next attempt.
+    #[must_use]
+    pub fn start(self) -> Starting {
+        Starting { attempt: self.attempts.saturating_add(1) }
+    }
+
+    /// Ends without having run (again).
+    #[must_use]
+    pub fn give_up(self, outcome: WaitOutcome) -> Ended {
+        Ended { outcome: outcome.into(), attempts: self.attempts }
+    }
+}
+
+impl Default for Queued {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Starting {
+    /// The command runs.
+    #[must_use]
+    pub fn begin(self) -> Running {
+        Running { attempt: self.attempt }
+    }
+
+    /// The attempt ended before anybody heard of its beginning.
+    #[must_use]
+    pub fn end(self, outcome: RunOutcome) -> Ended {
+        Ended { outcome: outcome.into(), attempts: self.attempt }
+    }
+
+    /// The attempt failed, and another one follows.
+    #[must_use]
+    pub fn try_again(self) -> Queued {
+        Queued { attempts: self.attempt }
+    }
+}
+
+impl Running {
+    /// The attempt ended, and so does the job.
+    #[must_use]
+    pub fn end(self, outcome: RunOutcome) -> Ended {
+        Ended { outcome: outcome.into(), attempts: self.attempt }
+    }
+
+    /// The attempt failed, and another one follows.
+    #[must_use]
+    pub fn try_again(self) -> Queued {
+        Queued { attempts: self.attempt }
+    }
+}
+
+impl Ended {
+    /// How it ended.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        self.outcome
+    }
+}
+
+/// A job's state with what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting.
+    Queued(Queued),
+    /// An attempt is being started.
+    Starting(Starting),
+    /// An attempt runs.
+    Running(Running),
+    /// Nothing follows.
+    Ended(Ended),
+}
+
+/// What can happen to a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Step {
+    /// It gets its place, and an attempt is started.
+    Start {
+        /// What it was given: an object of JSON.
+        place: String,
+    },
+    /// The command of the attempt runs.
+    Begin {
+        /// The agent or whatever else stands for it at the target, in words.
+        at: String,
+    },
+    /// The attempt ended, and the job with it.
+    End {
+        /// How.
+        outcome: RunOutcome,
+        /// What is known of the attempt's end.
+        end: AttemptEnd,
+    },
+    /// The attempt ended badly; the job goes back to the queue.
+    TryAgain {
+        /// How the attempt ended.
+        outcome: RunOutcome,
+        /// What is known of the attempt's end.
+        end: AttemptEnd,
+        /// Not to be started before.
+        not_before_ms: i64,
+    },
+    /// It ends without having run.
+    GiveUp {
+        /// How.
+        outcome: WaitOutcome,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// What is known of the end of an attempt.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AttemptEnd {
+    /// Exit code of the command.
+    pub exit_code: Option<i32>,
+    /// Signal that ended it.
+    pub signal: Option<i32>,
+    /// Why it ended so, in words.
+    pub reason: String,
+    /// Time on processors of the whole process tree.
+    pub cpu_ms: Option<u64>,
+    /// Most memory that it held at once.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// A step that the state does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a job that is {} cannot {step}", .state.as_str())]
+pub struct IllegalStep {
+    /// Where the job stands.
+    pub state: JobState,
+    /// What was wanted.
+    pub step: &'static str,
+}
+
+impl Phase {
+    /// What a stored state stands for.
+    #[must_use]
+    pub fn stored(state: JobState, attempts: u32) -> Self {
+        match state {
+            JobState::Queued => Self::Queued(Queued { attempts }),
+            JobState::Starting => Self::Starting(Starting { attempt: attempts }),
+            JobState::Running => Self::Running(Running { attempt: attempts }),
+            JobState::Succeeded => Self::Ended(Ended { outcome: Outcome::Succeeded, attempts }),
+            JobState::Failed => Self::Ended(Ended { outcome: Outcome::Failed, attempts }),
+            JobState::Canceled => Self::Ended(Ended { outcome: Outcome::Canceled, attempts }),
+            JobState::Skipped => Self::Ended(Ended { outcome: Outcome::Skipped, attempts }),
+            JobState::Cached => Self::Ended(Ended { outcome: Outcome::Cached, attempts }),
+            JobState::Lost => Self::Ended(Ended { outcome: Outcome::Lost, attempts }),
+        }
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn state(self) -> JobState {
+        match self {
+            Self::Queued(_) => JobState::Queued,
+            Self::Starting(_) => JobState::Starting,
+            Self::Running(_) => JobState::Running,
+            Self::Ended(ended) => ended.outcome.state(),
+        }
+    }
+
+    /// Attempts so far, the present one included.
+    #[must_use]
+    pub fn attempts(self) -> u32 {
+        match self {
+            Self::Queued(Queued { attempts }) | Self::Ended(Ended { attempts, .. }) => attempts,
+            Self::Starting(Starting { attempt }) | Self::Running(Running { attempt }) => attempt,
+        }
+    }
+
+    /// Where a step leads.
+    ///
+    /// # Errors
+    /// When the state does not allow it.
+    pub fn after(self, step: &Step) -> Result<Self, IllegalStep> {
+        let illegal = |step| Err(IllegalStep { state: self.state(), step });
+        Ok(match (self, step) {
+            (Self::Queued(queued), Step::Start { .. }) => Self::Starting(queued.start()),
+            (Self::Queued(queued), Step::GiveUp { outcome, .. }) => Self::Ended(queued.give_up(*outcome)),
+            (Self::Starting(starting), Step::Begin { .. }) => Self::Running(starting.begin()),
+            (Self::Starting(starting), Step::End { outcome, .. }) => Self::Ended(starting.end(*outcome)),
+            (Self::Starting(starting), Step::TryAgain { .. }) => Self::Queued(starting.try_again()),
+            (Self::Running(running), Step::End { outcome, .. }) => Self::Ended(running.end(*outcome)),
+            (Self::Running(running), Step::TryAgain { .. }) => Self::Queued(running.try_again()),
+            (_, Step::Start { .. }) => return illegal("be started"),
+            (_, Step::Begin { .. }) => return illegal("begin"),
+            (_, Step::End { .. }) => return illegal("end an attempt"),
+            (_, Step::TryAgain { .. }) => return illegal("be tried again"),
+            (_, Step::GiveUp { .. }) => return illegal("be given up"),
+        })
+    }
+}
