@@ -18,7 +18,12 @@ mod table;
 mod tensorboard;
 mod wandb;
 
+mod container;
+pub mod env;
+pub mod git;
 pub mod mlproject;
+pub mod plan;
+mod program;
 pub mod script;
 mod yaml;
 

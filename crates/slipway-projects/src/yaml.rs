@@ -62,7 +62,8 @@ pub(crate) struct Scalar {
 /// Reads a file whole, when it is a text of a sensible length.
 pub(crate) fn read_text(file: &Path) -> Result<String, FileError> {
     let fail = |problem: String| FileError::new(file, None, problem);
-    let mut open = crate::sniff::Sniffed::open(file).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let mut open =
+        crate::sniff::Sniffed::open(file).map_err(|error| fail(format!("cannot be read: {error}")))?;
     if open.size_bytes() > MAX_FILE_BYTES {
         return Err(fail(format!(
             "it is {} long; such files are at most 1 MB, so this is probably another kind of file",
@@ -79,7 +80,11 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Option<Rc<Node>>, FileErr
     let mut tree = Tree { file, open: Vec::new(), anchors: HashMap::new(), root: None };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
-            FileError::new(file, Some(error.marker().line()), format!("this is not valid YAML: {}", error.info()))
+            FileError::new(
+                file,
+                Some(error.marker().line()),
+                format!("this is not valid YAML: {}", error.info()),
+            )
         })?;
         let line = span.start.line();
         match event {
@@ -135,7 +140,9 @@ impl Tree<'_> {
     fn refer(&mut self, line: usize, anchor: usize) -> Result<(), FileError> {
         match self.anchors.get(&anchor).cloned() {
             Some(node) => self.attach(node),
-            None => Err(self.fail(line, "an alias refers to something that contains it; write the value out")),
+            None => {
+                Err(self.fail(line, "an alias refers to something that contains it; write the value out"))
+            }
         }
     }
 
@@ -225,7 +232,8 @@ impl Scalar {
 
     /// Whether it is a text, not a number or a truth.
     pub(crate) fn is_text(&self) -> bool {
-        !self.plain || (truth(&self.text).is_none() && integer(&self.text).is_none() && float(&self.text).is_none())
+        !self.plain
+            || (truth(&self.text).is_none() && integer(&self.text).is_none() && float(&self.text).is_none())
     }
 
     /// What Python's `str()` makes of the value that a YAML 1.1 reader finds.
@@ -391,7 +399,10 @@ mod tests {
             ("-0", "0"),
             ("-0.0", "-0.0"),
             ("3.10", "3.1"),
-            ("100000000000000000000000000000000000000000000", "100000000000000000000000000000000000000000000"),
+            (
+                "100000000000000000000000000000000000000000000",
+                "100000000000000000000000000000000000000000000",
+            ),
             ("a b", "a b"),
             ("-", "-"),
             (".", "."),
@@ -411,7 +422,10 @@ mod tests {
             bomb.push_str(&format!("a{level}: &a{level} [{all}]\n"));
         }
         let error = parse(file, &bomb).expect_err("a bomb").to_string();
-        assert!(error.contains("unfold into more than 100,000 values") && error.contains("line 4"), "{error}");
+        assert!(
+            error.contains("unfold into more than 100,000 values") && error.contains("line 4"),
+            "{error}"
+        );
         let deep = parse(file, &"[".repeat(5000)).expect_err("deep").to_string();
         assert!(deep.contains("MLproject"), "{deep}");
         assert!(parse(file, "a: &a [*a]").is_err());

@@ -67,7 +67,9 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, CommandError> {
                 return wrong("a `{` has no `}`; write `{{` for one that is no placeholder".to_owned());
             };
             if name.is_empty() || name.contains(['{', '!', ':', '[', '.']) {
-                return wrong(format!("`{{{name}}}` is no placeholder; write `{{name}}`, and `{{{{` for a brace"));
+                return wrong(format!(
+                    "`{{{name}}}` is no placeholder; write `{{name}}`, and `{{{{` for a brace"
+                ));
             }
             pieces.push(Piece::Name(name));
             rest = behind;
@@ -81,12 +83,12 @@ impl EntryPoint {
     /// Whether every placeholder has a parameter.
     pub(crate) fn check_template(&self) -> Result<(), CommandError> {
         for piece in pieces(&self.command)? {
-            if let Piece::Name(name) = piece {
-                if !self.parameters.iter().any(|parameter| parameter.name == name) {
-                    return Err(CommandError::Template(format!(
-                        "`{{{name}}}` stands for a parameter that is not listed; add it to `parameters`"
-                    )));
-                }
+            if let Piece::Name(name) = piece
+                && !self.parameters.iter().any(|parameter| parameter.name == name)
+            {
+                return Err(CommandError::Template(format!(
+                    "`{{{name}}}` stands for a parameter that is not listed; add it to `parameters`"
+                )));
             }
         }
         Ok(())

@@ -132,7 +132,10 @@ pub(crate) fn parse(folder: &Path, file: &Path, text: &str) -> Result<MlProject,
     project.name = root.get("name").and_then(|name| name.text());
     if let Some(points) = root.get("entry_points") {
         let Some(points) = points.entries() else {
-            return Err(fail(points.line, "`entry_points` must be a mapping from names to entry points".to_owned()));
+            return Err(fail(
+                points.line,
+                "`entry_points` must be a mapping from names to entry points".to_owned(),
+            ));
         };
         for (name, node) in points {
             project.entry_points.push(entry_point(file, name, node, &mut project.notes)?);
@@ -148,14 +151,21 @@ pub(crate) fn parse(folder: &Path, file: &Path, text: &str) -> Result<MlProject,
                         .to_owned(),
                 ));
             }
-            other => project.notes.push(format!("`{other}` means nothing in an MLproject and is passed over.")),
+            other => {
+                project.notes.push(format!("`{other}` means nothing in an MLproject and is passed over."))
+            }
         }
     }
     project.environment = environment(folder, file, &root)?;
     Ok(project)
 }
 
-fn entry_point(file: &Path, name: &str, node: &Node, notes: &mut Vec<String>) -> Result<EntryPoint, FileError> {
+fn entry_point(
+    file: &Path,
+    name: &str,
+    node: &Node,
+    notes: &mut Vec<String>,
+) -> Result<EntryPoint, FileError> {
     let fail = |line: usize, problem: String| FileError::new(file, Some(line), problem);
     if node.entries().is_none() {
         return Err(fail(node.line, format!("the entry point `{name}` must be a mapping with a `command`")));
@@ -176,7 +186,9 @@ fn entry_point(file: &Path, name: &str, node: &Node, notes: &mut Vec<String>) ->
         }
     }
     let entry = EntryPoint { name: name.to_owned(), parameters, command: text };
-    entry.check_template().map_err(|error| fail(command.line, format!("the `command` of `{name}`: {error}")))?;
+    entry
+        .check_template()
+        .map_err(|error| fail(command.line, format!("the `command` of `{name}`: {error}")))?;
     Ok(entry)
 }
 
@@ -193,7 +205,10 @@ fn read_parameter(
         let default = match node.get("default") {
             None => None,
             Some(default) => Some(default.text().ok_or_else(|| {
-                fail(default.line, format!("the default of `{name}` must be a single value; put quotes around it"))
+                fail(
+                    default.line,
+                    format!("the default of `{name}` must be a single value; put quotes around it"),
+                )
             })?),
         };
         (node.get("type").and_then(|kind| kind.text()).unwrap_or_else(|| "string".to_owned()), default)
@@ -235,17 +250,24 @@ fn environment(folder: &Path, file: &Path, root: &Node) -> Result<Environment, F
         return Err(fail(node.line, format!("`{key}` must be the path of a file")));
     };
     let path = inside(folder, &named).map_err(|problem| fail(node.line, format!("`{key}`: {problem}")))?;
-    Ok(if *key == PYTHON_ENV { Environment::Python { file: path } } else { Environment::Conda { file: path } })
+    Ok(if *key == PYTHON_ENV {
+        Environment::Python { file: path }
+    } else {
+        Environment::Conda { file: path }
+    })
 }
 
 /// A file of the project that its `MLproject` names. Neither `..` nor a link leads out of the folder.
 pub(crate) fn inside(folder: &Path, named: &str) -> Result<PathBuf, String> {
     let path = folder.join(named);
     let real = path.canonicalize().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no file `{named}` in the project; add it or correct the name"),
+        std::io::ErrorKind::NotFound => {
+            format!("there is no file `{named}` in the project; add it or correct the name")
+        }
         _ => format!("`{named}` cannot be read: {error}"),
     })?;
-    let root = folder.canonicalize().map_err(|error| format!("the project folder cannot be read: {error}"))?;
+    let root =
+        folder.canonicalize().map_err(|error| format!("the project folder cannot be read: {error}"))?;
     if !real.starts_with(&root) {
         return Err(format!("`{named}` leads out of the project folder; copy the file into it"));
     }
@@ -264,7 +286,8 @@ fn docker(file: &Path, node: &Node) -> Result<DockerEnv, FileError> {
     if let Some(listed) = node.get("volumes") {
         let wrong = || fail(listed.line, "`volumes` must be a list of texts like `\"/data:/data\"`");
         for volume in listed.items().ok_or_else(wrong)? {
-            volumes.push(volume.scalar().filter(|scalar| scalar.is_text()).ok_or_else(wrong)?.raw().to_owned());
+            volumes
+                .push(volume.scalar().filter(|scalar| scalar.is_text()).ok_or_else(wrong)?.raw().to_owned());
         }
     }
     let mut environment = Vec::new();
@@ -297,7 +320,9 @@ impl MlProject {
         let extension = name.rsplit_once('.').map(|(_, extension)| extension).unwrap_or_default();
         let command = match extension {
             "py" => format!("python {}", quote(name)),
-            "sh" => format!("{} {}", std::env::var("SHELL").unwrap_or_else(|_| "bash".to_owned()), quote(name)),
+            "sh" => {
+                format!("{} {}", std::env::var("SHELL").unwrap_or_else(|_| "bash".to_owned()), quote(name))
+            }
             _ => {
                 return Err(CommandError::NoSuchEntryPoint {
                     name: name.to_owned(),

@@ -51,7 +51,8 @@ impl EntryPoint {
     /// Checks the values that were given and fills in defaults. Nothing is started when any of them is wrong; all
     /// that is wrong is said at once. Relative paths start at `folder`.
     pub fn values(&self, given: &[(String, String)], folder: &Path) -> Result<Values, CommandError> {
-        let last = |name: &str| given.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let last =
+            |name: &str| given.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let mut values = Values::default();
         let mut problems = Vec::new();
         for parameter in &self.parameters {
@@ -134,7 +135,8 @@ fn scheme(value: &str) -> Option<&str> {
     let (scheme, _) = value.split_once(':')?;
     let mut letters = scheme.chars();
     let begins = letters.next().is_some_and(|first| first.is_ascii_alphabetic());
-    (begins && letters.all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))).then_some(scheme)
+    (begins && letters.all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter)))
+        .then_some(scheme)
 }
 
 fn path(name: &str, value: &str, folder: &Path) -> Result<String, String> {

@@ -42,7 +42,10 @@ fn a_whole_file_is_read() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("wine data.csv"), "").unwrap();
     let values = main
-        .values(&given(&[("data", "wine data.csv"), ("seed", "1; rm -rf ~"), ("a b", "$(id)")]), folder.path())
+        .values(
+            &given(&[("data", "wine data.csv"), ("seed", "1; rm -rf ~"), ("a b", "$(id)")]),
+            folder.path(),
+        )
         .unwrap();
     let data = folder.path().join("wine data.csv");
     assert_eq!(
@@ -61,7 +64,8 @@ fn a_whole_file_is_read() {
 fn wrong_values_are_all_said_before_anything_starts() {
     let project = read(&ELASTICNET.replace("it's {}", "x")).unwrap();
     let main = project.entry_point("main").unwrap();
-    let error = main.values(&given(&[("alpha", "much"), ("l1_ratio", "")]), Path::new("/")).unwrap_err().to_string();
+    let error =
+        main.values(&given(&[("alpha", "much"), ("l1_ratio", "")]), Path::new("/")).unwrap_err().to_string();
     assert!(error.contains("`alpha` must be a number") && error.contains("`l1_ratio` must be"), "{error}");
     assert!(error.contains("`data` needs a value: add `-P data=…`"), "{error}");
 }
@@ -70,7 +74,11 @@ fn wrong_values_are_all_said_before_anything_starts() {
 fn kinds_take_what_python_takes() {
     let here = Path::new("/");
     for (kind, good, bad) in [
-        (ParameterKind::Float, vec!["1", "-1.5e-3", "inf", "NaN", "1_000.5"], vec!["", "1,5", "0x1", "1__0", "1e"]),
+        (
+            ParameterKind::Float,
+            vec!["1", "-1.5e-3", "inf", "NaN", "1_000.5"],
+            vec!["", "1,5", "0x1", "1__0", "1e"],
+        ),
         (ParameterKind::Int, vec!["-7", "+7", "1_000"], vec!["1.0", "", "-", "1e3", "_1"]),
         (ParameterKind::Uri, vec!["s3://b/k", "runs:/x", "file:///x"], vec!["data.csv", "/abs", "1a://x"]),
         (ParameterKind::Path, vec!["/", "file:///"], vec!["s3://b/k", "/no such thing", "runs:/1/x"]),
@@ -91,10 +99,18 @@ fn what_is_wrong_is_said_with_its_line_and_its_cure() {
         ("- a", 1, "must be a mapping"),
         ("name: x\nentry_points:\n  main: python", 3, "`main` must be a mapping with a `command`"),
         ("entry_points:\n  main:\n    parameters: {}", 3, "has no `command`"),
-        ("entry_points:\n  main:\n    command: run {x}", 3, "`{x}` stands for a parameter that is not listed"),
+        (
+            "entry_points:\n  main:\n    command: run {x}",
+            3,
+            "`{x}` stands for a parameter that is not listed",
+        ),
         ("entry_points:\n  main:\n    command: \"run {0!r}\"", 3, "is no placeholder"),
         ("entry_points:\n  main:\n    command: \"run }\"", 3, "write `}}`"),
-        ("entry_points:\n  main:\n    parameters:\n      a: {default: [1]}\n    command: x", 4, "a single value"),
+        (
+            "entry_points:\n  main:\n    parameters:\n      a: {default: [1]}\n    command: x",
+            4,
+            "a single value",
+        ),
         ("python_env: env.yaml\nconda_env: env.yaml", 2, "names both"),
         ("python_env: ../x.yaml", 1, "there is no file"),
         ("python_env: none.yaml", 1, "there is no file"),
@@ -118,7 +134,9 @@ fn files_outside_and_links_out_are_refused() {
     std::fs::write(outer.path().join("env.yaml"), "python: '3.11'").unwrap();
     std::os::unix::fs::symlink("../env.yaml", folder.join("link.yaml")).unwrap();
     std::os::unix::fs::symlink("loop.yaml", folder.join("loop.yaml")).unwrap();
-    for (named, words) in [("../env.yaml", "leads out"), ("link.yaml", "leads out"), ("loop.yaml", "cannot be read")] {
+    for (named, words) in
+        [("../env.yaml", "leads out"), ("link.yaml", "leads out"), ("loop.yaml", "cannot be read")]
+    {
         std::fs::write(folder.join("MLproject"), format!("python_env: {named}")).unwrap();
         let error = load(&folder).unwrap_err().to_string();
         assert!(error.contains(words), "{named}: {error}");

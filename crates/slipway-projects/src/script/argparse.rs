@@ -43,17 +43,18 @@ pub(super) fn read(source: &Source<'_>, _: &Path, script: &mut Script) -> bool {
         return false;
     }
     let mut reading = Reading {
-            source,
-            parsers: Vec::new(),
-            names: HashMap::new(),
-            notes: Vec::new(),
-            loops: 0,
-            later: Vec::new(),
-            defaults: Vec::new(),
-        };
+        source,
+        parsers: Vec::new(),
+        names: HashMap::new(),
+        notes: Vec::new(),
+        loops: 0,
+        later: Vec::new(),
+        defaults: Vec::new(),
+    };
     reading.statements(source.body());
     reading.calls_on_unknown_parsers();
-    let Some(root) = reading.parsers.iter().position(|parser| parser.command.is_none() && !parser.is_base) else {
+    let Some(root) = reading.parsers.iter().position(|parser| parser.command.is_none() && !parser.is_base)
+    else {
         return false;
     };
     script.framework = Some(Framework::Argparse);
@@ -145,13 +146,18 @@ impl<'a> Reading<'a> {
             return self.names.get(&name).copied();
         };
         let path = self.source.path(&call.func);
-        if path.as_deref().is_some_and(|path| path.ends_with("ArgumentParser") && path.starts_with("argparse")) {
+        if path
+            .as_deref()
+            .is_some_and(|path| path.ends_with("ArgumentParser") && path.starts_with("argparse"))
+        {
             return Some(self.new_parser(&call.arguments, None, None));
         }
         let Expr::Attribute(method) = &*call.func else { return None };
         let on = self.expression(&method.value);
         match (method.attr.as_str(), on) {
-            ("add_argument_group" | "add_mutually_exclusive_group", Some(held @ Held::Parser(_))) => Some(held),
+            ("add_argument_group" | "add_mutually_exclusive_group", Some(held @ Held::Parser(_))) => {
+                Some(held)
+            }
             ("add_subparsers", Some(Held::Parser(parser))) => Some(Held::Subparsers(parser)),
             ("add_parser", Some(Held::Subparsers(parent))) => self.subparser(parent, call),
             ("add_argument", on) => {
@@ -189,7 +195,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn new_parser(&mut self, arguments: &'a Arguments, command: Option<String>, parent: Option<usize>) -> Held {
+    fn new_parser(
+        &mut self,
+        arguments: &'a Arguments,
+        command: Option<String>,
+        parent: Option<usize>,
+    ) -> Held {
         let text = |name: &str| {
             let value = self.source.plain(keyword(arguments, name)?)?;
             match value {
@@ -199,12 +210,19 @@ impl<'a> Reading<'a> {
         };
         let help = text("help").or_else(|| text("description"));
         let is_base = parent.is_none()
-            && matches!(keyword(arguments, "add_help").map(|value| self.source.plain(value)), Some(Some(Plain::Bool(false))));
+            && matches!(
+                keyword(arguments, "add_help").map(|value| self.source.plain(value)),
+                Some(Some(Plain::Bool(false)))
+            );
         let mut parameters = Vec::new();
         if let Some(Expr::List(parents)) = keyword(arguments, "parents") {
             for parent in &parents.elts {
-                if let Some(Held::Parser(base)) = self.source.path(parent).and_then(|name| self.names.get(&name)) {
-                    parameters.extend(self.parsers.get(*base).map(|base| base.parameters.clone()).unwrap_or_default());
+                if let Some(Held::Parser(base)) =
+                    self.source.path(parent).and_then(|name| self.names.get(&name))
+                {
+                    parameters.extend(
+                        self.parsers.get(*base).map(|base| base.parameters.clone()).unwrap_or_default(),
+                    );
                 } else {
                     self.notes.push(format!(
                         "Line {}: the parser `{}` was not found; its parameters are left out.",
@@ -266,11 +284,11 @@ impl<'a> Reading<'a> {
         if call.arguments.keywords.iter().any(|keyword| keyword.arg.is_none()) {
             return self.note(call, "its settings come from a variable");
         }
-        if let Some(parameter) = parameter(self.source, &call.arguments, names) {
-            if let Some(parser) = self.parsers.get_mut(parser) {
-                parser.parameters.retain(|known| known.name != parameter.name);
-                parser.parameters.push(parameter);
-            }
+        if let Some(parameter) = parameter(self.source, &call.arguments, names)
+            && let Some(parser) = self.parsers.get_mut(parser)
+        {
+            parser.parameters.retain(|known| known.name != parameter.name);
+            parser.parameters.push(parameter);
         }
     }
 }
@@ -341,7 +359,8 @@ pub(super) fn set_default(source: &Source<'_>, parameter: &mut ScriptParameter, 
         Some(Plain::None) => {}
         Some(plain) => {
             if let Plain::List(_) = plain {
-                let words: Vec<String> = plain.shown_all().iter().map(|word| crate::mlproject::quote(word)).collect();
+                let words: Vec<String> =
+                    plain.shown_all().iter().map(|word| crate::mlproject::quote(word)).collect();
                 parameter.default = Some(words.join(" "));
             } else {
                 parameter.default = plain.shown();
@@ -350,7 +369,8 @@ pub(super) fn set_default(source: &Source<'_>, parameter: &mut ScriptParameter, 
         None => parameter.default_source = Some(source.excerpt(value)),
     }
     if parameter.style == Style::Positional && !parameter.many {
-        parameter.required = parameter.required && parameter.default.is_none() && parameter.default_source.is_none();
+        parameter.required =
+            parameter.required && parameter.default.is_none() && parameter.default_source.is_none();
     }
 }
 

@@ -15,7 +15,11 @@ pub struct ArgumentError {
 impl Script {
     /// The words after the script's name. `command` chooses a subcommand; values are named as in `-P name=value`,
     /// and one that was not found in the source is written as `--name value`, so that nothing is out of reach.
-    pub fn arguments(&self, command: Option<&str>, given: &[(String, String)]) -> Result<Vec<String>, ArgumentError> {
+    pub fn arguments(
+        &self,
+        command: Option<&str>,
+        given: &[(String, String)],
+    ) -> Result<Vec<String>, ArgumentError> {
         let mut problems = Vec::new();
         let chosen = command.and_then(|name| self.commands.iter().find(|known| known.name == name));
         if let (Some(name), None) = (command, chosen) {
@@ -50,7 +54,11 @@ impl Script {
         if words.iter().any(|word| word.contains('\0')) {
             problems.push("a value contains a zero byte, which no command can take".to_owned());
         }
-        if problems.is_empty() { Ok(words) } else { Err(ArgumentError { script: self.path.clone(), problems }) }
+        if problems.is_empty() {
+            Ok(words)
+        } else {
+            Err(ArgumentError { script: self.path.clone(), problems })
+        }
     }
 }
 
@@ -87,7 +95,11 @@ fn place(
             }
         };
         problems.extend(values.iter().filter_map(|value| parameter.check(value).err()));
-        if parameter.style == Style::Positional { places.extend(values) } else { options.extend(parameter.words(&values)) }
+        if parameter.style == Style::Positional {
+            places.extend(values)
+        } else {
+            options.extend(parameter.words(&values))
+        }
     }
     options.extend(extra);
     if places.iter().any(|word| word.starts_with('-')) {
@@ -125,9 +137,9 @@ impl ScriptParameter {
             ValueKind::Float => crate::mlproject::ParameterKind::Float,
             ValueKind::Int => crate::mlproject::ParameterKind::Int,
             ValueKind::Bool => {
-                return truth(value).map(|_| ()).ok_or_else(|| {
-                    format!("`{}` is either true or false, not `{value}`", self.name)
-                });
+                return truth(value)
+                    .map(|_| ())
+                    .ok_or_else(|| format!("`{}` is either true or false, not `{value}`", self.name));
             }
             ValueKind::String | ValueKind::Path => return Ok(()),
         };
@@ -152,7 +164,9 @@ impl ScriptParameter {
             Style::Option => {
                 // A value that begins with a dash would be taken for an option.
                 match values {
-                    [only] if only.starts_with('-') && flag.starts_with("--") => vec![format!("{flag}={only}")],
+                    [only] if only.starts_with('-') && flag.starts_with("--") => {
+                        vec![format!("{flag}={only}")]
+                    }
                     _ => std::iter::once(flag).chain(values.iter().cloned()).collect(),
                 }
             }

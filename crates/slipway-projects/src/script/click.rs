@@ -24,23 +24,21 @@ pub(super) fn read(source: &Source<'_>, _: &Path, script: &mut Script) -> bool {
     let mut found: HashMap<String, Found> = HashMap::new();
     let mut order = Vec::new();
     each_statement(source.body(), &mut |statement| {
-        if let Stmt::FunctionDef(function) = statement {
-            if let Some(command) = command(source, function, &mut script.notes) {
-                order.push(function.name.to_string());
-                found.insert(function.name.to_string(), command);
-            }
+        if let Stmt::FunctionDef(function) = statement
+            && let Some(command) = command(source, function, &mut script.notes)
+        {
+            order.push(function.name.to_string());
+            found.insert(function.name.to_string(), command);
         }
         // `cli.add_command(train)`
-        if let Stmt::Expr(expression) = statement {
-            if let Expr::Call(call) = &*expression.value {
-                if let (Expr::Attribute(method), Some(Expr::Name(added))) = (&*call.func, call.arguments.args.first()) {
-                    if method.attr.as_str() == "add_command" {
-                        if let Some(command) = found.get_mut(added.id.as_str()) {
-                            command.parent = source.path(&method.value);
-                        }
-                    }
-                }
-            }
+        if let Stmt::Expr(expression) = statement
+            && let Expr::Call(call) = &*expression.value
+            && let (Expr::Attribute(method), Some(Expr::Name(added))) =
+                (&*call.func, call.arguments.args.first())
+            && method.attr.as_str() == "add_command"
+            && let Some(command) = found.get_mut(added.id.as_str())
+        {
+            command.parent = source.path(&method.value);
         }
     });
     if found.is_empty() {
@@ -83,7 +81,8 @@ pub(super) fn read(source: &Source<'_>, _: &Path, script: &mut Script) -> bool {
 }
 
 fn is_click(path: &str, name: &str) -> bool {
-    path.strip_suffix(name).is_some_and(|module| module.trim_end_matches('.').ends_with("click") && module.ends_with('.'))
+    path.strip_suffix(name)
+        .is_some_and(|module| module.trim_end_matches('.').ends_with("click") && module.ends_with('.'))
 }
 
 fn command(source: &Source<'_>, function: &StmtFunctionDef, notes: &mut Vec<String>) -> Option<Found> {
@@ -107,7 +106,10 @@ fn command(source: &Source<'_>, function: &StmtFunctionDef, notes: &mut Vec<Stri
                     source.excerpt(&decorator.expression)
                 )),
             }
-        } else if is_click(&path, "command") || is_click(&path, "group") || matches!(last, "command" | "group") {
+        } else if is_click(&path, "command")
+            || is_click(&path, "group")
+            || matches!(last, "command" | "group")
+        {
             let parent = match (&decorator.expression, is_click(&path, last)) {
                 (_, true) => None,
                 (Expr::Call(call), _) => owner(source, &call.func),
@@ -127,7 +129,10 @@ fn command(source: &Source<'_>, function: &StmtFunctionDef, notes: &mut Vec<Stri
                 help: help.or_else(|| docstring(&function.body)),
                 parameters: Vec::new(),
             });
-        } else if !matches!(last, "pass_context" | "pass_obj" | "version_option" | "help_option" | "make_pass_decorator") {
+        } else if !matches!(
+            last,
+            "pass_context" | "pass_obj" | "version_option" | "help_option" | "make_pass_decorator"
+        ) {
             unknown.push(format!(
                 "Line {}: the decorator `{}` may add parameters that are not shown.",
                 source.line(decorator),
@@ -156,7 +161,10 @@ fn parameter(source: &Source<'_>, arguments: &Arguments, is_argument: bool) -> O
     if declared.is_empty() || declared.len() < arguments.args.len() {
         return None;
     }
-    let mut parameter = ScriptParameter { help: text("help").and_then(|help| paragraph(&help)), ..ScriptParameter::default() };
+    let mut parameter = ScriptParameter {
+        help: text("help").and_then(|help| paragraph(&help)),
+        ..ScriptParameter::default()
+    };
     let mut explicit = None;
     for name in declared {
         if !name.starts_with('-') {

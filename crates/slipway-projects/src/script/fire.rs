@@ -15,10 +15,10 @@ pub(super) fn read(source: &Source<'_>, _: &Path, script: &mut Script) -> bool {
             Stmt::Return(statement) => statement.value.as_deref(),
             _ => None,
         };
-        if let Some(Expr::Call(found)) = value {
-            if source.path(&found.func).as_deref() == Some("fire.Fire") {
-                call = Some(found);
-            }
+        if let Some(Expr::Call(found)) = value
+            && source.path(&found.func).as_deref() == Some("fire.Fire")
+        {
+            call = Some(found);
         }
     });
     let Some(call) = call else { return false };
@@ -33,10 +33,10 @@ fn component(source: &Source<'_>, call: &ExprCall, script: &mut Script) {
         // Everything in the module is offered.
         None => {
             for statement in source.body() {
-                if let Stmt::FunctionDef(function) = statement {
-                    if !function.name.as_str().starts_with('_') {
-                        script.commands.push(command(source, function.name.as_str(), function, notes));
-                    }
+                if let Stmt::FunctionDef(function) = statement
+                    && !function.name.as_str().starts_with('_')
+                {
+                    script.commands.push(command(source, function.name.as_str(), function, notes));
                 }
             }
         }
@@ -45,7 +45,9 @@ fn component(source: &Source<'_>, call: &ExprCall, script: &mut Script) {
                 let name = item.key.as_ref().and_then(|key| source.plain(key)?.shown());
                 let function = source.path(&item.value).and_then(|name| source.function(&name));
                 match (name, function) {
-                    (Some(name), Some(function)) => script.commands.push(command(source, &name, function, notes)),
+                    (Some(name), Some(function)) => {
+                        script.commands.push(command(source, &name, function, notes))
+                    }
                     _ => notes.push(format!(
                         "Line {}: `{}` is left out: it is not a function of this file.",
                         source.line(&item.value),
@@ -85,7 +87,12 @@ fn class_commands(source: &Source<'_>, class: &StmtClassDef, script: &mut Script
     }
 }
 
-fn command(source: &Source<'_>, name: &str, function: &StmtFunctionDef, notes: &mut Vec<String>) -> ScriptCommand {
+fn command(
+    source: &Source<'_>,
+    name: &str,
+    function: &StmtFunctionDef,
+    notes: &mut Vec<String>,
+) -> ScriptCommand {
     ScriptCommand {
         name: name.to_owned(),
         help: docstring(&function.body),
@@ -93,7 +100,11 @@ fn command(source: &Source<'_>, name: &str, function: &StmtFunctionDef, notes: &
     }
 }
 
-fn parameters(source: &Source<'_>, function: &StmtFunctionDef, notes: &mut Vec<String>) -> Vec<ScriptParameter> {
+fn parameters(
+    source: &Source<'_>,
+    function: &StmtFunctionDef,
+    notes: &mut Vec<String>,
+) -> Vec<ScriptParameter> {
     let (listed, takes_more) = arguments(function);
     if takes_more {
         notes.push(format!("`{}` takes further values, which are not shown.", function.name.as_str()));
@@ -106,7 +117,8 @@ fn parameters(source: &Source<'_>, function: &StmtFunctionDef, notes: &mut Vec<S
         .map(|(_, argument)| {
             let mut parameter = plain_parameter(source, argument);
             // A list is one value to fire, written as in Python.
-            let is_list = argument.default.is_some_and(|default| matches!(source.plain(default), Some(Plain::List(_))));
+            let is_list =
+                argument.default.is_some_and(|default| matches!(source.plain(default), Some(Plain::List(_))));
             if parameter.many || is_list {
                 parameter.many = false;
                 parameter.default = None;

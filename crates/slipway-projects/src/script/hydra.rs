@@ -32,7 +32,8 @@ pub(super) fn read(source: &Source<'_>, project: &Path, script: &mut Script) -> 
     let file = folder.as_ref().map(|folder| (folder, format!("{}.yaml", name.trim_end_matches(".yaml"))));
     match file {
         Some((folder, file)) if project.join(folder).join(&file).is_file() => {
-            let mut reading = Reading { project, folder, parameters: &mut parameters, notes: &mut script.notes };
+            let mut reading =
+                Reading { project, folder, parameters: &mut parameters, notes: &mut script.notes };
             reading.config(&file, "", 0);
         }
         _ if structured(source, &name, &mut parameters) => {}
@@ -92,7 +93,8 @@ impl Reading<'_> {
             }
             for (key, value) in entry.entries().unwrap_or_default() {
                 let group = key.trim_start_matches("optional ").trim();
-                if group.starts_with("override ") || group.starts_with("hydra/") || group.contains(['@', '$']) {
+                if group.starts_with("override ") || group.starts_with("hydra/") || group.contains(['@', '$'])
+                {
                     continue;
                 }
                 let chosen = value.text();
@@ -148,7 +150,8 @@ impl Reading<'_> {
                 Value::Scalar(scalar) => {
                     let raw = scalar.raw().to_owned();
                     let required = raw == "???";
-                    let kind = if scalar.is_text() && !is_float(&raw) { ValueKind::String } else { kind(&raw) };
+                    let kind =
+                        if scalar.is_text() && !is_float(&raw) { ValueKind::String } else { kind(&raw) };
                     let default = (!required && !scalar.is_null()).then_some(raw);
                     self.push(ScriptParameter { default, required, ..of_name(name, kind) });
                 }
@@ -173,7 +176,8 @@ fn of_name(name: String, kind: ValueKind) -> ScriptParameter {
 
 /// Hydra takes `1e-3` for a number, other than YAML.
 fn is_float(raw: &str) -> bool {
-    raw.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) && raw.parse::<f64>().is_ok()
+    raw.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+        && raw.parse::<f64>().is_ok()
 }
 
 fn kind(raw: &str) -> ValueKind {
@@ -203,20 +207,34 @@ fn structured(source: &Source<'_>, name: &str, parameters: &mut Vec<ScriptParame
     class.is_some_and(|class| fields(source, &class, "", parameters, 0))
 }
 
-fn fields(source: &Source<'_>, class: &str, prefix: &str, parameters: &mut Vec<ScriptParameter>, depth: usize) -> bool {
+fn fields(
+    source: &Source<'_>,
+    class: &str,
+    prefix: &str,
+    parameters: &mut Vec<ScriptParameter>,
+    depth: usize,
+) -> bool {
     let Some(class) = source.class(class).filter(|_| depth < MAX_DEPTH) else { return false };
     for statement in &class.body {
         let Stmt::AnnAssign(field) = statement else { continue };
         let Expr::Name(name) = &*field.target else { continue };
         let name = join(prefix, name.id.as_str());
-        if let Some(inner) = source.path(&field.annotation).filter(|path| source.class(path).is_some() && source.members(path).is_none()) {
+        if let Some(inner) = source
+            .path(&field.annotation)
+            .filter(|path| source.class(path).is_some() && source.members(path).is_none())
+        {
             fields(source, &inner, &name, parameters, depth + 1);
             continue;
         }
         let said = annotated(source, &field.annotation);
         let default = field.value.as_deref().and_then(|value| source.plain(value));
-        let missing = field.value.as_deref().and_then(|value| source.path(value)).is_some_and(|path| path.ends_with("MISSING"));
-        let is_missing = missing || matches!(&default, Some(Plain::Text(text)) if text == "???") || field.value.is_none();
+        let missing = field
+            .value
+            .as_deref()
+            .and_then(|value| source.path(value))
+            .is_some_and(|path| path.ends_with("MISSING"));
+        let is_missing =
+            missing || matches!(&default, Some(Plain::Text(text)) if text == "???") || field.value.is_none();
         let kind = if said.kind == ValueKind::String && said.choices.is_empty() {
             default.as_ref().map(kind_of).unwrap_or_default()
         } else {

@@ -144,7 +144,8 @@ pub fn read(project: &Path, path: &str) -> Script {
 }
 
 fn text(file: &Path) -> Result<String, String> {
-    let mut open = crate::sniff::Sniffed::open(file).map_err(|error| format!("It cannot be read: {error}."))?;
+    let mut open =
+        crate::sniff::Sniffed::open(file).map_err(|error| format!("It cannot be read: {error}."))?;
     open.text(MAX_SOURCE_BYTES)
         .map_err(|error| format!("It cannot be read: {error}."))?
         .ok_or_else(|| "It is longer than 2 MB, or not a text in UTF-8, and was not read.".to_owned())
@@ -176,7 +177,9 @@ fn read_text(project: &Path, text: &str, script: &mut Script) {
         ("absl.flags", "absl.flags"),
     ] {
         if script.framework.is_none() && source.imports_any(module) {
-            script.notes.push(format!("It reads its command line with {name}, whose parameters are not found."));
+            script
+                .notes
+                .push(format!("It reads its command line with {name}, whose parameters are not found."));
         }
     }
     for parameters in std::iter::once(&mut script.parameters)

@@ -63,7 +63,8 @@ pub(super) fn annotated<'a>(source: &Source<'_>, annotation: &'a Expr) -> Annota
             }
         }
         Expr::BinOp(either) if either.op == Operator::BitOr => {
-            let part = if matches!(*either.left, Expr::NoneLiteral(_)) { &either.right } else { &either.left };
+            let part =
+                if matches!(*either.left, Expr::NoneLiteral(_)) { &either.right } else { &either.left };
             annotated(source, part)
         }
         Expr::Name(name) => match source.members(name.id.as_str()) {
@@ -71,7 +72,12 @@ pub(super) fn annotated<'a>(source: &Source<'_>, annotation: &'a Expr) -> Annota
                 choices: members.iter().filter_map(|(_, value)| value.shown()).collect(),
                 ..Annotated::default()
             },
-            None => Annotated { kind: kind_named(source.path(annotation).unwrap_or_default().rsplit('.').next().unwrap_or_default()), ..Annotated::default() },
+            None => Annotated {
+                kind: kind_named(
+                    source.path(annotation).unwrap_or_default().rsplit('.').next().unwrap_or_default(),
+                ),
+                ..Annotated::default()
+            },
         },
         Expr::Attribute(attribute) => {
             Annotated { kind: kind_named(attribute.attr.as_str()), ..Annotated::default() }

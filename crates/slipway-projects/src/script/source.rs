@@ -54,7 +54,10 @@ impl<'a> Source<'a> {
         let mut source = Self { text, parsed, imports: HashMap::new() };
         if let Some(error) = source.parsed.errors().first() {
             let line = source.line_at(error.location.start().to_usize());
-            return Err(format!("It is not valid Python (line {line}: {}), so its parameters were not read.", error.error));
+            return Err(format!(
+                "It is not valid Python (line {line}: {}), so its parameters were not read.",
+                error.error
+            ));
         }
         let mut imports = HashMap::new();
         each_statement(&source.parsed.syntax().body, &mut |statement| note_imports(statement, &mut imports));
@@ -86,9 +89,9 @@ impl<'a> Source<'a> {
 
     /// Whether something of that name was imported, or something below it.
     pub(super) fn imports_any(&self, path: &str) -> bool {
-        self.imports.values().any(|known| {
-            known == path || known.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
-        })
+        self.imports
+            .values()
+            .any(|known| known == path || known.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
     }
 
     /// Something happens when the file is run: a guard for `__main__`.
@@ -254,7 +257,8 @@ impl<'a> Source<'a> {
     pub(super) fn members(&self, class: &str) -> Option<Vec<(String, Plain)>> {
         let class = self.class(class)?;
         let bases = class.arguments.as_ref()?;
-        let is_enum = bases.args.iter().any(|base| self.path(base).is_some_and(|path| path.ends_with("Enum")));
+        let is_enum =
+            bases.args.iter().any(|base| self.path(base).is_some_and(|path| path.ends_with("Enum")));
         if !is_enum {
             return None;
         }
@@ -351,8 +355,7 @@ pub(super) fn docstring(body: &[Stmt]) -> Option<String> {
 
 /// The first paragraph of a text, on one line.
 pub(super) fn paragraph(text: &str) -> Option<String> {
-    let lines: Vec<&str> =
-        text.trim().lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text.trim().lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let joined: String = lines.join(" ").chars().take(300).collect();
     (!joined.is_empty()).then_some(joined)
 }

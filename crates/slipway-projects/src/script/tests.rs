@@ -10,7 +10,10 @@ fn script(text: &str) -> Script {
 }
 
 fn named<'a>(parameters: &'a [ScriptParameter], name: &str) -> &'a ScriptParameter {
-    parameters.iter().find(|parameter| parameter.name == name).unwrap_or_else(|| panic!("{name} in {parameters:#?}"))
+    parameters
+        .iter()
+        .find(|parameter| parameter.name == name)
+        .unwrap_or_else(|| panic!("{name} in {parameters:#?}"))
 }
 
 fn given(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -68,7 +71,10 @@ def main():
     assert_eq!(named(all, "seed").default.as_deref(), Some("7"));
     assert_eq!(named(all, "size").default.as_deref(), Some("2048"));
     assert!(!all.iter().any(|parameter| parameter.name == "version"));
-    assert_eq!(script.notes, ["Line 27: `parser.add_argument(f\"--{key}\")` is left out: it is made in a loop."]);
+    assert_eq!(
+        script.notes,
+        ["Line 28: `parser.add_argument(f\"--{key}\")` is left out: it is made in a loop."]
+    );
     let words = script
         .arguments(
             None,
@@ -88,13 +94,29 @@ def main():
     assert_eq!(
         words,
         [
-            "--learning-rate=-1", "--layers", "8", "9", "--amp", "--no-cache", "--no-shuffle", "--name", "a b; rm", "-v",
-            "-v", "--a", "$(x)", "--", "-odd.csv"
+            "--learning-rate=-1",
+            "--layers",
+            "8",
+            "9",
+            "--amp",
+            "--no-cache",
+            "--no-shuffle",
+            "--name",
+            "a b; rm",
+            "-v",
+            "-v",
+            "--a",
+            "$(x)",
+            "--",
+            "-odd.csv"
         ]
     );
-    let error = script.arguments(None, &given(&[("data", "x"), ("model", "cnn"), ("seed", "1.5")])).unwrap_err();
+    let error =
+        script.arguments(None, &given(&[("data", "x"), ("model", "cnn"), ("seed", "1.5")])).unwrap_err();
     let text = error.to_string();
-    for words in ["`model` must be one of resnet, vit", "`seed` must be a whole number", "`name` needs a value"] {
+    for words in
+        ["`model` must be one of resnet, vit", "`seed` must be a whole number", "`name` needs a value"]
+    {
         assert!(text.contains(words), "{text}");
     }
 }
@@ -119,7 +141,8 @@ args = parser.parse_args()
     assert_eq!(names, ["train", "eval"]);
     assert_eq!(script.commands[0].help.as_deref(), Some("fit it"));
     assert_eq!(script.commands[0].parameters.len(), 2);
-    let words = script.arguments(Some("train"), &given(&[("quiet", "1"), ("lr", "0.1"), ("seed", "3")])).unwrap();
+    let words =
+        script.arguments(Some("train"), &given(&[("quiet", "1"), ("lr", "0.1"), ("seed", "3")])).unwrap();
     assert_eq!(words, ["--quiet", "train", "--seed", "3", "--lr", "0.1"]);
     assert!(script.arguments(None, &[]).unwrap_err().to_string().contains("choose one of the subcommands"));
     assert!(script.arguments(Some("x"), &[]).unwrap_err().to_string().contains("no subcommand `x`"));
@@ -150,7 +173,9 @@ if __name__ == "__main__":
     assert_eq!(named(&one.parameters, "optimizer").choices, ["adam", "sgd"]);
     assert!(named(&one.parameters, "rate").required && named(&one.parameters, "data").required);
     assert_eq!(one.notes, ["Line 10: the decorator `custom(\"x\")` may add parameters that are not shown."]);
-    let words = one.arguments(None, &given(&[("rate", "0.5"), ("shout", "true"), ("data", "x"), ("tag", "a")])).unwrap();
+    let words = one
+        .arguments(None, &given(&[("rate", "0.5"), ("shout", "true"), ("data", "x"), ("tag", "a")]))
+        .unwrap();
     assert_eq!(words, ["--rate", "0.5", "--shout", "--tag", "a", "x"]);
 
     let group = script(
@@ -222,7 +247,9 @@ if __name__ == "__main__":
 
 #[test]
 fn fire_functions_and_classes() {
-    let one = script("import fire\ndef train(data, lr=0.1, layers=[1, 2], *, dry: bool = False):\n  '''Trains.'''\nfire.Fire(train)\n");
+    let one = script(
+        "import fire\ndef train(data, lr=0.1, layers=[1, 2], *, dry: bool = False):\n  '''Trains.'''\nfire.Fire(train)\n",
+    );
     assert_eq!(one.framework, Some(Framework::Fire));
     let words = one.arguments(None, &given(&[("data", "-x"), ("lr", "-0.5"), ("dry", "true")]));
     assert_eq!(words.unwrap(), ["--data=-x", "--lr=-0.5", "--dry=true"]);
@@ -262,7 +289,8 @@ fn hydra_configurations() {
     assert_eq!(named(all, "model.width").default.as_deref(), Some("64"));
     assert_eq!((named(all, "lr").kind, named(all, "steps").kind), (ValueKind::Float, ValueKind::Int));
     assert_eq!(named(all, "opt.betas").default.as_deref(), Some("[0.9,0.99]"));
-    let words = script.arguments(None, &given(&[("name", "x y"), ("opt.amp", "false"), ("+new", "1")])).unwrap();
+    let words =
+        script.arguments(None, &given(&[("name", "x y"), ("opt.amp", "false"), ("+new", "1")])).unwrap();
     assert_eq!(words, ["name=x y", "opt.amp=false", "+new=1"]);
     assert!(script.arguments(None, &given(&[("steps", "many")])).is_err());
 }
@@ -300,7 +328,9 @@ fn broken_hostile_and_plain_sources() {
     assert!(broken.notes[0].contains("line 2"), "{:?}", broken.notes);
     let deep = script(&format!("import argparse\nx = {}1{}\n", "(".repeat(100_000), ")".repeat(100_000)));
     assert!(deep.framework.is_none());
-    let cycle = script("import argparse\nA = B\nB = A\np = argparse.ArgumentParser()\np.add_argument('--x', default=A)\n");
+    let cycle = script(
+        "import argparse\nA = B\nB = A\np = argparse.ArgumentParser()\np.add_argument('--x', default=A)\n",
+    );
     assert_eq!(cycle.parameters[0].default_source.as_deref(), Some("A"));
     let plain = script("import sys\nif __name__ == '__main__':\n    print(sys.argv)\n");
     assert!(plain.runs && plain.framework.is_none());

@@ -39,16 +39,17 @@ pub(super) fn read(source: &Source<'_>, _: &Path, script: &mut Script) -> bool {
         let Stmt::Expr(expression) = statement else { return };
         let Expr::Call(call) = &*expression.value else { return };
         let first = call.arguments.args.first();
-        if source.path(&call.func).as_deref() == Some("typer.run") {
-            if let Some(function) = first.and_then(|name| source.path(name)).and_then(|name| source.function(&name)) {
-                commands.push((String::new(), command(source, function, None, &mut script.notes)));
-            }
+        if source.path(&call.func).as_deref() == Some("typer.run")
+            && let Some(function) =
+                first.and_then(|name| source.path(name)).and_then(|name| source.function(&name))
+        {
+            commands.push((String::new(), command(source, function, None, &mut script.notes)));
         }
-        if let (Expr::Attribute(method), Some(first)) = (&*call.func, first) {
-            if method.attr.as_str() == "add_typer" {
-                let name = keyword(&call.arguments, "name").and_then(|name| source.plain(name)?.shown());
-                groups.extend(source.path(first).zip(name));
-            }
+        if let (Expr::Attribute(method), Some(first)) = (&*call.func, first)
+            && method.attr.as_str() == "add_typer"
+        {
+            let name = keyword(&call.arguments, "name").and_then(|name| source.plain(name)?.shown());
+            groups.extend(source.path(first).zip(name));
         }
     });
     if commands.is_empty() {
@@ -88,10 +89,17 @@ fn command(
     }
 }
 
-fn parameters(source: &Source<'_>, function: &StmtFunctionDef, notes: &mut Vec<String>) -> Vec<ScriptParameter> {
+fn parameters(
+    source: &Source<'_>,
+    function: &StmtFunctionDef,
+    notes: &mut Vec<String>,
+) -> Vec<ScriptParameter> {
     let (listed, _) = arguments(function);
     let is_context = |argument: &Argument<'_>| {
-        argument.annotation.and_then(|annotation| source.path(annotation)).is_some_and(|path| path.ends_with("Context"))
+        argument
+            .annotation
+            .and_then(|annotation| source.path(annotation))
+            .is_some_and(|path| path.ends_with("Context"))
     };
     let mut read = Vec::new();
     for argument in listed.iter().filter(|argument| !is_context(argument)) {
@@ -139,7 +147,8 @@ fn parameter(source: &Source<'_>, argument: &Argument<'_>) -> Option<ScriptParam
         }
     }
     if argument.annotation.is_none() {
-        parameter.kind = default.and_then(|value| source.plain(value)).as_ref().map(kind_of).unwrap_or_default();
+        parameter.kind =
+            default.and_then(|value| source.plain(value)).as_ref().map(kind_of).unwrap_or_default();
     }
     match default {
         None => parameter.required = true,
