@@ -1,6 +1,6 @@
-//! Charts drawn without a window: series to SVG and PNG by plotters, and to PDF.
+//! Charts drawn without a window: series to SVG and PNG by plotters, to PDF, and to elements of a page.
 //!
-//! [`draw_svg`], [`draw_png`] and [`draw_pdf`] are pure functions from a [`Chart`] and a [`Style`] to bytes: no clock, no file,
+//! [`draw_svg`], [`draw_png`], [`draw_pdf`], [`draw_inline`] and [`draw_inline_bars`] are pure functions from a [`Chart`] and a [`Style`] to bytes: no clock, no file,
 //! no network, no knowledge of the store. The caller chooses the points; it should thin them to the width of the
 //! chart first (first, smallest, largest and last point of each pixel column look the same as all of them),
 //! because every point that is given becomes a point of the SVG.
@@ -9,7 +9,9 @@
 //!
 //! Names come from outside. They are escaped in SVG, control characters are replaced, and long ones are cut.
 
+mod bars;
 mod cut;
+mod inline;
 mod paint;
 pub mod palette;
 mod pdf;
@@ -75,6 +77,8 @@ pub enum Role {
     Member,
     /// What the others are compared to: bold, dashed, in the colour of text.
     Baseline,
+    /// Points that no line joins, without a name.
+    Dots,
 }
 
 /// A colour that somebody chose.
@@ -139,6 +143,32 @@ pub struct Chart {
     pub colours: Colours,
     /// Said in the middle when there is no point at all, e.g. `No run logged val_loss`.
     pub empty_reason: Option<String>,
+}
+
+/// Bars, from top to bottom.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bars {
+    /// Above them.
+    pub title: String,
+    /// Those whose value is NaN are left out.
+    pub bars: Vec<Bar>,
+}
+
+/// One bar, of a run or of a group.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bar {
+    /// Decides its colour.
+    pub run_id: String,
+    /// Its name.
+    pub label: String,
+    /// How long it is.
+    pub value: f64,
+    /// From where to where the members of a group go.
+    pub reach: Option<(f64, f64)>,
+    /// Instead of the colour that the run's id gives.
+    pub colour: Option<Colour>,
+    /// What the others are compared to.
+    pub baseline: bool,
 }
 
 /// When to draw a legend.
@@ -237,6 +267,33 @@ pub fn draw_png(chart: &Chart, style: &Style) -> Result<Vec<u8>, Error> {
 pub fn draw_pdf(chart: &Chart, style: &Style) -> Result<Vec<u8>, Error> {
     check_sides(style)?;
     pdf::pdf(&scene::compose(chart, style)?)
+}
+
+/// Draws a chart as an SVG element for a page that has light and dark colours as its reader's screen has. `id` is the
+/// element's own: letters and digits. The style's theme does not count.
+///
+/// # Errors
+/// When the size is out of range.
+pub fn draw_inline(chart: &Chart, style: &Style, id: &str) -> Result<String, Error> {
+    check_sides(style)?;
+    let compose = |theme| scene::compose(chart, &Style { theme, ..*style });
+    Ok(inline::svg(&compose(Theme::Light)?, &compose(Theme::Dark)?, id))
+}
+
+/// Draws bars as [`draw_inline`] draws lines. They are as high as they need.
+///
+/// # Errors
+/// When the size is out of range.
+pub fn draw_inline_bars(bars: &Bars, style: &Style, id: &str) -> Result<String, Error> {
+    check_sides(style)?;
+    let compose = |theme| bars::compose(bars, &Style { theme, ..*style });
+    Ok(inline::svg(&compose(Theme::Light)?, &compose(Theme::Dark)?, id))
+}
+
+/// Bars in words, for those who cannot see them.
+#[must_use]
+pub fn summary_of_bars(bars: &Bars) -> String {
+    bars::summary(bars)
 }
 
 /// The chart in words, for those who cannot see it.

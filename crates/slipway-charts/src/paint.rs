@@ -116,7 +116,7 @@ fn svg_fragment(size: (u32, u32), marks: &[Mark]) -> Result<String, Error> {
     inside.ok_or_else(|| Error::Drawing("the SVG backend gave no document".to_owned()))
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, letter| {
         match letter {
             '<' => out.push_str("&lt;"),

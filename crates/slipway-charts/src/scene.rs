@@ -71,8 +71,8 @@ pub(crate) enum Mark {
 }
 
 const TITLE_SIZE: f64 = 15.0;
-const TEXT_SIZE: f64 = 12.0;
-const TICK_SIZE: f64 = 11.0;
+pub(crate) const TEXT_SIZE: f64 = 12.0;
+pub(crate) const TICK_SIZE: f64 = 11.0;
 const ROW: f64 = 18.0;
 const LABEL_GAP: f64 = 15.0;
 const SWATCH: f64 = 22.0;
@@ -86,6 +86,13 @@ const BASELINE_DASH: &[f64] = &[8.0, 4.0];
 const BAND_OPACITY: f64 = 0.14;
 /// Lines of so few points show each of them.
 const FEW_POINTS: usize = 60;
+const DOT_RADIUS: f64 = 4.0;
+
+impl Role {
+    fn has_name(self) -> bool {
+        matches!(self, Self::Line | Self::Baseline)
+    }
+}
 
 /// Smallest and largest value for which `keep` holds.
 fn extent<'a>(values: impl Iterator<Item = &'a f64>, keep: impl Fn(f64) -> bool) -> Option<(f64, f64)> {
@@ -174,7 +181,7 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     top += 4.0;
 
     // Names at the ends of the lines, if all of them have room there; otherwise a legend.
-    let named = |series: &&Series| series.role != Role::Member && has_point(&series.line, chart);
+    let named = |series: &&Series| series.role.has_name() && has_point(&series.line, chart);
     let drawn = chart.series.iter().filter(named).count();
     let roughly_high = height - top - 60.0;
     let names_at_ends = drawn <= MAX_END_LABELS && drawn as f64 * LABEL_GAP <= roughly_high && width >= 360.0;
@@ -279,7 +286,7 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     let role = |index: &usize| chart.series.get(*index).map(|series| series.role).unwrap_or_default();
     order.sort_by_key(|index| match role(index) {
         Role::Member => 0,
-        Role::Line => 1,
+        Role::Line | Role::Dots => 1,
         Role::Baseline => 2,
     });
     let mut bands = Vec::new();
@@ -294,18 +301,24 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
     for index in order {
         let (Some(series), Some(stroke)) = (chart.series.get(index), strokes.get(index)) else { continue };
         let mut marks = Vec::new();
+        let name = SeriesName { run_id: clean(&series.run_id), label: clean(&series.label) };
+        if series.role == Role::Dots {
+            dots(&frame, &series.line, DOT_RADIUS, stroke.colour, &mut marks);
+            scene.layers.push(Layer { series: Some(name), marks });
+            continue;
+        }
         if let Some(raw) = &series.raw {
             let faint = Stroke { colour: palette.faded(stroke.colour, 0.25), width: 1.0, dash: &[] };
             curve(&frame, raw, &faint, &mut marks);
         }
         if let Some(end) = curve(&frame, &series.line, stroke, &mut marks)
-            && series.role != Role::Member
+            && series.role.has_name()
         {
             ends.push((index, end));
         }
         let count = series.line.x.len();
         if count <= FEW_POINTS && (frame.right - frame.left) / count.max(1) as f64 > 14.0 {
-            dots(&frame, &series.line, stroke.colour, &mut marks);
+            dots(&frame, &series.line, 2.0, stroke.colour, &mut marks);
         }
         edge_marks(
             &frame,
@@ -314,7 +327,6 @@ pub(crate) fn compose(chart: &Chart, style: &Style) -> Result<Scene, Error> {
             stroke.colour,
             &mut marks,
         );
-        let name = SeriesName { run_id: clean(&series.run_id), label: clean(&series.label) };
         scene.layers.push(Layer { series: Some(name), marks });
     }
 
@@ -401,7 +413,7 @@ fn stroke_of(chart: &Chart, palette: &Palette, index: usize, series: &Series) ->
     let dash = DASH_STYLES.get(series.dash.unwrap_or(look.dash) as usize).copied().unwrap_or(&[]);
     match series.role {
         Role::Member => Stroke { colour: palette.faded(colour, 0.4), width: 1.0, dash },
-        Role::Line | Role::Baseline => Stroke { colour, width: LINE_WIDTH, dash },
+        Role::Line | Role::Baseline | Role::Dots => Stroke { colour, width: LINE_WIDTH, dash },
     }
 }
 
@@ -453,17 +465,17 @@ fn band_shape(frame: &Frame, band: &crate::Band, colour: Rgb) -> Option<Mark> {
     (points.len() > 2).then_some(Mark::Shape { points, colour, opacity: BAND_OPACITY })
 }
 
-fn dots(frame: &Frame, points: &Points, colour: Rgb, marks: &mut Vec<Mark>) {
+fn dots(frame: &Frame, points: &Points, radius: f64, colour: Rgb, marks: &mut Vec<Mark>) {
     for (x, y) in pairs(points) {
         if let (Some(x), Some(y)) = (frame.x_of(x), frame.y_of(y))
             && frame.holds((x, y))
         {
-            marks.push(Mark::Disc { at: (x, y), radius: 2.0, colour });
+            marks.push(Mark::Disc { at: (x, y), radius, colour });
         }
     }
 }
 
-fn rule(from: Place, to: Place, colour: Rgb) -> Mark {
+pub(crate) fn rule(from: Place, to: Place, colour: Rgb) -> Mark {
     Mark::Line { points: vec![from, to], colour, width: 1.0, dash: &[] }
 }
 
@@ -603,7 +615,7 @@ struct LegendEntry {
 /// Names in rows, left to right in columns of equal width.
 fn legend_rows(chart: &Chart, width: f64, height: f64) -> Result<Vec<Vec<LegendEntry>>, Error> {
     let named: Vec<(usize, &Series)> =
-        chart.series.iter().enumerate().filter(|(_, series)| series.role != Role::Member).collect();
+        chart.series.iter().enumerate().filter(|(_, series)| series.role.has_name()).collect();
     let mut names = Vec::with_capacity(named.len());
     let mut widest: f64 = 0.0;
     // As many as could ever fit are enough to measure.
@@ -665,7 +677,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// The text, cut with an ellipsis to what fits.
-fn fit(text: &str, size: f64, room: f64) -> Result<String, Error> {
+pub(crate) fn fit(text: &str, size: f64, room: f64) -> Result<String, Error> {
     let text = clean(text);
     if paint::text_width(&text, size)? <= room {
         return Ok(text);
@@ -695,7 +707,13 @@ pub(crate) fn summary(chart: &Chart) -> String {
         })
     };
     let count = chart.series.len();
-    let noun = if count == 1 { "line" } else { "lines" };
+    let points = chart.series.iter().any(|series| series.role == Role::Dots);
+    let noun = match (points, count) {
+        (true, 1) => "point",
+        (true, _) => "points",
+        (false, 1) => "line",
+        (false, _) => "lines",
+    };
     let mut text = format!("{count} {noun} of {}", clean(&chart.y_label));
     if let Some((low, high)) =
         finite(&mut chart.series.iter().flat_map(|series| series.line.y.iter().copied()))

@@ -4,8 +4,8 @@
 
 use slipway_charts::palette::Look;
 use slipway_charts::{
-    Band, Chart, Colour, Colours, Legend, Points, Role, Series, Style, Theme, XKind, draw_pdf, draw_png,
-    draw_svg,
+    Band, Bar, Bars, Chart, Colour, Colours, Legend, Points, Role, Series, Style, Theme, XKind, draw_inline,
+    draw_inline_bars, draw_pdf, draw_png, draw_svg,
 };
 
 fn series(run_id: &str, label: &str, y: &[f64]) -> Series {
@@ -278,4 +278,55 @@ fn without_a_background_what_lies_below_shows_through() {
     assert_eq!(info.color_type, png::ColorType::Rgba);
     assert_eq!(pixels[3], 0, "a corner is clear");
     assert!(pixels.chunks_exact(4).any(|pixel| pixel == [1, 2, 3, 255]), "the line keeps its colour");
+}
+
+#[test]
+fn an_inline_chart_is_drawn_once_for_both_themes() {
+    let evil = "</svg><script>alert(1)</script>";
+    let chart = chart(vec![
+        Series { role: Role::Baseline, ..series("base", "base", &[1.0, 3.0]) },
+        series("foobar", evil, &[3.0, f64::NAN, 1.0]),
+    ]);
+    let svg = draw_inline(&chart, &Style { transparent: true, ..Style::default() }, "c7").unwrap();
+    assert!(svg.starts_with("<svg id=\"c7\"") && svg.trim_end().ends_with("</svg>"));
+    assert_eq!((svg.matches("</svg>").count(), svg.contains("<script")), (1, false), "{svg}");
+    // "foobar" has slot 0: its colour in the light, and then in the dark, under one name.
+    let light = svg.find("{color:#4688f6}").expect("light");
+    let name = &svg[svg[..light].rfind(' ').unwrap() + 1..light];
+    let dark = &svg[svg.find("@media (prefers-color-scheme:dark)").unwrap()..];
+    assert!(dark.contains(&format!("#c7 {name}{{color:#b1b7fa}}")), "{name}: {svg}");
+    assert!(svg.contains(&format!("class=\"{}\" fill=\"none\" stroke=\"currentColor\"", &name[1..])));
+}
+
+#[test]
+fn dots_are_points_without_lines_and_names() {
+    let dots = |id: &str, x: f64, y: f64| Series {
+        line: Points { x: vec![x], y: vec![y] },
+        role: Role::Dots,
+        ..series(id, id, &[])
+    };
+    let chart = chart(vec![dots("one", 0.0, 1.0), dots("two", 5.0, 2.0), dots("odd", 1.0, f64::NAN)]);
+    let svg = draw_inline(&chart, &Style::default(), "c").unwrap();
+    assert_eq!((svg.matches("<circle").count(), svg.matches(">two<").count()), (2, 1), "{svg}");
+    assert!(svg.contains("3 points of val_loss"));
+}
+
+#[test]
+fn bars_reach_from_zero_and_say_their_values() {
+    let bar = |label: &str, value: f64| Bar { label: label.to_owned(), value, ..Bar::default() };
+    let group = Bar { reach: Some((-0.5, 1.5)), ..bar("group <b>", 0.5) };
+    let bars = Bars { title: "acc".into(), bars: vec![bar("down", -1.0), group, bar("none", f64::NAN)] };
+    let svg = draw_inline_bars(&bars, &Style::default(), "b").unwrap();
+    assert_eq!(svg.matches("fill-opacity=\"0.85\"").count(), 2, "{svg}");
+    assert!(svg.contains("group &lt;b&gt;") && svg.contains(">-1.000<") && !svg.contains(">none<"));
+    // The bar below zero ends where the one above begins.
+    let path =
+        |at: usize| svg.split("fill-opacity").nth(at).unwrap().split("d=\"").nth(1).unwrap().to_owned();
+    let zero = |path: &str| path[1..path.find(' ').unwrap()].to_owned();
+    assert_eq!(zero(&path(1)), zero(&path(2)));
+    let nothing =
+        draw_inline_bars(&Bars { title: "acc".into(), bars: vec![] }, &Style::default(), "b").unwrap();
+    assert!(nothing.contains("No run has a value of acc"));
+    let odd = Bars { title: "acc".into(), bars: vec![bar("all", f64::INFINITY), bar("same", 0.0)] };
+    assert!(draw_inline_bars(&odd, &Style::default(), "b").unwrap().contains(">infinite<"));
 }

@@ -34,6 +34,11 @@ impl ApiFailure {
         Self { status, body: ApiError { code, message, hint: None, span: None } }
     }
 
+    /// What was wrong, for a reader.
+    pub(crate) fn message(&self) -> &str {
+        &self.body.message
+    }
+
     /// The request itself is wrong.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidInput, message)

@@ -590,8 +590,61 @@ fn exports_are_whole_with_and_without_a_server() {
     assert!(safe.text().contains(",'=1+1\r\n"));
     drop(server);
     assert_eq!(all(&sandbox), (table, curves, json, markdown), "without a server");
+    let groups =
+        sandbox.run(&["export", "groups", "lr", "--columns", "loss", "--sort", "-loss"]).with(0).text();
+    assert!(groups.starts_with("params.lr,runs,metrics.loss.n,metrics.loss.mean,"), "{groups}");
+    assert!(groups.contains("\r\n0.2,1,1,2,,2,2\r\n"), "{groups}");
     sandbox.run(&["export", "runs", "-o", "out.xls"]).with(2);
     sandbox.run(&["export", "runs", "--filter", "metrics.loss <"]).with(2);
+}
+
+#[test]
+fn a_report_is_one_page_with_and_without_a_server() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
+    let run = server.make_run("<b>first</b>", &[("lr", "0.1"), ("kind", "x")], &[3.0, 2.0, 1.0]);
+    server.make_run("second", &[("lr", "0.2"), ("kind", "y")], &[2.0, 1.5]);
+    server.make_run("third", &[("lr", "0.3"), ("kind", "y")], &[2.5]);
+    let page = |more: &[&str]| {
+        let usual = ["export", "report", "-o", "report.html", "--title", "My runs"];
+        sandbox.run(&[&usual, more].concat()).with(0);
+        std::fs::read_to_string(sandbox.folder.path().join("work/report.html")).unwrap()
+    };
+    let whole = page(&["--baseline", &run, "--note", "a < b"]);
+    assert!(whole.starts_with("<!doctype html>") && whole.ends_with("</html>\n"), "{whole}");
+    assert!(
+        whole.contains("<h1>My runs</h1>") && whole.contains("a &lt; b") && whole.contains("<path class=")
+    );
+    assert!(
+        whole.contains("&lt;b&gt;first&lt;/b&gt; (baseline)")
+            && !whole.contains("<b>")
+            && !whole.contains("<script")
+    );
+    assert!(whole.contains("Where runs differ") && whole.contains("params.kind"));
+    let one = page(&["--runs", "second", "--rows", "1"]);
+    assert!(one.contains("second") && !one.contains("third"), "{one}");
+
+    // As the window saves a view.
+    let document = json!({
+        "version": 1, "filter": "metrics.loss < 2.7", "sort": [{ "metric": "loss" }], "columns": [{ "metric": "loss" }],
+        "group": [{ "param": "kind" }], "baseline": run, "directions": { "loss": "lower" }, "logs": ["loss"],
+        "panels": [{ "id": "p", "kind": "parallel", "refs": [] },
+            { "id": "q", "kind": "scatter", "refs": [{ "param": "lr" }, { "metric": "loss" }] }],
+    });
+    // A file of JSON is one of YAML, too.
+    std::fs::create_dir_all(sandbox.data_dir().join("views")).unwrap();
+    std::fs::write(sandbox.data_dir().join("views/mine.yaml"), document.to_string()).unwrap();
+    let view = page(&["--view", "mine"]);
+    assert!(view.contains("<h2>Groups</h2>") && view.contains("2 ± 0.7071"), "{view}");
+    assert!(
+        view.contains("parallel: it is drawn by the window only") && view.contains("params.lr, metrics.loss")
+    );
+    assert!(view.contains("▲ 0.5 worse") && view.contains("logarithmic axis"), "{view}");
+    sandbox.run(&["export", "report", "--view", "none", "-o", "x.html"]).with(3);
+    drop(server);
+    let without = page(&["--baseline", &run, "--note", "a < b"]);
+    let body = |page: &str| page.split("</p>").skip(1).collect::<String>();
+    assert_eq!(body(&without), body(&whole), "without a server");
 }
 
 #[test]

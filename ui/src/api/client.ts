@@ -21,6 +21,7 @@ import type {
   Importance,
   ImportanceRequest,
   Groups,
+  GroupsExport,
   GroupsRequest,
   Info,
   InspectReport,
@@ -37,6 +38,7 @@ import type {
   RunDetail,
   RunEdit,
   PictureRequest,
+  ReportRequest,
   RunsExport,
   RunLineage,
   RunProblems,
@@ -191,6 +193,8 @@ export const api = {
   exportCurves: (request: CurvesExport) => file('/export/curves', request),
   /** A chart as it is on screen, drawn by the server. */
   exportChart: (request: PictureRequest) => file('/export/chart', request),
+  exportGroups: (request: GroupsExport) => file('/export/groups', request),
+  exportReport: (request: ReportRequest) => file('/export/report', request),
   exportCompare: (request: CompareExport) => file('/export/compare', request),
 
   compareText: (request: CompareTextRequest) => json<TextDiff>('/runs/compare/text', 'POST', request),

@@ -55,7 +55,11 @@ export async function linesToCsv(plan: Plan, x: Axis): Promise<string> {
 }
 
 /** What a line looks like on screen. Colours of the palette go by number, so that each theme has its own. */
-function pictureLine(target: Target, baseline: string | null, palette: readonly string[]): ChartLine {
+export function pictureLine(
+  target: Pick<Target, 'runId' | 'name' | 'kind' | 'dash'>,
+  baseline: string | null,
+  palette: readonly string[],
+): ChartLine {
   const look = runLook(target.runId)
   const given = look.css ?? (look.ramp ? paint(look, palette).trim() : null)
   const short = given && /^#[0-9a-f]{3}$/i.exec(given)
@@ -68,6 +72,12 @@ function pictureLine(target: Target, baseline: string | null, palette: readonly 
   }
 }
 
+/** The values of the palette's tokens. */
+export function screenPalette(): string[] {
+  const style = getComputedStyle(document.documentElement)
+  return PALETTE_TOKENS.map((token) => style.getPropertyValue(token))
+}
+
 /** The chart as it is on screen, for the server to draw. */
 export function pictureOf(
   plan: Plan,
@@ -76,8 +86,7 @@ export function pictureOf(
   baseline: string | null,
   zoom: Range | null,
 ): PictureRequest['chart'] {
-  const style = getComputedStyle(document.documentElement)
-  const palette = PALETTE_TOKENS.map((token) => style.getPropertyValue(token))
+  const palette = screenPalette()
   return {
     data: { ...plan.request, from: zoom?.[0] ?? look.xRange[0], to: zoom?.[1] ?? look.xRange[1] },
     lines: plan.targets.map((target) => pictureLine(target, baseline, palette)),

@@ -26,6 +26,7 @@ mod logs;
 mod matrix;
 mod media;
 mod metrics;
+mod models;
 mod openapi;
 mod picture;
 mod plot;
@@ -103,8 +104,14 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(logs::search_log))
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(metrics::get_metric_history))
+        .routes(routes!(models::list::query_models))
+        .routes(routes!(models::list::get_model))
+        .routes(routes!(models::list::list_versions))
+        .routes(routes!(models::version::get_version))
         .routes(routes!(plot::draw_plot))
         .routes(routes!(picture::export_chart))
+        .routes(routes!(export::groups::export_groups))
+        .routes(routes!(export::report::export_report))
         .routes(routes!(trash::list_trash))
         .routes(routes!(trash::preview_purge))
         .routes(routes!(trash::purge_trash))

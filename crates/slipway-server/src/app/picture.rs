@@ -139,7 +139,7 @@ pub(super) fn chart(store: &Store, request: ChartRequest, width_px: u32) -> ApiR
     Ok(chart)
 }
 
-fn look(line: &ChartLine) -> ApiResult<Series> {
+pub(super) fn look(line: &ChartLine) -> ApiResult<Series> {
     let colour = match (&line.colour, line.slot) {
         (Some(text), _) => Some(rgb(text).ok_or_else(|| {
             ApiFailure::invalid(format!("`colour` is written as `#rrggbb`, not as `{text}`"))

@@ -66,6 +66,14 @@ pub(super) async fn query_groups(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<GroupsRequest>,
 ) -> ApiResult<Json<Groups>> {
+    let query = groups_query(request)?;
+    let filter = query.runs.filter.clone();
+    let groups = read(&state, move |reader| reader.run_groups(&query)).await?;
+    Ok(Json(convert::groups(groups.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+}
+
+/// The store's words for a request for groups.
+pub(super) fn groups_query(request: GroupsRequest) -> ApiResult<GroupsQuery> {
     check_count("columns", request.columns.len(), MAX_GROUP_COLUMNS)?;
     check_count("sort keys", request.order_by.len(), MAX_SORT_KEYS)?;
     let by = convert::columns(request.by)?;
@@ -81,10 +89,7 @@ pub(super) async fn query_groups(
         limit: request.limit,
         ..TableRequest::default()
     };
-    let query = GroupsQuery { runs: query(request, MAX_ROWS, DEFAULT_ROWS)?, by, order_by };
-    let filter = query.runs.filter.clone();
-    let groups = read(&state, move |reader| reader.run_groups(&query)).await?;
-    Ok(Json(convert::groups(groups.map_err(|error| ApiFailure::from_search(error, &filter))?)))
+    Ok(GroupsQuery { runs: query(request, MAX_ROWS, DEFAULT_ROWS)?, by, order_by })
 }
 
 /// In which columns the runs differ that a table would list over all its pages. Order, columns, shape and window do

@@ -1,9 +1,14 @@
-//! What leaves the program as a file: the table of a run set, histories at full resolution, comparisons. Everything is
-//! written while it is read, so that its length costs no memory.
+//! What leaves the program as a file: the table of a run set, its groups, histories at full resolution, comparisons, and a
+//! page with all that. Everything is written while it is read, so that its length costs no memory.
 
+pub(super) mod groups;
+mod page;
 mod parquet;
 mod pipe;
+pub(super) mod report;
 mod rows;
+#[cfg(test)]
+mod tests;
 pub(super) mod text;
 
 use super::wire::{

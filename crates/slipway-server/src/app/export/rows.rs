@@ -55,23 +55,35 @@ impl RunSet {
     pub(super) fn each(
         &self,
         reader: &Reader<'_>,
-        mut take: impl FnMut(Vec<TableRow>) -> io::Result<()>,
+        take: impl FnMut(Vec<TableRow>) -> io::Result<()>,
     ) -> io::Result<()> {
+        self.first(reader, u64::MAX, take).map(|_| ())
+    }
+
+    /// Hands out the first `most` runs page by page; answers how many there are in all.
+    pub(super) fn first(
+        &self,
+        reader: &Reader<'_>,
+        most: u64,
+        mut take: impl FnMut(Vec<TableRow>) -> io::Result<()>,
+    ) -> io::Result<u64> {
         if self.run_ids.is_empty() {
             let mut query = self.query.clone();
             loop {
+                query.limit = PAGE.min(most - query.offset);
                 let page = reader.run_table(&query).map_err(io::Error::other)?;
                 let got = page.rows.len() as u64;
                 query.offset += got;
                 if got > 0 {
                     take(page.rows)?;
                 }
-                if got == 0 || query.offset >= page.total {
-                    return Ok(());
+                if got == 0 || query.offset >= page.total.min(most) {
+                    return Ok(page.total);
                 }
             }
         }
-        for ids in self.run_ids.chunks(NAMED) {
+        let wanted = self.run_ids.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+        for ids in self.run_ids.get(..wanted).unwrap_or_default().chunks(NAMED) {
             let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
             let query = TableQuery {
                 filter: format!("attributes.run_id IN ({})", quoted.join(", ")),
@@ -85,6 +97,6 @@ impl RunSet {
                 found.into_iter().map(|row| (row.run_id.clone(), row)).collect();
             take(ids.iter().filter_map(|id| by_id.remove(id)).collect())?;
         }
-        Ok(())
+        Ok(self.run_ids.len() as u64)
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn defused(text: &str, spreadsheet_safe: bool) -> Cow<'_, str> {
 }
 
 /// Four significant digits; dates and spans in words.
-fn readable(cell: &Cell) -> String {
+pub(super) fn readable(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
@@ -178,7 +178,7 @@ fn readable_number(value: f64) -> String {
 }
 
 /// Date and time in UTC.
-fn date(ms: i64) -> String {
+pub(super) fn date(ms: i64) -> String {
     let days = ms.div_euclid(86_400_000);
     let second = ms.rem_euclid(86_400_000) / 1000;
     // Days since 1 March of the year 0, in cycles of 400 years.

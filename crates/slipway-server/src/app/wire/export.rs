@@ -1,6 +1,6 @@
 //! What leaves the program as a file.
 
-use super::{CompareRequest, Reduce, TableRequest};
+use super::{CompareRequest, GroupsRequest, Reduce, TableRequest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -30,6 +30,17 @@ pub struct RunsExport {
     pub format: ExportFormat,
     /// In CSV and TSV, texts that a spreadsheet would take for a formula get a `'` in front. Otherwise every text is
     /// exactly what was logged.
+    #[serde(default)]
+    pub spreadsheet_safe: bool,
+}
+
+/// All groups that the matching runs make, one a row: the fields that make them, how many runs each has, and for each
+/// column of numbers `.n`, `.mean`, `.std`, `.min` and `.max`; for others the text that all members have.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct GroupsExport {
+    /// Its window does not count.
+    pub query: GroupsRequest,
+    pub format: ExportFormat,
     #[serde(default)]
     pub spreadsheet_safe: bool,
 }

@@ -1,4 +1,4 @@
-//! Charts as pictures, and reports that are made of them.
+//! Charts as pictures.
 
 use super::SeriesRequest;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,8 @@
-//! `slipway export`: a run set's table, histories at full resolution, and comparisons, as files.
+//! `slipway export`: a run set's table, its groups, histories at full resolution, comparisons and reports, as files.
 
+mod report;
 mod sink;
+mod view;
 
 pub(super) use sink::to_output;
 
@@ -8,7 +10,8 @@ use super::client::Api;
 use super::{Failure, Global, Result, find, runs};
 use clap::{Args, Subcommand, ValueEnum};
 use slipway_server::app::wire::{
-    CompareExport, CompareReduce, CompareRequest, CurvesExport, ExportFormat, RunsExport, TableRequest,
+    CompareExport, CompareReduce, CompareRequest, CurvesExport, ExportFormat, GroupSortKey, GroupsExport,
+    GroupsRequest, RunsExport, TableRequest,
 };
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -18,10 +21,14 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     /// The table of runs: every run that matches, one a row.
     Runs(Runs),
+    /// The groups that runs make by the values of some columns: one a row.
+    Groups(Groups),
     /// Histories of metrics: every point, one a row.
     Curves(Curves),
     /// Runs side by side: one a column, keys as rows.
     Compare(Compare),
+    /// Charts and tables as one page that opens offline.
+    Report(report::Report),
 }
 
 /// Which runs.
@@ -60,6 +67,27 @@ pub(crate) struct Runs {
     #[command(flatten)]
     which: Which,
     /// Columns, separated by commas, e.g. `name,state,val_loss.min,params.lr`. Without it all there are.
+    #[arg(long, short, value_delimiter = ',')]
+    columns: Vec<String>,
+    #[command(flatten)]
+    to: Where,
+}
+
+#[derive(Args)]
+pub(crate) struct Groups {
+    /// Columns whose values make the groups, one to five, separated by commas, e.g. `params.optimizer`.
+    #[arg(required = true, value_delimiter = ',')]
+    by: Vec<String>,
+    /// Name or id of an experiment.
+    #[arg(long, short)]
+    experiment: Option<String>,
+    /// Which runs, in MLflow's search syntax.
+    #[arg(long, short, default_value = "", hide_default_value = true)]
+    filter: String,
+    /// Column to sort by, by its mean; `-val_loss` is largest first. Separate further ones by commas.
+    #[arg(long, short, value_delimiter = ',', allow_hyphen_values = true)]
+    sort: Vec<String>,
+    /// Columns, separated by commas, e.g. `val_loss.min,params.lr`. Without it all there are.
     #[arg(long, short, value_delimiter = ',')]
     columns: Vec<String>,
     #[command(flatten)]
@@ -159,7 +187,9 @@ impl Where {
 
 pub(crate) fn run(global: &Global, command: &Command) -> Result<ExitCode> {
     let to = match command {
+        Command::Report(arguments) => return report::run(global, arguments),
         Command::Runs(arguments) => &arguments.to,
+        Command::Groups(arguments) => &arguments.to,
         Command::Curves(arguments) => &arguments.to,
         Command::Compare(arguments) => &arguments.to,
     };
@@ -178,6 +208,11 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<ExitCode> {
             let filter = query.filter.clone();
             let request = RunsExport { query, run_ids, format, spreadsheet_safe };
             to_output(&api, "/export/runs", &request, &filter, to.file())?
+        }
+        Command::Report(_) => 0,
+        Command::Groups(arguments) => {
+            let request = GroupsExport { query: groups(&api, arguments)?, format, spreadsheet_safe };
+            to_output(&api, "/export/groups", &request, &arguments.filter, to.file())?
         }
         Command::Curves(arguments) => {
             let (query, run_ids) = which(&api, &arguments.which)?;
@@ -210,6 +245,37 @@ fn which(api: &Api, which: &Which) -> Result<(TableRequest, Vec<String>)> {
     let query =
         TableRequest { experiment_ids, filter: which.filter.clone(), order_by, ..TableRequest::default() };
     Ok((query, ids(api, &which.runs)?))
+}
+
+fn groups(api: &Api, asked: &Groups) -> Result<GroupsRequest> {
+    let experiment_ids = find::scope(api, asked.experiment.as_deref())?;
+    let known = find::columns(api, &experiment_ids)?;
+    let column = |text: &String| find::column(&known, text);
+    let by = asked.by.iter().map(column).collect::<Result<Vec<_>>>()?;
+    let columns = if asked.columns.is_empty() {
+        let mut columns = runs::usual_columns(&known, true);
+        columns.retain(|column| !by.contains(column) && column.key != "name" && column.key != "run_id");
+        columns.truncate(200);
+        columns
+    } else {
+        asked.columns.iter().map(column).collect::<Result<_>>()?
+    };
+    let sort = |text: &String| {
+        let key = find::sort_key(&known, text)?;
+        Ok(GroupSortKey {
+            column: Some(key.column),
+            descending: key.descending,
+            aggregate: Default::default(),
+        })
+    };
+    Ok(GroupsRequest {
+        experiment_ids,
+        filter: asked.filter.clone(),
+        by,
+        order_by: asked.sort.iter().map(sort).collect::<Result<_>>()?,
+        columns,
+        ..GroupsRequest::default()
+    })
 }
 
 fn ids(api: &Api, texts: &[String]) -> Result<Vec<String>> {
