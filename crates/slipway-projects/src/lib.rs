@@ -25,6 +25,7 @@ pub mod mlproject;
 pub mod plan;
 mod program;
 pub mod script;
+pub mod watch;
 mod yaml;
 
 pub use yaml::FileError;

@@ -88,6 +88,7 @@ struct Pending {
     runs: BTreeMap<i64, BTreeSet<String>>,
     points: BTreeMap<String, RunPoints>,
     artifacts: BTreeSet<String>,
+    projects: BTreeSet<String>,
     weight: usize,
 }
 
@@ -138,6 +139,16 @@ impl EventBus {
         }
         if state.pending.weight >= MAX_PENDING {
             state.flush();
+        }
+        drop(state);
+        self.shared.wake.send_replace(true);
+    }
+
+    /// Files of an opened project changed, or it was opened or closed.
+    pub(crate) fn projects_changed(&self, project: &str) {
+        let mut state = self.lock();
+        if state.pending.projects.insert(project.to_owned()) {
+            state.pending.weight += 1;
         }
         drop(state);
         self.shared.wake.send_replace(true);

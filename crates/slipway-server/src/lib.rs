@@ -14,6 +14,7 @@ mod guard;
 mod look;
 mod media;
 mod mlflow;
+mod opened;
 mod places;
 mod registry;
 mod serve;

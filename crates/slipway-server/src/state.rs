@@ -3,6 +3,7 @@
 use crate::events::EventBus;
 use crate::files::Tickets;
 use crate::look::Known;
+use crate::opened::Opened;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
@@ -66,6 +67,7 @@ struct Inner {
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
     undos: Undos,
+    opened: Opened,
     run_messages: Renditions,
     warming: AtomicBool,
 }
@@ -100,6 +102,7 @@ impl ServerState {
             known,
             trash,
             undos,
+            opened: Opened::default(),
             run_messages,
             compared,
             warming,
@@ -168,6 +171,11 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// Projects that were opened.
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.inner.opened
     }
 
     /// The comparison that was asked for last.

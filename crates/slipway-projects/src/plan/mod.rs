@@ -19,6 +19,11 @@ use crate::yaml::FileError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// Where a run keeps its [`RunRecord`] among its artifacts.
+pub const RECORD_FILE: &str = "project/run.json";
+/// Where it keeps what was not committed.
+pub const PATCH_FILE: &str = "project/changes.patch";
+
 /// What to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -15,6 +15,7 @@ mod models;
 mod plot;
 mod plots;
 mod preview;
+mod projects;
 mod promotion;
 mod report;
 mod series;
@@ -33,6 +34,7 @@ pub use models::*;
 pub use plot::{ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest, PictureTheme};
 pub use plots::*;
 pub use preview::*;
+pub use projects::*;
 pub use promotion::*;
 pub use report::*;
 pub use series::*;
@@ -601,6 +603,8 @@ pub enum Event {
     Artifacts { run_id: String },
     /// Registered models, versions or aliases changed.
     Models,
+    /// Files of an opened project changed, or it was opened or closed.
+    Projects { project: String },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -77,7 +77,14 @@ fn list(shelf: &Environments, as_json: bool) -> Result<ExitCode> {
             (true, false) => "ready",
             (false, _) => "unfinished",
         };
-        println!("{}  {:>9}  {:<11}  {:<16}  {}", info.id, size(info.size_bytes), state, used(info), output::clean(&info.summary));
+        println!(
+            "{}  {:>9}  {:<11}  {:<16}  {}",
+            info.id,
+            size(info.size_bytes),
+            state,
+            used(info),
+            output::clean(&info.summary)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -88,9 +95,10 @@ fn size(bytes: u64) -> String {
 
 fn used(info: &EnvironmentInfo) -> String {
     let time = info.used_at_ms.and_then(chrono::DateTime::from_timestamp_millis);
-    time.map_or_else(|| "never used".to_owned(), |time| {
-        time.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string()
-    })
+    time.map_or_else(
+        || "never used".to_owned(),
+        |time| time.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string(),
+    )
 }
 
 fn remove(global: &Global, shelf: &Environments, arguments: Remove) -> Result<ExitCode> {
@@ -112,13 +120,16 @@ fn make(shelf: &Environments, arguments: &Make) -> Result<ExitCode> {
         .map_err(|error| Failure::failed(format!("`{}` cannot be read: {error}", file.display())))?;
     let recipe: Recipe = serde_json::from_str(&text)
         .map_err(|error| Failure::failed(format!("`{}` is no recipe: {error}", file.display())))?;
-    shelf.make(&recipe, &mut |line| output::chatter(line)).map_err(|error| Failure::failed(error.to_string()))?;
+    shelf
+        .make(&recipe, &mut |line| output::chatter(line))
+        .map_err(|error| Failure::failed(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn exec(shelf: &Environments, arguments: Exec) -> Result<ExitCode> {
     let held = shelf.hold(&arguments.id).map_err(failure)?;
-    held.keep_over_exec().map_err(|error| Failure::failed(format!("the environment cannot be held: {error}")))?;
+    held.keep_over_exec()
+        .map_err(|error| Failure::failed(format!("the environment cannot be held: {error}")))?;
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::usage("there is no command to run"));
     };

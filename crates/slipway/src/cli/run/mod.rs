@@ -38,7 +38,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     project: project::ProjectOptions,
     /// A project (a folder or a git address), or a command and its arguments.
-    #[arg(required_unless_present = "entry_point", trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROJECT|COMMAND")]
+    #[arg(
+        required_unless_present_any = ["entry_point", "again"],
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROJECT|COMMAND"
+    )]
     command: Vec<OsString>,
 }
 

@@ -1,11 +1,14 @@
 //! `slipway run PROJECT`: an entry point or a script of a project, with typed values, in its environment.
 
 use super::Arguments;
+use crate::cli::client::{Api, encoded};
 use crate::cli::{Failure, Global, Result, output};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use slipway_projects::env::{Environments, MakeError};
 use slipway_projects::git::{self, Location};
-use slipway_projects::plan::{Preparation, RunPlan, RunRequest, Wish, plan_run};
+use slipway_projects::plan::{
+    PATCH_FILE, Preparation, RECORD_FILE, RunPlan, RunRecord, RunRequest, Wish, plan_run,
+};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +33,9 @@ pub(crate) struct ProjectOptions {
     /// The file or folder of the project to take the environment from, e.g. `requirements.txt`.
     #[arg(long, value_name = "FILE", conflicts_with = "env_manager")]
     environment: Option<String>,
+    /// Run a recorded run again: its commit with its changes on top, its command, the versions of its packages.
+    #[arg(long, value_name = "RUN_ID", conflicts_with_all = ["entry_point", "parameters", "version", "environment", "env_manager"])]
+    again: Option<String>,
     /// Print what would be run, and run nothing.
     #[arg(long)]
     dry_run: bool,
@@ -88,6 +94,9 @@ pub(super) enum Asked {
 
 /// Tells a project from a command, and prepares it.
 pub(super) fn prepare(global: &Global, arguments: &mut Arguments) -> Result<Asked> {
+    if let Some(run_id) = arguments.project.again.clone() {
+        return again(global, arguments, &run_id);
+    }
     let words = std::mem::take(&mut arguments.command);
     let project = match words.split_first() {
         None => ".".to_owned(),
@@ -116,11 +125,44 @@ pub(super) fn prepare(global: &Global, arguments: &mut Arguments) -> Result<Aske
     };
     let data_dir = global.data_dir()?;
     let plan = plan_run(&request, &data_dir).map_err(|error| Failure::usage(error.to_string()))?;
-    if options.dry_run || options.json {
-        print(&plan, options.json)?;
+    go_on(global, arguments, plan, &data_dir)
+}
+
+fn go_on(global: &Global, arguments: &mut Arguments, plan: RunPlan, data_dir: &Path) -> Result<Asked> {
+    if arguments.project.dry_run || arguments.project.json {
+        print(&plan, arguments.project.json)?;
         return Ok(Asked::Printed);
     }
-    make_ready(global, arguments, plan, &data_dir).map(|ready| Asked::Project(Box::new(ready)))
+    make_ready(global, arguments, plan, data_dir).map(|ready| Asked::Project(Box::new(ready)))
+}
+
+/// Runs what the record of a run says, which is among its artifacts.
+fn again(global: &Global, arguments: &mut Arguments, run_id: &str) -> Result<Asked> {
+    let data_dir = global.data_dir()?;
+    let api = Api::open(&data_dir)?;
+    let artifact = |path: &str| {
+        api.get_bytes(&format!("/runs/{}/artifacts/content?path={}", encoded(run_id), encoded(path)))
+    };
+    let record = artifact(RECORD_FILE).map_err(|failure| {
+        Failure::not_found(format!("the run `{run_id}` has no record of a project: {failure}"))
+            .hint("Runs that were started by `slipway run PROJECT` have one.")
+    })?;
+    let record: RunRecord = serde_json::from_slice(&record)?;
+    let mut patch = None;
+    if record.patch_sha256.is_some() {
+        let bytes = artifact(PATCH_FILE)?;
+        let file = new_copy(&data_dir)?.join("changes.patch");
+        std::fs::write(&file, &bytes)
+            .map_err(|error| Failure::failed(format!("`{}` cannot be written: {error}", file.display())))?;
+        patch = Some((file, bytes));
+    }
+    // Nobody but the run holds the folder from here on.
+    drop(api);
+    let file = patch.as_ref().map(|(file, _)| file.as_path());
+    let mut plan = record.plan_again(file, &data_dir).map_err(|error| Failure::failed(error.to_string()))?;
+    plan.patch = patch.map(|(_, bytes)| bytes);
+    arguments.tags.push(("slipway.repeats".to_owned(), run_id.to_owned()));
+    go_on(global, arguments, plan, &data_dir)
 }
 
 /// A folder or an address. A bare word that is both a folder and a program is the program, as before.
@@ -128,7 +170,10 @@ fn is_project(word: &OsString) -> bool {
     let path = Path::new(word);
     let text = word.to_string_lossy();
     if path.is_dir() {
-        return text.contains('/') || text == "." || text == ".." || crate::cli::open::on_path(&text).is_none();
+        return text.contains('/')
+            || text == "."
+            || text == ".."
+            || crate::cli::open::on_path(&text).is_none();
     }
     matches!(git::locate(&text), Ok(Location::Repository { .. }))
 }
@@ -192,7 +237,12 @@ fn print(plan: &RunPlan, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn make_ready(global: &Global, arguments: &mut Arguments, mut plan: RunPlan, data_dir: &Path) -> Result<Ready> {
+fn make_ready(
+    global: &Global,
+    arguments: &mut Arguments,
+    mut plan: RunPlan,
+    data_dir: &Path,
+) -> Result<Ready> {
     for note in &plan.notes {
         global.say(format!("slipway: {note}"));
     }
@@ -208,7 +258,8 @@ fn make_ready(global: &Global, arguments: &mut Arguments, mut plan: RunPlan, dat
                 folder = copy;
             }
             Preparation::Environment { recipe } => {
-                let made = Environments::of(data_dir).make(recipe, &mut |line| global.say(line)).map_err(failed)?;
+                let made =
+                    Environments::of(data_dir).make(recipe, &mut |line| global.say(line)).map_err(failed)?;
                 plan.record.lock.clone_from(&made.lock);
                 held = Some(made);
             }
@@ -217,17 +268,22 @@ fn make_ready(global: &Global, arguments: &mut Arguments, mut plan: RunPlan, dat
     let folder = folder.join(&plan.subfolder);
     std::env::set_current_dir(&folder)
         .map_err(|error| Failure::failed(format!("`{}` cannot be entered: {error}", folder.display())))?;
-    let mut variables: Vec<(&'static str, Option<String>)> =
-        plan.variables.get("VIRTUAL_ENV").map(|folder| ("VIRTUAL_ENV", Some(folder.clone()))).into_iter().collect();
+    let mut variables: Vec<(&'static str, Option<String>)> = plan
+        .variables
+        .get("VIRTUAL_ENV")
+        .map(|folder| ("VIRTUAL_ENV", Some(folder.clone())))
+        .into_iter()
+        .collect();
     if !plan.path.is_empty() {
         let old = std::env::var_os("PATH").unwrap_or_default();
         let all = plan.path.iter().cloned().chain(std::env::split_paths(&old));
-        let path = std::env::join_paths(all).map_err(|error| Failure::failed(format!("the PATH cannot be set: {error}")))?;
+        let path = std::env::join_paths(all)
+            .map_err(|error| Failure::failed(format!("the PATH cannot be set: {error}")))?;
         variables.push(("PATH", Some(path.to_string_lossy().into_owned())));
     }
     arguments.command = plan.argv.iter().map(OsString::from).collect();
-    let mut files = vec![("project/run.json".to_owned(), serde_json::to_vec_pretty(&plan.record)?)];
-    files.extend(plan.patch.take().map(|patch| ("project/changes.patch".to_owned(), patch)));
+    let mut files = vec![(RECORD_FILE.to_owned(), serde_json::to_vec_pretty(&plan.record)?)];
+    files.extend(plan.patch.take().map(|patch| (PATCH_FILE.to_owned(), patch)));
     Ok(Ready {
         tags: plan.tags.into_iter().collect(),
         params: plan.parameters,
@@ -244,7 +300,8 @@ fn failed(error: MakeError) -> Failure {
 /// A new folder for a copy; it stays, since it is what ran.
 fn new_copy(data_dir: &Path) -> Result<PathBuf> {
     let copies = data_dir.join("copies");
-    let refused = |error: std::io::Error| Failure::failed(format!("`{}` cannot be written: {error}", copies.display()));
+    let refused =
+        |error: std::io::Error| Failure::failed(format!("`{}` cannot be written: {error}", copies.display()));
     std::fs::create_dir_all(&copies).map_err(refused)?;
     Ok(tempfile::Builder::new().prefix("run-").tempdir_in(&copies).map_err(refused)?.keep())
 }
