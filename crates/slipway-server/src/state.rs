@@ -8,10 +8,11 @@ use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
+use slipway_jobs::Queue;
 use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 /// Facts about this start of the server that do not change while it runs.
 #[derive(Debug, Clone)]
@@ -70,6 +71,7 @@ struct Inner {
     opened: Opened,
     run_messages: Renditions,
     warming: AtomicBool,
+    queue: OnceLock<Queue>,
 }
 
 impl ServerState {
@@ -106,6 +108,7 @@ impl ServerState {
             run_messages,
             compared,
             warming,
+            queue: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -158,6 +161,19 @@ impl ServerState {
         }
     }
 
+    /// Gives it the queue that jobs wait in; once.
+    pub fn set_queue(&self, queue: Queue) {
+        if self.inner.queue.set(queue).is_err() {
+            tracing::error!("a second queue was given to the server, which goes on with the first");
+        }
+    }
+
+    /// The queue that jobs wait in; none in a program that answers only for a moment.
+    #[must_use]
+    pub fn queue(&self) -> Option<&Queue> {
+        self.inner.queue.get()
+    }
+
     /// What changes, for open views.
     #[must_use]
     pub fn events(&self) -> &EventBus {
@@ -167,6 +183,9 @@ impl ServerState {
     /// Asks long work to leave off, since the program is about to end. It is continued at the next start.
     pub fn stop_work(&self) {
         self.inner.trash.stop();
+        if let Some(queue) = self.queue() {
+            queue.stop();
+        }
     }
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {

@@ -8,6 +8,7 @@ mod bulk;
 mod compare;
 mod export;
 mod groups;
+mod jobs;
 mod logs;
 mod model_card;
 mod model_lineage;
@@ -27,6 +28,7 @@ pub use bulk::*;
 pub use compare::*;
 pub use export::*;
 pub use groups::*;
+pub use jobs::*;
 pub use logs::*;
 pub use model_card::*;
 pub use model_lineage::*;
@@ -605,6 +607,10 @@ pub enum Event {
     Models,
     /// Files of an opened project changed, or it was opened or closed.
     Projects { project: String },
+    /// Jobs came, changed or were forgotten.
+    Jobs { jobs: Vec<JobChange> },
+    /// The queue of jobs was set.
+    Queue,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

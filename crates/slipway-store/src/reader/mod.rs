@@ -3,6 +3,7 @@
 mod datasets;
 mod experiments;
 mod histories;
+mod jobs;
 mod key_texts;
 mod lent;
 mod logged_models;
