@@ -135,7 +135,10 @@ impl<F: Fn()> Watching<F> {
             let Ok(event) = event else { return };
             // Reading changes nothing.
             if !matches!(event.kind, EventKind::Access(_)) {
-                let makes_folder = matches!(event.kind, EventKind::Create(_) | EventKind::Modify(notify::event::ModifyKind::Name(_)));
+                let makes_folder = matches!(
+                    event.kind,
+                    EventKind::Create(_) | EventKind::Modify(notify::event::ModifyKind::Name(_))
+                );
                 let _ = tell.send(Told::Event { makes_folder });
             }
         })
@@ -151,7 +154,9 @@ impl<F: Fn()> Watching<F> {
             let first = match told.recv_timeout(Duration::from_millis(250)) {
                 Ok(Told::Event { makes_folder }) => Some(makes_folder),
                 Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return Err("the system's events have ended".to_owned()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err("the system's events have ended".to_owned());
+                }
             };
             if matches!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
                 return Ok(Stop::Ended);
@@ -162,7 +167,9 @@ impl<F: Fn()> Watching<F> {
             }
             events += 1;
             let until = Instant::now() + self.pace.gather;
-            while let Ok(Told::Event { makes_folder: more }) = told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            while let Ok(Told::Event { makes_folder: more }) =
+                told.recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
                 makes_folder |= more;
                 events += 1;
                 if events > self.pace.storm {
@@ -201,7 +208,10 @@ enum Stop {
 
 fn is_skipped(name: &str) -> bool {
     name.starts_with('.') && name != ".hydra"
-        || matches!(name, "node_modules" | "__pycache__" | "site-packages" | "venv" | "env" | "mlruns" | "wandb")
+        || matches!(
+            name,
+            "node_modules" | "__pycache__" | "site-packages" | "venv" | "env" | "mlruns" | "wandb"
+        )
 }
 
 fn folders(root: &Path) -> Vec<PathBuf> {
@@ -230,7 +240,9 @@ fn look(root: &Path) -> u64 {
             let name = entry.file_name().to_string_lossy().into_owned();
             let lower = name.to_lowercase();
             let matters = lower == "mlproject"
-                || [".py", ".ipynb", ".yaml", ".yml", ".toml", ".lock", ".txt", ".sh"].iter().any(|end| lower.ends_with(end));
+                || [".py", ".ipynb", ".yaml", ".yml", ".toml", ".lock", ".txt", ".sh"]
+                    .iter()
+                    .any(|end| lower.ends_with(end));
             if !matters {
                 continue;
             }
@@ -253,7 +265,15 @@ fn look(root: &Path) -> u64 {
 fn on_network(folder: &Path) -> bool {
     // NFS, SMB, CIFS, SMB2, AFS, Ceph, FUSE, 9p, Lustre: by the numbers of the kernel.
     const NETWORKS: [i64; 9] = [
-        0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x5346_414F, 0x00C3_6400, 0x6573_5546, 0x0102_1997, 0x0BD0_0BD0,
+        0x6969,
+        0x517B,
+        0xFF53_4D42,
+        0xFE53_4D42,
+        0x5346_414F,
+        0x00C3_6400,
+        0x6573_5546,
+        0x0102_1997,
+        0x0BD0_0BD0,
     ];
     rustix::fs::statfs(folder).is_ok_and(|stat| NETWORKS.contains(&i64::from(stat.f_type)))
 }
@@ -310,7 +330,10 @@ mod tests {
         for number in 0..3_000 {
             std::fs::write(folder.path().join(format!("{number}.bin")), "x").unwrap();
         }
-        until("the storm is said", || matches!(watch.how(), How::Looking { ref why, .. } if why.contains("too much")));
+        until(
+            "the storm is said",
+            || matches!(watch.how(), How::Looking { ref why, .. } if why.contains("too much")),
+        );
         std::fs::write(folder.path().join("new.py"), "1").unwrap();
         assert!(told.recv_timeout(Duration::from_secs(5)).is_ok(), "seen by looking");
         until("events again", || watch.how() == How::Events);

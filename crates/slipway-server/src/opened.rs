@@ -38,7 +38,13 @@ impl Opened {
     }
 
     /// Adds one, or makes it the last that was opened.
-    pub(crate) fn add(&self, data_dir: &Path, project: &str, at_ms: i64, events: &EventBus) -> io::Result<()> {
+    pub(crate) fn add(
+        &self,
+        data_dir: &Path,
+        project: &str,
+        at_ms: i64,
+        events: &EventBus,
+    ) -> io::Result<()> {
         let mut watches = self.lock();
         let mut entries = read(data_dir)?;
         entries.retain(|entry| entry.project != project);

@@ -104,6 +104,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(projects::open_project))
         .routes(routes!(projects::close_project))
         .routes(routes!(projects::plan_project))
+        .routes(routes!(projects::run_project))
         .routes(routes!(projects::list_environments))
         .routes(routes!(projects::remove_environments))
         .routes(routes!(lineage::get_lineage))

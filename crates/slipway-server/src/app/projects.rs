@@ -1,25 +1,35 @@
 //! Projects: what they offer, what would be run, and the environments that they run in. Nothing here runs a project.
 
-use super::blocking;
 use super::wire::{
     ApiError, EntryParameter, EntryParameterKind, EnvironmentEntry, EnvironmentIds, EnvironmentList,
-    EnvironmentsRemoved, ErrorCode, NamedValue, OpenProject, ProjectDetail, ProjectEntryPoint, ProjectEnvironment,
-    ProjectFile, ProjectList, ProjectName, ProjectPlan, ProjectRequest, ProjectRevision, ProjectRunRequest,
-    ProjectScript, ScriptCommand, ScriptFramework, ScriptParameter, ScriptStyle, ScriptValueKind,
+    EnvironmentsRemoved, ErrorCode, JobSummary, NamedValue, OpenProject, ProjectDetail, ProjectEntryPoint,
+    ProjectEnvironment, ProjectFile, ProjectJobRequest, ProjectList, ProjectName, ProjectPlan,
+    ProjectRequest, ProjectRevision, ProjectRunRequest, ProjectScript, ScriptCommand, ScriptFramework,
+    ScriptParameter, ScriptStyle, ScriptValueKind,
 };
+use super::{blocking, read};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
+use crate::jobs::project;
+use crate::places::Place;
 use crate::state::now_ms;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use slipway_artifacts::ArtifactPath;
 use slipway_projects::env::{Choice, Environments, ShelfError};
 use slipway_projects::git::{GitError, Location, Revision, locate, without_credentials};
 use slipway_projects::mlproject::{Environment, MlProject, ParameterKind};
-use slipway_projects::plan::{self, Detail, PlanError, RunPlan, RunRequest, Wish};
+use slipway_projects::plan::{
+    self, Detail, PATCH_FILE, PlanError, RECORD_FILE, RunPlan, RunRecord, RunRequest, Wish,
+};
 use slipway_projects::script::{self, Script};
 use slipway_projects::watch::How;
 use std::path::Path;
+use tokio::io::AsyncReadExt;
+
+/// Records and patches are shorter.
+const MAX_KEPT_BYTES: u64 = 32 << 20;
 
 impl From<PlanError> for ApiFailure {
     fn from(error: PlanError) -> Self {
@@ -41,7 +51,8 @@ pub(super) async fn list_projects(State(state): State<ServerState>) -> ApiResult
 }
 
 fn listed(state: &ServerState) -> ApiResult<ProjectList> {
-    let entries = state.opened().list(&state.config().data_dir, state.events()).map_err(|error| unwritable(&error))?;
+    let entries =
+        state.opened().list(&state.config().data_dir, state.events()).map_err(|error| unwritable(&error))?;
     let projects = entries.into_iter().map(|entry| {
         let how = state.opened().how(&entry.project);
         let is_folder = Path::new(&entry.project).is_absolute();
@@ -77,7 +88,10 @@ pub(super) async fn close_project(
     let list = blocking(move || {
         let removed = state.opened().remove(&state.config().data_dir, &request.project, state.events());
         if !removed.map_err(|error| unwritable(&error))? {
-            return Err(ApiFailure::not_found(format!("`{}` is not among the opened projects", request.project)));
+            return Err(ApiFailure::not_found(format!(
+                "`{}` is not among the opened projects",
+                request.project
+            )));
         }
         listed(&state)
     });
@@ -122,7 +136,9 @@ fn absolute(project: &str) -> ApiResult<()> {
     if text.starts_with('/') || is_address {
         return Ok(());
     }
-    Err(ApiFailure::invalid(format!("`{project}` is not an absolute path; give the path from `/` on, or an address")))
+    Err(ApiFailure::invalid(format!(
+        "`{project}` is not an absolute path; give the path from `/` on, or an address"
+    )))
 }
 
 /// Exactly what would be run: command, environment, variables, commit. Nothing is started.
@@ -135,6 +151,100 @@ pub(super) async fn plan_project(
     absolute(&request.project)?;
     let plan = blocking(move || plan::plan_run(&asked(request), &state.config().data_dir)).await??;
     Ok(Json(rendered(plan)))
+}
+
+/// Runs a project, or a recorded run again, as a job. Laying out a clean copy and making the environment are part of
+/// the job.
+#[utoipa::path(post, path = "/projects/run", tag = "projects", request_body = ProjectJobRequest,
+    responses((status = 200, body = JobSummary), (status = "default", body = ApiError)))]
+pub(super) async fn run_project(
+    State(state): State<ServerState>,
+    ApiJson(request): ApiJson<ProjectJobRequest>,
+) -> ApiResult<Json<JobSummary>> {
+    let mut plan = match (request.run, &request.again) {
+        (Some(run), None) => {
+            absolute(&run.project)?;
+            let data_dir = state.config().data_dir.clone();
+            blocking(move || plan::plan_run(&asked(run), &data_dir)).await??
+        }
+        (None, Some(run_id)) => plan_again(&state, run_id).await?,
+        _ => return Err(ApiFailure::invalid("name either a project (`run`) or a recorded run (`again`)")),
+    };
+    if let Some(run_id) = &request.again {
+        plan.tags.insert("slipway.repeats".to_owned(), run_id.clone());
+    }
+    let data_dir = state.config().data_dir.clone();
+    let (mut spec, plan) = blocking(move || project::job_of(&plan, &data_dir).map(|spec| (spec, plan)))
+        .await?
+        .map_err(|error| ApiFailure::internal(format!("the job cannot be prepared: {error}")))?;
+    if let Some(tracking) = &mut spec.tracking {
+        let named = request.experiment.as_deref().unwrap_or("Default");
+        tracking.experiment_id = super::experiments::named(&state, named).await?;
+        tracking.run_name = request.run_name;
+    }
+    spec.target = request.target.unwrap_or(spec.target);
+    spec.priority = request.priority;
+    spec.resources.gpus = request.gpus;
+    spec.timeout_ms = request.timeout_ms;
+    let kept = spec.clone();
+    let answer = super::jobs::submit(&state, spec, None, false).await?;
+    if let Some(run_id) = &answer.run_id {
+        project::keep_record(&state, &kept, run_id, plan.patch).await.map_err(|error| {
+            ApiFailure::internal(format!("the job runs, but its record cannot be kept: {error}"))
+        })?;
+    }
+    Ok(answer)
+}
+
+/// The plan that the record of a run holds.
+async fn plan_again(state: &ServerState, run_id: &str) -> ApiResult<RunPlan> {
+    let bytes = artifact(state, run_id, RECORD_FILE).await.map_err(|_| {
+        ApiFailure::not_found(format!("the run `{run_id}` has no record of a project"))
+            .hint("Runs of projects that Slipway started have one.")
+    })?;
+    let record: RunRecord = serde_json::from_slice(&bytes).map_err(|error| {
+        ApiFailure::invalid(format!("the record of the run `{run_id}` cannot be read: {error}"))
+    })?;
+    let patch = match &record.patch_sha256 {
+        Some(hash) => Some((hash.clone(), artifact(state, run_id, PATCH_FILE).await?)),
+        None => None,
+    };
+    let data_dir = state.config().data_dir.clone();
+    let plan = blocking(move || {
+        let file = match &patch {
+            Some((hash, bytes)) if hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                let kept = project::keep_beside(&data_dir, "patches", &format!("{hash}.patch"), bytes);
+                Some(
+                    kept.map_err(|error| ApiFailure::internal(format!("the patch cannot be kept: {error}")))?,
+                )
+            }
+            Some(_) => return Err(ApiFailure::invalid("the record names no hash of its patch")),
+            None => None,
+        };
+        let mut plan = record.plan_again(file.as_deref(), &data_dir)?;
+        plan.patch = patch.map(|(_, bytes)| bytes);
+        Ok(plan)
+    });
+    plan.await?
+}
+
+/// A file that a run keeps, when it is not huge.
+async fn artifact(state: &ServerState, run_id: &str, path: &str) -> ApiResult<Vec<u8>> {
+    let wanted = run_id.to_owned();
+    let uri = read(state, move |reader| Ok(reader.run(&wanted)?.info.artifact_uri)).await??;
+    let place = Place::find(state, &uri)?;
+    let file = place.join(&ArtifactPath::parse(path)?)?;
+    let download = file.download().await?;
+    if download.size_bytes() > MAX_KEPT_BYTES {
+        return Err(ApiFailure::invalid(format!(
+            "`{path}` of the run is longer than {} MB",
+            MAX_KEPT_BYTES >> 20
+        )));
+    }
+    let mut bytes = Vec::new();
+    let read = download.reader()?.read_to_end(&mut bytes).await;
+    read.map_err(|error| ApiFailure::internal(format!("`{path}` of the run cannot be read: {error}")))?;
+    Ok(bytes)
 }
 
 fn asked(request: ProjectRunRequest) -> RunRequest {
@@ -209,7 +319,11 @@ fn detail(detail: Detail) -> ProjectDetail {
         mlproject: detail.mlproject.filter(|project| project.file.is_some()).map(project_file),
         problem: detail.problem,
         scripts: detail.scripts.into_iter().map(project_script).collect(),
-        environments: detail.environments.into_iter().map(|(choice, is_ready)| environment(choice, is_ready)).collect(),
+        environments: detail
+            .environments
+            .into_iter()
+            .map(|(choice, is_ready)| environment(choice, is_ready))
+            .collect(),
         truncated: detail.truncated,
     }
 }
@@ -354,7 +468,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("file");
         write("MLproject", "entry_points:\n  main:\n    parameters: {a: float}\n    command: run {a}\n");
-        write("t.py", "import argparse\np = argparse.ArgumentParser()\np.add_argument('--n', type=int, default=3)\n");
+        write(
+            "t.py",
+            "import argparse\np = argparse.ArgumentParser()\np.add_argument('--n', type=int, default=3)\n",
+        );
         write("requirements.txt", "six\n");
         let path = folder.path().canonicalize().expect("path").display().to_string();
         let post = async |what: &str, body| server.send_json("POST", &format!("{OWN}{what}"), &body).await;
@@ -369,7 +486,9 @@ mod tests {
         assert_eq!(list["projects"][0]["exists"], true);
 
         let given = json!([{ "name": "a", "value": "1" }]);
-        let plan = post("/projects/plan", json!({ "project": path, "local": true, "parameters": given })).await.json();
+        let plan = post("/projects/plan", json!({ "project": path, "local": true, "parameters": given }))
+            .await
+            .json();
         assert_eq!((&plan["shown"], &plan["through_shell"]), (&json!("run 1"), &json!(true)));
         let wrong = post("/projects/plan", json!({ "project": path })).await;
         assert_eq!(wrong.status, 400);
@@ -378,7 +497,10 @@ mod tests {
             assert_eq!(post("/projects/open", json!({ "project": place })).await.status, 400, "{place}");
         }
 
-        assert_eq!(post("/projects/close", json!({ "project": path })).await.json(), json!({ "projects": [] }));
+        assert_eq!(
+            post("/projects/close", json!({ "project": path })).await.json(),
+            json!({ "projects": [] })
+        );
         assert_eq!(post("/projects/close", json!({ "project": path })).await.status, 404);
         assert_eq!(server.get(&format!("{OWN}/environments")).await.json(), json!({ "environments": [] }));
         assert_eq!(post("/environments/remove", json!({ "ids": ["../../x"] })).await.status, 404);

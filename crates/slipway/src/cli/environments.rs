@@ -4,9 +4,10 @@ use super::{Failure, Global, Result, output};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use slipway_projects::env::{EnvironmentInfo, Environments, Recipe, ShelfError};
+use slipway_projects::git::{self, Revision};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
@@ -21,6 +22,17 @@ pub(crate) enum Command {
     /// Run a command in one, which cannot be removed meanwhile.
     #[command(hide = true)]
     Exec(Exec),
+    /// Lay out a clean copy of a revision in the current folder.
+    #[command(hide = true)]
+    CheckOut(CheckOut),
+}
+
+#[derive(Args)]
+pub(crate) struct CheckOut {
+    /// The revision as JSON.
+    revision: String,
+    /// A patch to put on top.
+    patch: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -42,25 +54,32 @@ pub(crate) struct Remove {
 
 #[derive(Args)]
 pub(crate) struct Make {
-    /// The recipe, as JSON.
-    recipe: PathBuf,
+    /// The recipe as JSON, or the path of a file with it.
+    recipe: String,
 }
 
 #[derive(Args)]
 pub(crate) struct Exec {
-    id: String,
+    /// The environment; without it only the folder is changed.
+    #[arg(long)]
+    id: Option<String>,
+    /// In this folder below the current one.
+    #[arg(long = "in", value_name = "FOLDER")]
+    folder: Option<PathBuf>,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 pub(crate) fn run(global: &Global, command: Command) -> Result<ExitCode> {
-    let shelf = Environments::of(&global.data_dir()?);
+    let data_dir = global.data_dir()?;
+    let shelf = Environments::of(&data_dir);
     match command {
         Command::Ls(arguments) => list(&shelf, arguments.json),
         Command::Rm(arguments) => remove(global, &shelf, arguments),
         Command::Make(arguments) => make(&shelf, &arguments),
         Command::Exec(arguments) => exec(&shelf, arguments),
+        Command::CheckOut(arguments) => check_out(&data_dir, &arguments),
     }
 }
 
@@ -115,11 +134,15 @@ fn remove(global: &Global, shelf: &Environments, arguments: Remove) -> Result<Ex
 }
 
 fn make(shelf: &Environments, arguments: &Make) -> Result<ExitCode> {
-    let file = &arguments.recipe;
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::failed(format!("`{}` cannot be read: {error}", file.display())))?;
-    let recipe: Recipe = serde_json::from_str(&text)
-        .map_err(|error| Failure::failed(format!("`{}` is no recipe: {error}", file.display())))?;
+    let given = &arguments.recipe;
+    let text = if given.starts_with('{') {
+        given.clone()
+    } else {
+        std::fs::read_to_string(given)
+            .map_err(|error| Failure::failed(format!("`{given}` cannot be read: {error}")))?
+    };
+    let recipe: Recipe =
+        serde_json::from_str(&text).map_err(|error| Failure::usage(format!("this is no recipe: {error}")))?;
     shelf
         .make(&recipe, &mut |line| output::chatter(line))
         .map_err(|error| Failure::failed(error.to_string()))?;
@@ -127,9 +150,15 @@ fn make(shelf: &Environments, arguments: &Make) -> Result<ExitCode> {
 }
 
 fn exec(shelf: &Environments, arguments: Exec) -> Result<ExitCode> {
-    let held = shelf.hold(&arguments.id).map_err(failure)?;
-    held.keep_over_exec()
-        .map_err(|error| Failure::failed(format!("the environment cannot be held: {error}")))?;
+    let held = arguments.id.as_deref().map(|id| shelf.hold(id)).transpose().map_err(failure)?;
+    if let Some(held) = &held {
+        held.keep_over_exec()
+            .map_err(|error| Failure::failed(format!("the environment cannot be held: {error}")))?;
+    }
+    if let Some(folder) = &arguments.folder {
+        std::env::set_current_dir(folder)
+            .map_err(|error| Failure::failed(format!("`{}` cannot be entered: {error}", folder.display())))?;
+    }
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::usage("there is no command to run"));
     };
@@ -138,6 +167,15 @@ fn exec(shelf: &Environments, arguments: Exec) -> Result<ExitCode> {
     output::chatter(&format!("slipway: `{}` could not be started: {error}", output::clean(&shown)));
     // As shells do.
     Ok(ExitCode::from(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }))
+}
+
+fn check_out(data_dir: &Path, arguments: &CheckOut) -> Result<ExitCode> {
+    let revision: Revision = serde_json::from_str(&arguments.revision)
+        .map_err(|error| Failure::usage(format!("this is no revision: {error}")))?;
+    let folder = std::env::current_dir()?;
+    git::check_out(&revision, arguments.patch.as_deref(), &folder, data_dir)
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn failure(error: ShelfError) -> Failure {

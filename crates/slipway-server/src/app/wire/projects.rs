@@ -231,6 +231,32 @@ pub struct NamedValue {
     pub value: String,
 }
 
+/// A project to be run as a job.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ProjectJobRequest {
+    /// What to run. Absent with `again`.
+    #[serde(default)]
+    pub run: Option<ProjectRunRequest>,
+    /// A recorded run: its commit with its changes on top, its command, its versions.
+    #[serde(default)]
+    pub again: Option<String>,
+    /// Name of the experiment, made when it is missing; `Default` when absent.
+    #[serde(default)]
+    pub experiment: Option<String>,
+    #[serde(default)]
+    pub run_name: Option<String>,
+    /// Name of the target; this machine when absent.
+    #[serde(default)]
+    pub target: Option<String>,
+    #[serde(default)]
+    pub priority: i32,
+    /// Graphics processors, each for itself alone.
+    #[serde(default)]
+    pub gpus: u32,
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
 /// Exactly what would be run. Nothing was started.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProjectPlan {

@@ -175,7 +175,11 @@ fn is_project(word: &OsString) -> bool {
             || text == ".."
             || crate::cli::open::on_path(&text).is_none();
     }
-    matches!(git::locate(&text), Ok(Location::Repository { .. }))
+    match git::locate(&text) {
+        Ok(Location::Repository { .. }) => true,
+        Ok(Location::Folder { .. }) => text.starts_with("file://") || text.contains('#'),
+        Err(_) => false,
+    }
 }
 
 fn take_rest(arguments: &mut Arguments, rest: &[OsString]) -> Result<()> {
