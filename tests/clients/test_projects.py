@@ -230,3 +230,81 @@ def test_a_container(slipway, project, tmp_path):
     subprocess.run([engine, "build", "-t", "slipway-test-container", source], check=True, capture_output=True)
     ended = slipway("run", folder, "-P", "word=a b; $(id)")
     assert ended.stdout == "hello there a b; $(id)\n"
+
+
+def wait_for_end(server, job_id):
+    for _ in range(600):
+        job = server.ok(server.own("GET", f"/jobs/{job_id}"))
+        summary = job.get("summary", job)
+        if summary["state"] not in ("queued", "starting", "running"):
+            return summary
+        time.sleep(0.1)
+    raise AssertionError(f"the job does not end: {job}")
+
+
+def test_a_project_runs_as_a_job_and_again(server, project, client, unique, tmp_path):
+    """In an environment that is there, with everything about it kept."""
+    folder = project("workflow")
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    run = {
+        "project": str(folder),
+        "entry_point": "load",
+        "parameters": [{"name": "rows", "value": "12"}],
+        "environment": ".venv",
+    }
+    plan = server.ok(server.own("POST", "/projects/plan", json=run))
+    assert plan["shown"] == "python load.py --rows 12" and plan["environment"]["is_ready"]
+    job = server.ok(server.own("POST", "/projects/run", json={"run": run, "experiment": f"{unique}-a"}))
+    ended = wait_for_end(server, job["job_id"])
+    assert ended["state"] == "succeeded", ended
+    first = only_run(client, f"{unique}-a")
+    assert first.data.params == {"rows": "12"} and first.data.metrics["rows"] == 12
+    assert first.data.tags["mlflow.project.entryPoint"] == "load" and first.info.status == "FINISHED"
+    record = json.loads(Path(client.download_artifacts(first.info.run_id, "project/run.json", str(tmp_path))).read_text())
+    assert record["entry_point"] == "load" and record["patch_sha256"]
+    shutil.rmtree(folder)
+    wanted = {"again": first.info.run_id, "experiment": f"{unique}-b"}
+    refused = server.own("POST", "/projects/run", json=wanted)
+    assert refused.status_code == 400 and "is not there any more" in refused.text, refused.text
+    folder.mkdir()
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    ended = wait_for_end(server, server.ok(server.own("POST", "/projects/run", json=wanted))["job_id"])
+    assert ended["state"] == "succeeded", ended
+    again = only_run(client, f"{unique}-b")
+    assert again.data.params == first.data.params and again.data.metrics == first.data.metrics
+    assert again.data.tags["slipway.repeats"] == first.info.run_id
+    assert [path.name for path in folder.iterdir()] == [".venv"], "it ran in a copy of its own"
+
+
+def test_the_environment_is_made_inside_of_the_job(server, project, client, unique):
+    folder = project("elasticnet")
+    (folder / "requirements.txt").write_text("six==1.17.0\n")
+    (folder / "train.py").write_text("import six, sys\nprint('six', six.__version__, sys.prefix)\n")
+    run = {"project": str(folder)}
+    job = server.ok(server.own("POST", "/projects/run", json={"run": run, "experiment": unique}))
+    ended = wait_for_end(server, job["job_id"])
+    assert ended["state"] == "succeeded", ended
+    kept = client.list_artifacts(only_run(client, unique).info.run_id, "project")
+    assert [file.path for file in kept] == ["project/changes.patch", "project/run.json"]
+    record = json.loads(Path(client.download_artifacts(ended["run_id"], "project/run.json")).read_text())
+    assert record["lock"] and any(line.startswith("six==1.17.0") for line in record["lock"])
+    (folder / "requirements.txt").write_text("six==999\n")
+    job = server.ok(server.own("POST", "/projects/run", json={"run": run, "experiment": f"{unique}-bad"}))
+    ended = wait_for_end(server, job["job_id"])
+    assert ended["state"] == "failed" and "environment" in ended["reason"], ended
+
+
+def test_opened_projects_are_watched(server, project):
+    folder = project("workflow")
+    detail = server.ok(server.own("POST", "/projects/open", json={"project": str(folder), "remember": True}))
+    assert [entry["name"] for entry in detail["mlproject"]["entry_points"]] == ["load", "train", "main"]
+    assert [script["path"] for script in detail["scripts"]] == ["load.py", "train.py"]
+    with server.own("GET", "/events", stream=True) as events:
+        lines = events.iter_lines(decode_unicode=True)
+        assert "reset" in next(line for line in lines if line.startswith("data:"))
+        (folder / "new.py").write_text("import argparse\n")
+        told = next(line for line in lines if '"projects"' in line)
+        assert str(folder) in told
+    listed = server.ok(server.own("GET", "/projects"))["projects"]
+    assert [entry["watched"] for entry in listed if entry["project"] == str(folder)] == [True]
+    server.ok(server.own("POST", "/projects/close", json={"project": str(folder)}))

@@ -1,4 +1,4 @@
-//! Sources as people write them. The expected command lines were tried with the real libraries.
+//! Sources as people write them, and the command lines that come of them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what went wrong by panicking")]
 
 use super::*;

@@ -7,11 +7,10 @@ use super::wire::{
     ProjectRequest, ProjectRevision, ProjectRunRequest, ProjectScript, ScriptCommand, ScriptFramework,
     ScriptParameter, ScriptStyle, ScriptValueKind,
 };
-use super::{blocking, read};
+use super::blocking;
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use crate::jobs::project;
-use crate::places::Place;
 use crate::state::now_ms;
 use axum::Json;
 use axum::extract::State;
@@ -230,9 +229,7 @@ async fn plan_again(state: &ServerState, run_id: &str) -> ApiResult<RunPlan> {
 
 /// A file that a run keeps, when it is not huge.
 async fn artifact(state: &ServerState, run_id: &str, path: &str) -> ApiResult<Vec<u8>> {
-    let wanted = run_id.to_owned();
-    let uri = read(state, move |reader| Ok(reader.run(&wanted)?.info.artifact_uri)).await??;
-    let place = Place::find(state, &uri)?;
+    let (_, place) = super::artifacts::root_of(state, run_id.to_owned()).await?;
     let file = place.join(&ArtifactPath::parse(path)?)?;
     let download = file.download().await?;
     if download.size_bytes() > MAX_KEPT_BYTES {
