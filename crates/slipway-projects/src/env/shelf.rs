@@ -117,6 +117,8 @@ impl Environments {
     /// Those of a data folder.
     #[must_use]
     pub fn of(data_dir: &Path) -> Self {
+        // What runs in one of them is in another folder than whoever asks.
+        let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
         Self { root: data_dir.join("environments"), tools: data_dir.join("tools") }
     }
 

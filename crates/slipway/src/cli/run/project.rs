@@ -123,7 +123,7 @@ pub(super) fn prepare(global: &Global, arguments: &mut Arguments) -> Result<Aske
         parameters: options.parameters,
         environment,
     };
-    let data_dir = global.data_dir()?;
+    let data_dir = std::path::absolute(global.data_dir()?)?;
     let plan = plan_run(&request, &data_dir).map_err(|error| Failure::usage(error.to_string()))?;
     go_on(global, arguments, plan, &data_dir)
 }
@@ -138,7 +138,7 @@ fn go_on(global: &Global, arguments: &mut Arguments, plan: RunPlan, data_dir: &P
 
 /// Runs what the record of a run says, which is among its artifacts.
 fn again(global: &Global, arguments: &mut Arguments, run_id: &str) -> Result<Asked> {
-    let data_dir = global.data_dir()?;
+    let data_dir = std::path::absolute(global.data_dir()?)?;
     let api = Api::open(&data_dir)?;
     let artifact = |path: &str| {
         api.get_bytes(&format!("/runs/{}/artifacts/content?path={}", encoded(run_id), encoded(path)))
