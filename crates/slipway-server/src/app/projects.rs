@@ -1,5 +1,6 @@
 //! Projects: what they offer, what would be run, and the environments that they run in. Nothing here runs a project.
 
+use super::blocking;
 use super::wire::{
     ApiError, EntryParameter, EntryParameterKind, EnvironmentEntry, EnvironmentIds, EnvironmentList,
     EnvironmentsRemoved, ErrorCode, JobSummary, NamedValue, OpenProject, ProjectDetail, ProjectEntryPoint,
@@ -7,7 +8,6 @@ use super::wire::{
     ProjectRequest, ProjectRevision, ProjectRunRequest, ProjectScript, ScriptCommand, ScriptFramework,
     ScriptParameter, ScriptStyle, ScriptValueKind,
 };
-use super::blocking;
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use crate::jobs::project;
