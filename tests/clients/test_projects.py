@@ -176,7 +176,7 @@ def test_a_revision_runs_from_a_clean_copy(slipway, project, client, unique):
 
 def test_a_run_is_repeated_from_its_record_alone(slipway, project, client, unique):
     folder = project("workflow")
-    (folder / "load.py").write_text((folder / "load.py").read_text().replace("given.rows)", "given.rows + 0.5)", 2))
+    (folder / "load.py").write_text((folder / "load.py").read_text().replace('"rows", given.rows', '"rows", given.rows + 0.5'))
     slipway("run", folder, "-e", "load", "-P", "rows=7", "--env-manager", "local", "--experiment", f"{unique}-a")
     first = only_run(client, f"{unique}-a")
     shutil.rmtree(folder)
