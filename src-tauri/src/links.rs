@@ -110,7 +110,10 @@ fn follow(link: &str) -> Result<Route, LinkError> {
         }
         ["model", name] if is_name(name) => Ok(Route(format!("/models/{}", encode(name)))),
         ["model", name, version] if is_name(name) && is_name(version) => {
-            Ok(Route(format!("/models/{}/{}", encode(name), encode(version))))
+            let number = version.bytes().all(|byte| byte.is_ascii_digit());
+            // The model's page says where its aliases stand.
+            let version = if number { format!("/versions/{version}") } else { String::new() };
+            Ok(Route(format!("/models/{}{version}", encode(name))))
         }
         ["job", id] => Ok(Route(format!("/jobs/{}", checked(id)?))),
         _ => Err(unknown()),
@@ -205,7 +208,8 @@ mod tests {
     #[test]
     fn a_link_shows_a_model_or_a_job() {
         assert_eq!(leads_to("slipway://model/fraud"), Ok("#/models/fraud".to_owned()));
-        assert_eq!(leads_to("slipway://model/a%2Fb/@best"), Ok("#/models/a%2Fb/%40best".to_owned()));
+        assert_eq!(leads_to("slipway://model/a%2Fb/@best"), Ok("#/models/a%2Fb".to_owned()));
+        assert_eq!(leads_to("slipway://model/fraud/12/"), Ok("#/models/fraud/versions/12".to_owned()));
         assert_eq!(leads_to("slipway://job/0ab-1"), Ok("#/jobs/0ab-1".to_owned()));
         assert!(matches!(leads_to("slipway://job/a%2Fb"), Err(LinkError::Id(_))));
         assert!(matches!(leads_to("slipway://model/a/1/delete"), Err(LinkError::Unknown(_))));

@@ -2,6 +2,7 @@
 
 mod datasets;
 mod experiments;
+mod explain;
 mod histories;
 mod key_texts;
 mod lent;

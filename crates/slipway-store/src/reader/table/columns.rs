@@ -5,7 +5,7 @@ use super::{ColumnKind, ColumnRef, GroupKey, ROW, RUNS, Table, TableCell, TableQ
 use crate::columns::{Hit, Key, Query, Quick, Rule, Shape, Sort};
 use crate::error::{Error, Result};
 use crate::reader::{Reader, Reduce};
-use crate::search::{Expr, RunAttribute, parse};
+use crate::search::{Expr, RunAttribute};
 use crate::writer::names;
 use crate::{ARCHIVED_TAG, NOTE_TAG};
 use rusqlite::{OptionalExtension, params};
@@ -56,7 +56,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter that cannot be understood.
     pub fn matching_runs(&self, query: &TableQuery) -> Result<Vec<String>> {
-        let search = self.matching_query(query, parse(&query.filter)?.as_ref())?;
+        let search = self.matching_query(query, query.expr()?.as_ref())?;
         let matches = search.find(self.columns, self.db, self.committed)?;
         Ok(matches.run_ids().map(str::to_owned).collect())
     }
