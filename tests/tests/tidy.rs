@@ -80,6 +80,7 @@ fn calls_point_down() {
                 "slipway-store",
                 "slipway-artifacts",
                 "slipway-jobs",
+                "slipway-models",
                 "slipway-projects",
                 "slipway-charts",
                 "slipway-stats",

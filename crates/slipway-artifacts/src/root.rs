@@ -179,7 +179,19 @@ impl ArtifactRoot {
         Ok(entries)
     }
 
-    fn stat_blocking(&self, path: &ArtifactPath) -> Result<Entry> {
+    /// Opens a file. Blocks its thread.
+    ///
+    /// # Errors
+    /// As [`ArtifactRoot::download`].
+    pub fn open_blocking(&self, path: &ArtifactPath) -> Result<Download> {
+        Download::open(self, path)
+    }
+
+    /// As [`ArtifactRoot::stat`]. Blocks its thread.
+    ///
+    /// # Errors
+    /// As [`ArtifactRoot::stat`].
+    pub fn stat_blocking(&self, path: &ArtifactPath) -> Result<Entry> {
         let failed = |errno| Error::from_errno(errno, "reading", path.as_str());
         let stat = match path.split_last() {
             None => rustix::fs::fstat(&self.inner.root).map_err(failed)?,

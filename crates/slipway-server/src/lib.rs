@@ -15,6 +15,7 @@ mod look;
 mod media;
 mod mlflow;
 mod places;
+mod registry;
 mod serve;
 mod state;
 #[cfg(test)]

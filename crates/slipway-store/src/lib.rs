@@ -48,6 +48,7 @@ mod job;
 mod model;
 mod pool;
 mod reader;
+mod registry;
 mod schema;
 pub mod search;
 #[cfg(test)]
@@ -80,6 +81,10 @@ pub use reader::{
     Groups, GroupsQuery, LentInfo, LentPoints, LentRun, LentTexts, LoggedModelOrder, LoggedModelSearch,
     Matrix, MatrixColumn, Reader, Reduce, Renditions, Search, SortKey, Suggestion, SuggestionKind,
     Suggestions, Table, TableCell, TableQuery, TableRow, TableShape,
+};
+pub use registry::{
+    FileRecord, FilesRecord, MetricKey, ModelSummary, ModelsOrder, ModelsQuery, RunName, VersionMetric,
+    VersionSummary, VersionsOrder, VersionsQuery,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

@@ -27,6 +27,21 @@ export const test = base.extend<{ faults: string[] }>({
   ],
 })
 
+/** The same, and fails as well when anything at all is logged as an error. */
+export const silent = test.extend<{ said: string[] }>({
+  said: [
+    async ({ page }, use) => {
+      const said: string[] = []
+      page.on('console', (message) => {
+        if (message.type() === 'error') said.push(`${message.text()} (${message.location().url})`)
+      })
+      await use(said)
+      expect(said).toEqual([])
+    },
+    { auto: true },
+  ],
+})
+
 export async function open(page: Page, place: string): Promise<void> {
   // A fresh document each time: the fragment alone would not load one.
   await page.goto('about:blank')
@@ -100,14 +115,14 @@ export async function putArtifact(
   experiment: string,
   run: string,
   path: string,
-  content: string,
+  content: string | Buffer,
 ): Promise<void> {
   const response = await fetch(
     `${url}/api/2.0/mlflow-artifacts/artifacts/${experiment}/${run}/artifacts/${path}`,
     {
       method: 'PUT',
       headers: { 'Content-Type': 'application/octet-stream' },
-      body: content,
+      body: typeof content === 'string' ? content : new Uint8Array(content),
     },
   )
   if (!response.ok) throw new Error(`the upload answered ${response.status}: ${await response.text()}`)

@@ -35,14 +35,14 @@ class Live {
     if (this.abort) return
     this.abort = new AbortController()
     void this.follow(this.abort.signal)
-    addEventListener('online', this.retryNow)
+    addEventListener('online', this.online)
   }
 
   stop(): void {
     this.abort?.abort()
     this.abort = null
     this.state = 'stopped'
-    removeEventListener('online', this.retryNow)
+    removeEventListener('online', this.online)
   }
 
   setPaused(paused: boolean): void {
@@ -55,6 +55,17 @@ class Live {
   }
 
   retryNow = (): void => this.wake?.()
+
+  /** The stream may have survived what requests did not. */
+  private online = (): void => {
+    if (this.state === 'live') this.askAgain()
+    else this.retryNow()
+  }
+
+  /** The stream goes on where it stopped; what views asked for in vain meanwhile, they have to ask for again. */
+  private askAgain(): void {
+    this.receive({ type: 'reset', boot_id: this.bootId ?? '' })
+  }
 
   private emit(event: Event): void {
     for (const listener of this.listeners) listener(event)
@@ -72,8 +83,10 @@ class Live {
     while (!signal.aborted) {
       try {
         await this.read(signal, () => {
+          const lost = this.state === 'retrying'
           this.state = 'live'
           wait = FIRST_RETRY_MS
+          if (lost) this.askAgain()
         })
       } catch (error) {
         if (isAbort(error) && signal.aborted) return

@@ -280,6 +280,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/one": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A registered model, with what its versions are measured by. */
+        get: operations["get_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A page of the registered models. */
+        post: operations["query_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything about a version of a model. */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A page of the versions of one model or of all. */
+        post: operations["list_versions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -931,6 +999,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AliasHolder: {
+            alias: string;
+            /** Format: int64 */
+            version: number;
+        };
         /** @description Why a request was refused. The same shape for every status outside 2xx. */
         ApiError: {
             code: components["schemas"]["ErrorCode"];
@@ -998,6 +1071,17 @@ export interface components {
          * @enum {string}
          */
         BarReach: "std" | "stderr" | "minmax" | "none";
+        BestMetric: {
+            direction: components["schemas"]["MetricDirection"];
+            metric: components["schemas"]["MetricName"];
+            /** Format: double */
+            value: number;
+            /**
+             * Format: int64
+             * @description The version that has it.
+             */
+            version: number;
+        };
         /**
          * Format: binary
          * @description Bytes in an answer, for the description of the API.
@@ -1436,6 +1520,15 @@ export interface components {
         };
         /** @enum {string} */
         ExportFormat: "csv" | "tsv" | "parquet" | "json" | "md" | "latex";
+        FilesRecord: {
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            recorded_ms: number;
+            sha256: string;
+            /** Format: int64 */
+            size_bytes: number;
+        };
         /** @description Files that nothing refers to: no run, no logged model, no version. */
         GcReport: {
             /** Format: int64 */
@@ -1637,6 +1730,17 @@ export interface components {
             user: string;
             /** @description Version of the program, e.g. `0.1.0`. */
             version: string;
+        };
+        /** @description The input example as a table; what is no table is shown as text. */
+        InputExample: {
+            columns: string[];
+            /** @description Below the version's folder. */
+            path: string;
+            /** Format: int64 */
+            row_count: number;
+            /** @description At most 20. */
+            rows: (components["schemas"]["CellValue"] | null)[][];
+            text?: string | null;
         };
         InspectItem: {
             /** @description E.g. `3 experiments, 212 runs`. */
@@ -1868,11 +1972,21 @@ export interface components {
             /** @description At most 100. */
             run_ids: string[];
         };
+        /**
+         * @description Whether more or less of a metric is better.
+         * @enum {string}
+         */
+        MetricDirection: "higher" | "lower";
         /** @description Points of one metric of one run at full resolution, by step and then by time. */
         MetricHistory: {
             /** @description What to send as `after` to get the points that follow; absent at the end. */
             next?: string | null;
             points: components["schemas"]["MetricPoint"][];
+        };
+        /** @description A metric of versions. One without a dataset is that of the run, or of the logged model where no dataset was named. */
+        MetricName: {
+            dataset?: string | null;
+            key: string;
         };
         MetricPoint: {
             key: string;
@@ -1910,6 +2024,34 @@ export interface components {
             /** Format: int64 */
             points: number;
         };
+        /** @description What the `MLmodel` file of a version says, and the files that it names. */
+        ModelCard: {
+            flavors: components["schemas"]["ModelFlavor"][];
+            input_example?: components["schemas"]["InputExample"] | null;
+            made_at?: string | null;
+            mlflow_version?: string | null;
+            model_uuid?: string | null;
+            /** @description What could not be read, and why. */
+            problems: string[];
+            python_version?: string | null;
+            /** @description Lines of `requirements.txt`. */
+            requirements: string[];
+            signature?: components["schemas"]["ModelSignature"] | null;
+        };
+        ModelDetail: {
+            /** @description Metrics that versions have, for columns and rules; the most frequent ones, at most 200. */
+            metrics: components["schemas"]["ModelMetricInfo"][];
+            model: components["schemas"]["ModelRow"];
+            /** @description What a version has to fulfil before it gets an alias or a stage. */
+            rules: components["schemas"]["ModelRule"][];
+        };
+        ModelFlavor: {
+            /** @description E.g. `pickled_model: model.pkl`; values that are not plain are JSON. */
+            fields: {
+                [key: string]: string;
+            };
+            name: string;
+        };
         ModelLink: {
             artifact_uri: string;
             model_id: string;
@@ -1919,8 +2061,110 @@ export interface components {
             /** Format: int64 */
             step: number;
         };
+        ModelMetricInfo: {
+            /** @description Guessed from the name. */
+            direction: components["schemas"]["MetricDirection"];
+            metric: components["schemas"]["MetricName"];
+            /**
+             * Format: int64
+             * @description Versions that have it.
+             */
+            version_count: number;
+        };
         /** @enum {string} */
         ModelRole: "input" | "output";
+        ModelRow: {
+            /** @description Sorted by alias. */
+            aliases: components["schemas"]["AliasHolder"][];
+            best?: components["schemas"]["BestMetric"] | null;
+            /** Format: int64 */
+            created_ms: number;
+            /** @description Markdown. */
+            description?: string | null;
+            /**
+             * Format: int64
+             * @description The largest number; none when there is no version.
+             */
+            latest_version?: number | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description Files of the latest version, where they were counted.
+             */
+            size_bytes?: number | null;
+            /** @description The newest version in `Staging` and in `Production`, where there is one. */
+            stages: components["schemas"]["StageHolder"][];
+            tags: {
+                [key: string]: string;
+            };
+            /** Format: int64 */
+            updated_ms: number;
+            /**
+             * Format: int64
+             * @description Runs that read a model that a version was made from.
+             */
+            used_by_runs: number;
+            /** Format: int64 */
+            version_count: number;
+        };
+        ModelRule: {
+            check: components["schemas"]["RuleCheck"];
+            /** @description What it guards. Empty: every alias, and the stages `Staging` and `Production`. */
+            targets?: components["schemas"]["ModelTarget"][];
+        };
+        /** @description What goes in and what comes out. A list is absent where it was not said. */
+        ModelSignature: {
+            inputs?: components["schemas"]["SignatureField"][] | null;
+            outputs?: components["schemas"]["SignatureField"][] | null;
+            params?: components["schemas"]["SignatureField"][] | null;
+        };
+        /**
+         * @description The name breaks ties.
+         * @enum {string}
+         */
+        ModelsOrder: "name" | "updated" | "created" | "versions" | "size";
+        ModelsPage: {
+            models: components["schemas"]["ModelRow"][];
+            /**
+             * Format: int64
+             * @description Over all pages.
+             */
+            total: number;
+        };
+        /** @description Asks for a page of registered models. Prompts are left out. */
+        ModelsRequest: {
+            descending?: boolean;
+            /**
+             * @description The registry's filter language: `name LIKE 'fraud%'`, `tags.team = 'risk'`, `alias = 'champion'`,
+             *     `stage = 'Production'`, `run_id = '…'`, `metrics.auc > 0.9`. The last four hold when some version fulfils them.
+             */
+            filter?: string;
+            /**
+             * Format: int64
+             * @description At most 200. Default 50.
+             */
+            limit?: number | null;
+            /** Format: int64 */
+            offset?: number;
+            order_by?: components["schemas"]["ModelsOrder"];
+            /** @description Text that the name, the description or a tag contains, whatever its case. Empty: no restriction. */
+            search?: string;
+        };
+        /**
+         * @description MLflow's stages.
+         * @enum {string}
+         */
+        ModelStage: "None" | "Staging" | "Production" | "Archived";
+        /** @description What a version can be promoted to. */
+        ModelTarget: {
+            alias: string;
+            /** @enum {string} */
+            kind: "alias";
+        } | {
+            /** @enum {string} */
+            kind: "stage";
+            stage: components["schemas"]["ModelStage"];
+        };
         NewExperiment: {
             name: string;
         };
@@ -2087,6 +2331,35 @@ export interface components {
             x: components["schemas"]["ColumnRef"];
             y: components["schemas"]["ColumnRef"];
         };
+        RuleCheck: {
+            /** @description Absent: where the metric was measured on one dataset, or on none. */
+            dataset?: string | null;
+            direction: components["schemas"]["MetricDirection"];
+            /** @enum {string} */
+            kind: "metric";
+            metric: string;
+            /**
+             * Format: double
+             * @description In the metric's own unit; not negative.
+             */
+            tolerance?: number;
+        } | {
+            /** @enum {string} */
+            kind: "signature";
+        } | {
+            key: string;
+            /** @enum {string} */
+            kind: "tag";
+            value?: string | null;
+        } | {
+            /** @enum {string} */
+            kind: "note";
+        };
+        RunBrief: {
+            experiment_id: string;
+            name: string;
+            run_id: string;
+        };
         /** @description Everything known of one run, except histories and artifact bytes. */
         RunDetail: {
             artifact_uri: string;
@@ -2252,6 +2525,15 @@ export interface components {
             /** @description Instead of `x`: each point stands at the last value that this metric of its run had at or before its step. */
             x_metric?: string | null;
         };
+        SignatureField: {
+            /** @description Of a param. */
+            default?: string | null;
+            /** @description Empty for the one nameless column or tensor. */
+            name: string;
+            required: boolean;
+            /** @description E.g. `double`, `tensor float32 (-1, 28, 28)`. */
+            type: string;
+        };
         /**
          * @description With weight `w`, `ema` looks back over about `n = (1 + w) / (1 - w)` points; kinds with a window take the odd number of
          *     points nearest to that, centred.
@@ -2268,6 +2550,11 @@ export interface components {
             end: number;
             /** Format: int32 */
             start: number;
+        };
+        StageHolder: {
+            stage: components["schemas"]["ModelStage"];
+            /** Format: int64 */
+            version: number;
         };
         Suggestion: {
             /**
@@ -2510,10 +2797,155 @@ export interface components {
             /** @description Below the artifact folder. */
             path: string;
         };
+        VersionDataset: {
+            /** @description E.g. `training`. */
+            context?: string | null;
+            digest: string;
+            experiment_id: string;
+            name: string;
+        };
+        /** @description All that the store and the model's files say of a version. Files are read, never run. */
+        VersionDetail: {
+            card?: components["schemas"]["ModelCard"] | null;
+            /** @description What the run read. */
+            datasets: components["schemas"]["VersionDataset"][];
+            files: components["schemas"]["VersionFiles"];
+            /** @description Where the files are. */
+            location: string;
+            logged_model?: components["schemas"]["VersionLoggedModel"] | null;
+            /** @description Sorted by dataset, then by key. */
+            metrics: components["schemas"]["VersionMetric"][];
+            /** @description Of the logged model, or else of the run. */
+            params: {
+                [key: string]: string;
+            };
+            run?: components["schemas"]["VersionRun"] | null;
+            run_link?: string | null;
+            /** @description As whoever registered it said it. */
+            source: string;
+            /** @description Runs that read the logged model, newest first; at most 20. */
+            used_by: components["schemas"]["RunBrief"][];
+            /** Format: int64 */
+            used_by_count: number;
+            version: components["schemas"]["VersionRow"];
+            /** @description Said before anyone loads it, e.g. that it holds a pickle. */
+            warnings: string[];
+        };
+        VersionFile: {
+            /** @description Below the version's folder. */
+            path: string;
+            /** @description As it was recorded. */
+            sha256?: string | null;
+            /** Format: int64 */
+            size_bytes: number;
+        };
+        VersionFiles: {
+            /** Format: int64 */
+            count: number;
+            /** @description Sorted by path; at most 2000. */
+            files: components["schemas"]["VersionFile"][];
+            /** @description Why they cannot be read; then `files` is what was recorded of them. */
+            problem?: string | null;
+            recorded?: components["schemas"]["FilesRecord"] | null;
+            /** Format: int64 */
+            size_bytes: number;
+            truncated: boolean;
+        };
+        VersionLoggedModel: {
+            experiment_id: string;
+            model_id: string;
+            model_type?: string | null;
+            name: string;
+            source_run_id?: string | null;
+        };
+        VersionMetric: {
+            dataset_digest?: string | null;
+            direction: components["schemas"]["MetricDirection"];
+            metric: components["schemas"]["MetricName"];
+            /** @description The run that measured it. */
+            run_id: string;
+            /** Format: int64 */
+            step: number;
+            value: components["schemas"]["CellValue"];
+        };
         VersionRef: {
             name: string;
             /** Format: int64 */
             version: number;
+        };
+        VersionRow: {
+            aliases: string[];
+            /** Format: int64 */
+            created_ms: number;
+            description?: string | null;
+            /** @description One cell per requested metric. */
+            metrics: (components["schemas"]["CellValue"] | null)[];
+            model_id?: string | null;
+            name: string;
+            run_id?: string | null;
+            /**
+             * Format: int64
+             * @description Where its files were counted.
+             */
+            size_bytes?: number | null;
+            stage: components["schemas"]["ModelStage"];
+            tags: {
+                [key: string]: string;
+            };
+            /** Format: int64 */
+            updated_ms: number;
+            user?: string | null;
+            /** Format: int64 */
+            version: number;
+        };
+        VersionRun: {
+            experiment_id: string;
+            experiment_name: string;
+            git_branch?: string | null;
+            git_commit?: string | null;
+            git_repo?: string | null;
+            name: string;
+            run_id: string;
+            /** @description What was run, e.g. `train.py`. */
+            source_name?: string | null;
+            /** Format: int64 */
+            start_ms?: number | null;
+            state: components["schemas"]["RunState"];
+            user: string;
+        };
+        /**
+         * @description Versions without a value come last. The number breaks ties.
+         * @enum {string}
+         */
+        VersionsOrder: "version" | "created" | "updated" | "size" | "metric";
+        VersionsPage: {
+            /**
+             * Format: int64
+             * @description Over all pages.
+             */
+            total: number;
+            versions: components["schemas"]["VersionRow"][];
+        };
+        /** @description Asks for a page of the versions of a model, or of all models when `name` is empty. */
+        VersionsRequest: {
+            ascending?: boolean;
+            /**
+             * @description The registry's filter language: `tags.k = 'v'`, `alias = 'champion'`, `stage = 'Staging'`, `run_id = '…'`,
+             *     `metrics.auc > 0.9`, `version_number > 3`.
+             */
+            filter?: string;
+            /**
+             * Format: int64
+             * @description At most 1000. Default 100.
+             */
+            limit?: number | null;
+            /** @description Which metrics each row carries, in this order. At most 50. */
+            metrics?: components["schemas"]["MetricName"][];
+            name?: string;
+            /** Format: int64 */
+            offset?: number;
+            order_by?: components["schemas"]["VersionsOrder"];
+            order_metric?: components["schemas"]["MetricName"] | null;
         };
         /**
          * @description Which part of the store a listing looks at.
@@ -3080,6 +3512,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InspectReport"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_model: {
+        parameters: {
+            query: {
+                /** @description Name of the model. */
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    query_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelsPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_version: {
+        parameters: {
+            query: {
+                /** @description Name of the model. */
+                name: string;
+                /** @description Number of the version. */
+                version: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionsPage"];
                 };
             };
             default: {

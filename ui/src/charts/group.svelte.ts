@@ -61,10 +61,15 @@ export class ChartGroup {
     this.ranges.clear()
   }
 
+  /** Asks for every chart again. */
+  refresh(): void {
+    this.allDirty += 1
+  }
+
   /** Follows the event stream until the returned function is called. */
   follow(): () => void {
     const stop = live.on((event) => {
-      if (event.type === 'reset') this.allDirty += 1
+      if (event.type === 'reset') this.refresh()
       if (event.type !== 'metrics' || !this.runs.some((run) => run.runId === event.run_id)) return
       // No points means that there were too many to tell: any chart may be out of date.
       if (event.points.length === 0) this.everything = true

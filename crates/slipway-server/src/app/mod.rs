@@ -26,6 +26,7 @@ mod logs;
 mod matrix;
 mod media;
 mod metrics;
+mod models;
 mod openapi;
 mod picture;
 mod plot;
@@ -103,6 +104,10 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(logs::search_log))
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(metrics::get_metric_history))
+        .routes(routes!(models::list::query_models))
+        .routes(routes!(models::list::get_model))
+        .routes(routes!(models::list::list_versions))
+        .routes(routes!(models::version::get_version))
         .routes(routes!(plot::draw_plot))
         .routes(routes!(picture::export_chart))
         .routes(routes!(export::groups::export_groups))

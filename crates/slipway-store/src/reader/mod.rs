@@ -7,6 +7,7 @@ mod histories;
 mod key_texts;
 mod lent;
 mod logged_models;
+mod models;
 mod registry;
 mod renditions;
 mod runs;

@@ -309,6 +309,14 @@ export class RunsModel {
     this.knownReady = true
   }
 
+  /** Asks for everything that is on screen again. */
+  retry(): void {
+    void this.loadColumns()
+    void this.table.refresh()
+    void this.charts.load()
+    this.group.refresh()
+  }
+
   get solo(): TableRow | null {
     return this.charts.solo
   }

@@ -1,6 +1,7 @@
 //! What filters of registered models and of their versions may name.
 
-use super::{Entity, TagTable, direction, unknown_attribute, unknown_entity};
+use super::{Entity, TagTable, direction, no_null_test_of_metrics, unknown_attribute, unknown_entity};
+use crate::registry::{MetricKey, metrics};
 use crate::search::SearchError;
 use crate::search::order::OrderKey;
 use crate::search::parser::{Clause, Expr, Op, Value};
@@ -41,6 +42,31 @@ fn hide_prompts(column: &str, filter: Option<&Expr>) -> String {
     if asks { "1".to_owned() } else { format!("NOT {}", is_prompt(column)) }
 }
 
+/// The name of a stage, as a text that can be tested.
+const STAGE: &str =
+    "CASE v.stage WHEN 1 THEN 'Staging' WHEN 2 THEN 'Production' WHEN 3 THEN 'Archived' ELSE 'None' END";
+
+/// A condition on the latest value of a metric of the version `v`.
+fn metric_test(clause: &Clause, out: &mut Where) -> Result<(), SearchError> {
+    no_null_test_of_metrics(clause)?;
+    let test = Test::of_number("metric", clause)?;
+    let value = metrics::latest(&MetricKey { key: clause.field.key.clone(), dataset: None }, "value");
+    out.values.extend(value.values);
+    test.write(&value.sql, out);
+    Ok(())
+}
+
+/// A condition that one of the rows of `from` fulfils; `IS NULL` holds when there is none.
+fn any_row(from: &str, column: &str, clause: &Clause, out: &mut Where) -> Result<(), SearchError> {
+    let test = Test::of_text("attribute", clause)?;
+    out.push(if test == Test::Null { "NOT EXISTS (SELECT 1 " } else { "EXISTS (SELECT 1 " }).push(from);
+    out.push(" AND ");
+    let test = if test == Test::Null { Test::NotNull } else { test };
+    test.write(column, out);
+    out.push(")");
+    Ok(())
+}
+
 /// Registered models.
 pub(crate) struct RegisteredModels;
 
@@ -66,9 +92,20 @@ impl Entity for RegisteredModels {
                     Test::of_text("attribute", clause)?.write("m.name", out);
                     Ok(())
                 }
-                _ => Err(unknown_attribute(&clause.field, &["name"])),
+                "alias" => {
+                    any_row("FROM registered_model_aliases a WHERE a.model = m.name", "a.alias", clause, out)
+                }
+                "stage" => any_row("FROM model_versions v WHERE v.model = m.name", STAGE, clause, out),
+                "run_id" => any_row("FROM model_versions v WHERE v.model = m.name", "v.run_id", clause, out),
+                _ => Err(unknown_attribute(&clause.field, &["name", "alias", "stage", "run_id"])),
             },
-            Some(_) => Err(unknown_entity(&clause.field, "'attribute', 'tags'")),
+            Some("metrics" | "metric") => {
+                out.push("EXISTS (SELECT 1 FROM model_versions v WHERE v.model = m.name AND ");
+                metric_test(clause, out)?;
+                out.push(")");
+                Ok(())
+            }
+            Some(_) => Err(unknown_entity(&clause.field, "'attribute', 'metrics', 'tags'")),
         }
     }
 
@@ -124,8 +161,18 @@ impl Entity for Versions {
                 TagTable { from: "FROM model_version_tags t WHERE t.model = v.model AND t.version = v.version AND t.key = ?" }
                     .clause(clause, out)
             }
+            Some("metrics" | "metric") => metric_test(clause, out),
             None | Some("attributes" | "attribute") => {
                 let (column, test) = match clause.field.key.as_str() {
+                    "alias" => {
+                        return any_row(
+                            "FROM registered_model_aliases a WHERE a.model = v.model AND a.version = v.version",
+                            "a.alias",
+                            clause,
+                            out,
+                        );
+                    }
+                    "stage" => (STAGE, Test::of_text("attribute", clause)?),
                     "name" => ("v.model", Test::of_text("attribute", clause)?),
                     "run_id" => ("v.run_id", Test::of_text("attribute", clause)?),
                     "source_path" => ("v.source", Test::of_text("attribute", clause)?),
@@ -133,14 +180,14 @@ impl Entity for Versions {
                     _ => {
                         return Err(unknown_attribute(
                             &clause.field,
-                            &["name", "run_id", "source_path", "version_number"],
+                            &["name", "run_id", "source_path", "version_number", "alias", "stage"],
                         ));
                     }
                 };
                 test.write(column, out);
                 Ok(())
             }
-            Some(_) => Err(unknown_entity(&clause.field, "'attribute', 'tags'")),
+            Some(_) => Err(unknown_entity(&clause.field, "'attribute', 'metrics', 'tags'")),
         }
     }
 

@@ -1,0 +1,161 @@
+//! What is asked about registered models, and the answers.
+
+use crate::model::{ModelVersion, Point, RegisteredModel};
+use serde::{Deserialize, Serialize};
+
+/// Asks for registered models. Prompts are left out unless the filter speaks of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ModelsQuery {
+    /// Search language; empty for everything.
+    pub filter: String,
+    /// Text that the name, the description or a tag contains, whatever the case of its Latin letters.
+    pub search: String,
+    /// What to sort by; the name breaks ties.
+    pub order: ModelsOrder,
+    /// Largest first.
+    pub descending: bool,
+    /// Models to pass over.
+    pub offset: u64,
+    /// Models to give at most.
+    pub limit: u64,
+}
+
+/// What registered models are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ModelsOrder {
+    /// Name.
+    #[default]
+    Name,
+    /// Last change.
+    Updated,
+    /// When it was made.
+    Created,
+    /// Number of versions.
+    Versions,
+    /// Bytes of the latest version's files, as they were recorded.
+    Size,
+}
+
+/// A registered model as a list shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelSummary {
+    /// The model. Its latest versions are those in `Staging` and `Production`.
+    pub model: RegisteredModel,
+    /// All versions.
+    pub version_count: u64,
+    /// The largest number.
+    pub latest_version: Option<i64>,
+    /// Bytes of that version's files, where they were recorded.
+    pub size_bytes: Option<u64>,
+    /// Runs that read a logged model that a version was made from.
+    pub used_by_runs: u64,
+}
+
+/// Asks for versions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VersionsQuery {
+    /// Of this model; of all when absent.
+    pub name: Option<String>,
+    /// Search language; empty for everything.
+    pub filter: String,
+    /// What to sort by; the number breaks ties.
+    pub order: VersionsOrder,
+    /// Smallest first. Versions without a value come last either way.
+    pub ascending: bool,
+    /// Metrics that each version carries.
+    pub metrics: Vec<MetricKey>,
+    /// Versions to pass over.
+    pub offset: u64,
+    /// Versions to give at most.
+    pub limit: u64,
+}
+
+/// What versions are sorted by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum VersionsOrder {
+    /// Number.
+    #[default]
+    Version,
+    /// When it was made.
+    Created,
+    /// Last change.
+    Updated,
+    /// Bytes of its files, as they were recorded.
+    Size,
+    /// A metric.
+    Metric(MetricKey),
+}
+
+/// A metric of a version. Without a dataset it is what the logged model has without one, or else the run's latest value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MetricKey {
+    /// Name of the metric.
+    pub key: String,
+    /// Name of the dataset it was measured on.
+    pub dataset: Option<String>,
+}
+
+/// A version as a list shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionSummary {
+    /// The version.
+    pub version: ModelVersion,
+    /// Bytes of its files, where they were recorded.
+    pub size_bytes: Option<u64>,
+    /// One place per metric that was asked for.
+    pub metrics: Vec<Option<f64>>,
+}
+
+/// The latest value of a metric of a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VersionMetric {
+    /// Which metric.
+    pub metric: MetricKey,
+    /// Digest of the dataset.
+    pub dataset_digest: Option<String>,
+    /// Value, step and time.
+    pub point: Point,
+    /// The run that measured it.
+    pub run_id: String,
+}
+
+/// What the files of a version were when they were looked at first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesRecord {
+    /// When that was.
+    pub recorded_ms: i64,
+    /// Over the paths and hashes of all of them, as hexadecimal digits.
+    pub sha256: String,
+    /// Sorted by path.
+    pub files: Vec<FileRecord>,
+}
+
+impl FilesRecord {
+    /// Bytes of all files.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size_bytes).sum()
+    }
+}
+
+/// One file of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Below the version's folder; empty when the version is one file.
+    pub path: String,
+    /// Its length.
+    pub size_bytes: u64,
+    /// Of its bytes, as hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A run by its names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunName {
+    /// Its id.
+    pub run_id: String,
+    /// Its shown name.
+    pub name: String,
+    /// Its experiment.
+    pub experiment_id: i64,
+}
