@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { FRAME_MAGIC, FrameReader, SeriesFormatError, type SeriesEntry } from '../src/api/series'
-import { axisMetrics } from '../src/charts/axis'
+import { axisMetrics, symlogSplits, symlogTick } from '../src/charts/axis'
 import { firstOdd, nearest, readings, toLines, yLimits } from '../src/charts/lines'
 import { matchedMetrics, patternProblem } from '../src/charts/pick'
 import { makePlan, runGroups, type Target } from '../src/charts/plan'
@@ -215,4 +215,11 @@ test('frames are put together from pieces of any size', () => {
     expect(reader.complete).toBe(true)
   }
   expect(() => new FrameReader().push(new Uint8Array(20))).toThrow(SeriesFormatError)
+})
+
+test('a symmetric logarithmic axis has room and ticks on both sides of zero', () => {
+  expect(symlogSplits(-200, 1000)).toEqual([-100, -10, -1, 0, 1, 10, 100, 1000])
+  expect(symlogSplits(0, 0.5)).toEqual([0, 0.001, 0.01, 0.1])
+  expect(symlogTick(-100)).toBe('−100')
+  expect(symlogTick(0)).toBe('0')
 })

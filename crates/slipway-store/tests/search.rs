@@ -228,3 +228,27 @@ fn a_name_that_is_not_there_leads_to_those_that_are() {
     assert_eq!(hint("statu = 'x'"), "did you mean status?");
     assert_eq!(hint("nothing_like_it = 'x'"), "");
 }
+
+#[test]
+fn a_quick_search_looks_into_tags_but_not_into_those_of_the_library() {
+    let fixture = Fixture::new();
+    for (run, key, value) in
+        [("a", "team", "Vision"), ("b", "mlflow.source.name", "vision.py"), ("vision-c", "team", "text")]
+    {
+        fixture.run(run, 0, &[], &[]);
+        let tags = vec![KeyValue::new(key, value)];
+        let (metrics, params) = (vec![], vec![]);
+        fixture.write(Change::Log(Box::new(LogBatch { run_id: run.into(), metrics, params, tags })));
+    }
+    let found = |search: &str| {
+        let query = TableQuery { search: search.into(), limit: 10, ..TableQuery::default() };
+        let table = fixture.store.read(|reader| reader.run_table(&query)).unwrap();
+        let mut ids: Vec<String> = table.rows.into_iter().map(|row| row.run_id).collect();
+        ids.sort_unstable();
+        ids.join(" ")
+    };
+    assert_eq!(found("vision"), "a vision-c");
+    assert_eq!(found("/^vis/"), "a vision-c");
+    assert_eq!(found("text"), "vision-c");
+    assert_eq!(found("vision.py"), "");
+}

@@ -33,7 +33,8 @@ impl Reader<'_> {
             search.filter(filter, RUNS)?;
         }
         if let Some(quick) = Quick::read(&query.search)? {
-            search.quick(quick, [Key::Attribute(RunAttribute::Name), Key::Tag(NOTE_TAG.to_owned())]);
+            let own = [Key::Attribute(RunAttribute::Name), Key::Tag(NOTE_TAG.to_owned())];
+            search.quick(quick, own.into_iter().chain(self.searched_tags(query)?));
         }
         if let Some(GroupKey { by, key }) = &query.group {
             check_group_fields(by)?;
@@ -68,6 +69,15 @@ impl Reader<'_> {
     /// [`crate::Error::Search`] for a column that cannot be understood.
     pub fn warm_column(&self, column: &ColumnRef) -> Result<bool> {
         self.columns.warm(self.db, self.committed, key_of(column)?.0)
+    }
+
+    /// Tags that a quick search looks through: those that most runs have, but none that the tracking library makes of
+    /// its own.
+    fn searched_tags(&self, query: &TableQuery) -> Result<impl Iterator<Item = Key> + use<>> {
+        let mut tags = self.run_columns(&query.experiment_ids, query.view)?;
+        tags.retain(|info| info.kind == ColumnKind::Tag && !info.key.starts_with("mlflow."));
+        tags.sort_by_key(|info| u64::MAX - info.run_count);
+        Ok(tags.into_iter().take(MOST_SEARCHED_TAGS).map(|info| Key::Tag(info.key)))
     }
 
     /// The search for the runs of a query in its order.
@@ -109,6 +119,9 @@ impl Reader<'_> {
         })
     }
 }
+
+/// Most tags that a quick search looks through: each is a column in memory.
+const MOST_SEARCHED_TAGS: usize = 40;
 
 /// Most fields that make groups.
 const MOST_GROUP_FIELDS: usize = 5;

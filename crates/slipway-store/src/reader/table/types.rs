@@ -12,8 +12,9 @@ pub struct TableQuery {
     pub experiment_ids: Vec<i64>,
     /// Search language; empty for no restriction.
     pub filter: String,
-    /// Text that the name, id or note must contain, whatever its case, or a regular expression between slashes;
-    /// empty for no restriction.
+    /// Text that the name, the id, the note or the value of a tag must contain, whatever its case, or a regular
+    /// expression between slashes; empty for no restriction. Of tags, the 40 that most runs have are looked through, and
+    /// none of the tracking library's own.
     pub search: String,
     /// Active runs, the trash, or both.
     pub view: View,
