@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A job: up to 64 letters, digits and `-`, so that it is the name of a folder, too.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(String);
 

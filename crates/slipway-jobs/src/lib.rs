@@ -7,11 +7,21 @@
 //! removed outside the folder of the job it belongs to. Secrets are kept in one file and never in a description. No
 //! command goes through a shell unless its description says so. This crate must never know SQL or HTTP routes.
 
+pub mod agent;
+pub mod folder;
 mod id;
+pub mod local;
+pub mod log;
+pub mod machine;
+pub mod process;
+pub mod queue;
+pub mod secrets;
 pub mod spec;
 pub mod target;
 
 pub use id::{AttemptId, BadId, JobId};
+pub use local::LocalTarget;
+pub use queue::{Queue, QueueError, QueueOptions, Settings, Surroundings};
 pub use slipway_store::{JobState, Outcome, Phase, RunOutcome, WaitOutcome};
 pub use spec::JobSpec;
 pub use target::{Observation, Target};

@@ -6,6 +6,7 @@ use crate::JobId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use utoipa::ToSchema;
 
 /// The first word of a command that stands for the running `slipway` program itself.
 pub const OWN_PROGRAM: &str = "@slipway";
@@ -15,7 +16,7 @@ pub const LOCAL: &str = "local";
 pub const LIMIT_BYTES: usize = 1 << 20;
 
 /// Everything that is needed to run something, now or again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobSpec {
     /// Shown name, never empty.
@@ -67,8 +68,9 @@ pub struct JobSpec {
 }
 
 /// What is executed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = JobCommand)]
 pub enum Command {
     /// A program and its arguments, as they are. A first word [`OWN_PROGRAM`] stands for Slipway itself.
     Argv(Vec<String>),
@@ -77,8 +79,9 @@ pub enum Command {
 }
 
 /// Something to be done before the command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = JobPreparation)]
 pub struct Preparation {
     /// What it is for, e.g. `Create the environment`. Shown while it runs.
     pub title: String,
@@ -97,9 +100,34 @@ pub enum WorkingFolder {
     At(PathBuf),
 }
 
+/// [`WorkingFolder`] as the description of the API shows it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = JobFolder)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its description is used")]
+enum FolderShape {
+    /// An empty one of its own, below the job's folder; each attempt gets a new one.
+    Own,
+    /// This one, as it is.
+    At(String),
+}
+
+impl utoipa::PartialSchema for WorkingFolder {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        FolderShape::schema()
+    }
+}
+
+impl ToSchema for WorkingFolder {
+    fn name() -> std::borrow::Cow<'static, str> {
+        FolderShape::name()
+    }
+}
+
 /// The variables of a command.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = JobEnvironment)]
 pub struct Environment {
     /// What it starts from.
     pub base: Base,
@@ -113,12 +141,14 @@ pub struct Environment {
     pub secrets: BTreeMap<String, String>,
     /// Folders put in front of `PATH`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub path: Vec<PathBuf>,
 }
 
 /// What a command's variables start from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = JobEnvironmentBase)]
 pub enum Base {
     /// The variables of the program that holds the queue.
     #[default]
@@ -130,10 +160,13 @@ pub enum Base {
 }
 
 /// The run that a job is tracked as.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = JobTracking)]
 pub struct Tracking {
     /// The experiment.
+    #[serde(with = "number_as_text")]
+    #[schema(value_type = String)]
     pub experiment_id: i64,
     /// The run, once it is made. Named beforehand, it is one that exists and is set running again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,18 +189,21 @@ pub struct Tracking {
 }
 
 /// Files that a job reads or makes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = JobFiles)]
 pub struct Files {
     /// Where, relative to the folder that the command runs in.
+    #[schema(value_type = String)]
     pub path: PathBuf,
     /// The artifact: a path among those of the run, or any address that Slipway can read.
     pub artifact: String,
 }
 
 /// What a job needs for itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = JobResources)]
 pub struct Resources {
     /// Thousandths of a processor; none counts as one processor.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,8 +220,9 @@ pub struct Resources {
 }
 
 /// Whether and when a job that failed is tried again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = JobRetries)]
 pub struct Retries {
     /// Further tries at most.
     pub at_most: u32,
@@ -196,8 +233,9 @@ pub struct Retries {
 }
 
 /// A job that has to end before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = JobNeed)]
 pub struct Need {
     /// Which one.
     pub job: JobId,
@@ -207,8 +245,9 @@ pub struct Need {
 }
 
 /// How a needed job has to end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = JobNeedWhen)]
 pub enum When {
     /// Well.
     #[default]
@@ -225,6 +264,20 @@ pub struct BadSpec {
     pub field: &'static str,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// Ids of experiments travel as text, since they can exceed what JavaScript counts exactly.
+mod number_as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(number: &i64, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(|_| D::Error::custom(format!("{text:?} is not the id of an experiment")))
+    }
 }
 
 fn local() -> String {

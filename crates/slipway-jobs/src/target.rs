@@ -188,6 +188,11 @@ pub trait Target: Send + Sync + 'static {
     /// How an attempt is now.
     fn observe<'a>(&'a self, attempt: &'a AttemptId) -> Answer<'a, Observation>;
 
+    /// How an attempt that was seen to end is now, e.g. which of its processes are still there.
+    fn look_again<'a>(&'a self, attempt: &'a AttemptId) -> Answer<'a, Observation> {
+        self.observe(attempt)
+    }
+
     /// Waits until an attempt is otherwise than it was seen last, and says how.
     fn changed<'a>(&'a self, attempt: &'a AttemptId, seen: &'a Observation) -> Answer<'a, Observation>;
 

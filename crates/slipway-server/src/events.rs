@@ -6,7 +6,7 @@
 //! comes too late for the ring is told to start afresh. So a slow or absent reader costs nothing, and memory is
 //! bounded by [`RING_EVENTS`] and [`RING_BYTES`] whatever happens. Nothing here knows HTTP.
 
-use crate::app::wire::{CellValue, Event, MetricPoint};
+use crate::app::wire::{CellValue, Event, JobChange, JobState, MetricPoint};
 use slipway_store::{Notice, RunStatus};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,6 +88,8 @@ struct Pending {
     runs: BTreeMap<i64, BTreeSet<String>>,
     points: BTreeMap<String, RunPoints>,
     artifacts: BTreeSet<String>,
+    jobs: BTreeMap<String, Option<JobState>>,
+    queue: bool,
     weight: usize,
 }
 
@@ -249,6 +251,14 @@ impl Pending {
                 self.models = true;
                 self.weight += 1;
             }
+            Notice::Job { job_id, state } => {
+                self.jobs.insert(job_id.clone(), state.map(Into::into));
+                self.weight += 1;
+            }
+            Notice::Queue => {
+                self.queue = true;
+                self.weight += 1;
+            }
             Notice::Run { experiment_id, run_id } | Notice::RunEnded { experiment_id, run_id, .. } => {
                 if self.runs.entry(*experiment_id).or_default().insert(run_id.clone()) {
                     self.weight += 1;
@@ -303,6 +313,13 @@ impl Pending {
         }
         if self.models {
             events.push(Event::Models);
+        }
+        if !self.jobs.is_empty() {
+            let jobs = self.jobs.into_iter().map(|(job_id, state)| JobChange { job_id, state }).collect();
+            events.push(Event::Jobs { jobs });
+        }
+        if self.queue {
+            events.push(Event::Queue);
         }
         events
     }

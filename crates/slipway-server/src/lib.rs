@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod files;
 mod guard;
+pub mod jobs;
 mod look;
 mod media;
 mod mlflow;

@@ -7,10 +7,11 @@ use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
 use slipway_artifacts::ArtifactRoot;
+use slipway_jobs::Queue;
 use slipway_store::{Change, KeyValue, Renditions, Store};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 /// Facts about this start of the server that do not change while it runs.
 #[derive(Debug, Clone)]
@@ -68,6 +69,7 @@ struct Inner {
     undos: Undos,
     run_messages: Renditions,
     warming: AtomicBool,
+    queue: OnceLock<Queue>,
 }
 
 impl ServerState {
@@ -103,6 +105,7 @@ impl ServerState {
             run_messages,
             compared,
             warming,
+            queue: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -155,6 +158,19 @@ impl ServerState {
         }
     }
 
+    /// Gives it the queue that jobs wait in; once.
+    pub fn set_queue(&self, queue: Queue) {
+        if self.inner.queue.set(queue).is_err() {
+            tracing::error!("a second queue was given to the server, which goes on with the first");
+        }
+    }
+
+    /// The queue that jobs wait in; none in a program that answers only for a moment.
+    #[must_use]
+    pub fn queue(&self) -> Option<&Queue> {
+        self.inner.queue.get()
+    }
+
     /// What changes, for open views.
     #[must_use]
     pub fn events(&self) -> &EventBus {
@@ -164,6 +180,9 @@ impl ServerState {
     /// Asks long work to leave off, since the program is about to end. It is continued at the next start.
     pub fn stop_work(&self) {
         self.inner.trash.stop();
+        if let Some(queue) = self.queue() {
+            queue.stop();
+        }
     }
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {

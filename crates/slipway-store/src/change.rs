@@ -5,6 +5,7 @@
 //! this one path. Checks that need no database (lengths, characters, numbers) belong to whoever makes the
 //! change; checks against what is stored are made by the writer when it applies the change.
 
+use crate::job::{JobState, NewJob, RunOfStep, Step};
 use crate::model::{DatasetInput, KeyValue, ModelOutput, ModelStatus, Point, RunStatus, Stage};
 use crate::trash::PurgeSelection;
 use serde::{Deserialize, Serialize};
@@ -344,6 +345,45 @@ pub enum Change {
         /// Now.
         at_ms: i64,
     },
+    /// Takes a job in, queued. Answer: [`Applied::Done`].
+    SubmitJob(Box<NewJob>),
+    /// Brings a job one step on. Refused when its state does not allow it, or when another attempt is meant.
+    StepJob {
+        /// Which job.
+        job_id: String,
+        /// Attempts before the step.
+        attempts: u32,
+        /// The step.
+        step: Box<Step>,
+        /// What becomes of its run.
+        run: Option<RunOfStep>,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Somebody wants a job to end. Answer: [`Applied::Changed`], 0 when it has ended already.
+    CancelJob {
+        /// Which job.
+        job_id: String,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Lets a job go before or after others.
+    PrioritizeJob {
+        /// Which job.
+        job_id: String,
+        /// Higher ones go first.
+        priority: i32,
+    },
+    /// Forgets jobs; those that have not ended are passed over. Answer: [`Applied::Changed`].
+    ForgetJobs {
+        /// Which ones.
+        job_ids: Vec<String>,
+    },
+    /// Sets the queue.
+    SetQueue {
+        /// The settings, as JSON.
+        settings: String,
+    },
 }
 
 /// A run to be made.
@@ -547,4 +587,13 @@ pub enum Notice {
     },
     /// Logged or registered models changed.
     Models,
+    /// A job came, changed or was forgotten.
+    Job {
+        /// Its id.
+        job_id: String,
+        /// Its state; absent when it is forgotten.
+        state: Option<JobState>,
+    },
+    /// The queue was set.
+    Queue,
 }

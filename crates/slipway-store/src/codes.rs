@@ -1,6 +1,7 @@
 //! How the small enums of the model stand in the database. The numbers are part of the file format: they are
 //! never changed, only added to.
 
+use crate::job::JobState;
 use crate::model::{Lifecycle, ModelStatus, RunStatus, Stage};
 use crate::reader::ColumnKind;
 use crate::trash::TrashKind;
@@ -30,4 +31,15 @@ codes!(RunStatus { Running = 1, Scheduled = 2, Finished = 3, Failed = 4, Killed 
 codes!(ModelStatus { Pending = 1, Ready = 2, Failed = 3 });
 codes!(Stage { None = 0, Staging = 1, Production = 2, Archived = 3 });
 codes!(ColumnKind { Attribute = 0, Param = 1, Metric = 2, Tag = 3 });
+codes!(JobState {
+    Queued = 0,
+    Starting = 1,
+    Running = 2,
+    Succeeded = 3,
+    Failed = 4,
+    Canceled = 5,
+    Skipped = 6,
+    Cached = 7,
+    Lost = 8,
+});
 codes!(TrashKind { Run = 1, LoggedModel = 2, Experiment = 3 });

@@ -144,6 +144,9 @@ pub enum Missing {
     /// An alias.
     #[error("Registered model alias {0} not found.")]
     Alias(String),
+    /// A job.
+    #[error("there is no job `{0}`")]
+    Job(String),
 }
 
 /// Which name is taken.
@@ -161,4 +164,7 @@ pub enum Taken {
     /// Registered model name.
     #[error("Registered Model (name={0}) already exists.")]
     RegisteredModel(String),
+    /// Job id.
+    #[error("there is a job `{0}` already")]
+    Job(String),
 }

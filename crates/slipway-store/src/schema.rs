@@ -15,6 +15,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Sql(include_str!("../migrations/0003.sql")),
     Step::Code(migrate::tails_by_run),
     Step::Sql(include_str!("../migrations/0005.sql")),
+    Step::Sql(include_str!("../migrations/0006.sql")),
 ];
 
 /// One migration. It runs inside a transaction of its own, which it must leave open.

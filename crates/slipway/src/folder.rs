@@ -91,6 +91,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// Jobs cannot be gone on with.
+    #[error("the jobs of the data folder cannot be read: {0}")]
+    Jobs(String),
     /// Work was given up, e.g. because the program is ending.
     #[error("starting was given up: {0}")]
     GivenUp(#[from] tokio::task::JoinError),

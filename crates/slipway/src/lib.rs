@@ -3,10 +3,12 @@
 //! Programs put their command line or their window around this. It must never print, read arguments, or end the
 //! process.
 
+mod agent;
 mod artifacts;
 mod folder;
 mod server;
 
+pub use agent::{ATTACHED, agent};
 pub use artifacts::ArtifactOptions;
 pub use folder::{RunningServer, StartError, running};
 pub use server::{InProcess, RunEnd, ServeOptions, Server};

@@ -6,5 +6,9 @@
 mod cli;
 
 fn main() -> std::process::ExitCode {
+    // Before anything else is set up: an agent stays small.
+    if let Some(code) = slipway::agent() {
+        return code;
+    }
     cli::main()
 }

@@ -71,11 +71,27 @@ impl Server {
         Self::start_with(options, ArtifactOptions::default()).await
     }
 
+    /// As [`Server::start`], for a program that runs one command: jobs that wait for their turn are left to others.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_for_one(options: ServeOptions) -> Result<Self, StartError> {
+        Self::begin(options, ArtifactOptions::default(), true).await
+    }
+
     /// As [`Server::start`], with artifacts in other places.
     ///
     /// # Errors
     /// Also when a folder for artifacts cannot be one, or another Slipway keeps artifacts in it.
     pub async fn start_with(options: ServeOptions, artifacts: ArtifactOptions) -> Result<Self, StartError> {
+        Self::begin(options, artifacts, false).await
+    }
+
+    async fn begin(
+        options: ServeOptions,
+        artifacts: ArtifactOptions,
+        own_jobs_only: bool,
+    ) -> Result<Self, StartError> {
         let ServeOptions { host, port, data_dir, allowed_hosts } = options;
         let held = tokio::task::spawn_blocking(move || Held::take(&data_dir)).await??;
         // Before the database is opened, so that a taken port is found without touching anything.
@@ -92,6 +108,9 @@ impl Server {
             })
             .await??
         };
+        slipway_server::jobs::open_queue(&state, own_program(), own_jobs_only)
+            .await
+            .map_err(|error| StartError::Jobs(error.to_string()))?;
         slipway_server::continue_purges(&state);
         let stop = CancellationToken::new();
         let router = slipway_server::router(state.clone());
@@ -234,6 +253,16 @@ fn open(
         started_at_ms: chrono::Utc::now().timestamp_millis(),
     };
     Ok((ServerState::with_places(config, store, root, places, events), lock))
+}
+
+/// The program that runs as the agent of jobs: `slipway` beside this one, or this one itself.
+///
+/// This one is found by what runs and not by its name, so that it still is when the file was replaced meanwhile.
+fn own_program() -> PathBuf {
+    let own = PathBuf::from("/proc/self/exe");
+    let Ok(path) = std::env::current_exe() else { return own };
+    let beside = path.with_file_name("slipway");
+    if path.file_name().is_some_and(|name| name != "slipway") && beside.is_file() { beside } else { own }
 }
 
 async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {

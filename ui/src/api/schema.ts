@@ -280,6 +280,197 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Jobs, the latest first. */
+        get: operations["list_jobs"];
+        put?: never;
+        /** Takes a job in. It is remembered when this answers. */
+        post: operations["submit_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything about a job, named by its id or a beginning of it. */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a job to end: SIGTERM to its process group, SIGKILL after its grace. One that waits ends at once. */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for the folder in which a terminal starts the agent of its job, and waits for it for some seconds. */
+        post: operations["claim_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/end-leftovers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends processes that a lost job left behind. */
+        post: operations["end_leftovers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bytes of a job's log as they came. The headers `slipway-log-length` and `slipway-log-complete` say how long it is so
+         *     far, and whether nothing will follow.
+         */
+        get: operations["get_job_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/log/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lines of a job's log, by number or from its end. */
+        post: operations["read_job_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/log/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lines of a job's log that match, by number. */
+        post: operations["search_job_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/priority": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a job go before or after others. */
+        post: operations["prioritize_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a job again as a new job, as it was or with another description. */
+        post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forgets jobs that have ended, with their logs and folders. Their runs stay. */
+        post: operations["forget_jobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/models/one": {
         parameters: {
             query?: never;
@@ -375,6 +566,24 @@ export interface paths {
         /** The chart of one metric over some runs as an image. */
         get: operations["draw_plot"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the queue gives away, who has it, and the machine. */
+        get: operations["get_queue"];
+        /** Sets what the queue gives away, and pauses it or lets it go on. What runs goes on. */
+        put: operations["set_queue"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1143,6 +1352,14 @@ export interface components {
         BulkUndo: {
             undo: string;
         };
+        /** @description How a job is asked to end. */
+        CancelRequest: {
+            /**
+             * Format: int64
+             * @description How long it may take before it is ended by force; absent: as its description says.
+             */
+            grace_ms?: number | null;
+        };
         CellValue: number | string;
         Changed: {
             /**
@@ -1452,6 +1669,11 @@ export interface components {
             old?: number | null;
             text: string;
         };
+        /** @description How many processes were ended. */
+        EndedLeftovers: {
+            /** Format: int64 */
+            processes: number;
+        };
         /** @enum {string} */
         ErrorCode: "invalid_input" | "unauthenticated" | "forbidden" | "not_found" | "already_exists" | "too_large" | "disk_full" | "read_only" | "unavailable" | "internal";
         /** @description One message of the event stream. `id` of the stream is `boot_id.sequence`. */
@@ -1480,6 +1702,13 @@ export interface components {
         } | {
             /** @enum {string} */
             type: "models";
+        } | {
+            jobs: components["schemas"]["JobChange"][];
+            /** @enum {string} */
+            type: "jobs";
+        } | {
+            /** @enum {string} */
+            type: "queue";
         };
         Experiment: {
             /** Format: int64 */
@@ -1569,6 +1798,12 @@ export interface components {
              *     what it has just stored.
              */
             older_than_ms?: number | null;
+        };
+        Gpu: {
+            /** Format: int32 */
+            index: number;
+            /** @description The job that holds it. */
+            job_id?: string | null;
         };
         Group: {
             /** @description One per requested column; null where no member has a value. */
@@ -1776,6 +2011,413 @@ export interface components {
             /** @description Absolute path of a file or folder on the server's machine. */
             path: string;
         };
+        /** @description One try of a job. */
+        JobAttempt: {
+            /** @description Where it runs and how its limits are enforced, in words. */
+            at: string;
+            /**
+             * Format: int64
+             * @description When its command began.
+             */
+            began_ms?: number | null;
+            /** Format: int64 */
+            cpu_ms?: number | null;
+            /** Format: int64 */
+            ended_ms?: number | null;
+            /** Format: int32 */
+            exit_code?: number | null;
+            /** @description Graphics processors that it was given. */
+            gpus: number[];
+            /** Format: int64 */
+            log_bytes: number;
+            /**
+             * Format: int32
+             * @description The first one is 1.
+             */
+            number: number;
+            /** Format: int64 */
+            peak_memory_bytes?: number | null;
+            /** @description Why it ended as it did. */
+            reason: string;
+            /** Format: int32 */
+            signal?: number | null;
+            /** Format: int64 */
+            started_ms: number;
+            /** @description Its state, or how it ended. */
+            state: components["schemas"]["JobState"];
+        };
+        /** @description A job that changed. */
+        JobChange: {
+            job_id: string;
+            state?: components["schemas"]["JobState"] | null;
+        };
+        /** @description Where a terminal starts the agent of its job. */
+        JobClaim: {
+            /** @description The folder to start the agent in; absent as long as it is not its turn, and when it has ended. */
+            folder?: string | null;
+            job_id: string;
+            /** @description Why it has to wait; may be empty. */
+            reason: string;
+            state: components["schemas"]["JobState"];
+        };
+        /** @description What is executed. */
+        JobCommand: {
+            /** @description A program and its arguments, as they are. A first word [`OWN_PROGRAM`] stands for Slipway itself. */
+            argv: string[];
+        } | {
+            /** @description A line for `sh -c`. Whoever makes it has quoted what came from outside. */
+            shell: string;
+        };
+        /** @description Everything about a job. */
+        JobDetail: components["schemas"]["JobSummary"] & {
+            /** @description The first one first. */
+            attempt_list: components["schemas"]["JobAttempt"][];
+            /** @description Processes that a lost attempt left behind; `POST /jobs/{id}/end-leftovers` ends them. */
+            leftovers: components["schemas"]["LeftoverProcess"][];
+            spec: components["schemas"]["JobSpec"];
+            usage?: components["schemas"]["JobUsage"] | null;
+        };
+        /** @description The variables of a command. */
+        JobEnvironment: {
+            /**
+             * @description What it starts from.
+             * @default slipway
+             */
+            base: components["schemas"]["JobEnvironmentBase"];
+            /**
+             * @description Folders put in front of `PATH`.
+             * @default []
+             */
+            path: string[];
+            /**
+             * @description Taken away.
+             * @default []
+             */
+            removed: string[];
+            /**
+             * @description Variables whose values are secrets: the name of the variable, and the name of the secret.
+             * @default {}
+             */
+            secrets: {
+                [key: string]: string;
+            };
+            /**
+             * @description Set, over what is there.
+             * @default {}
+             */
+            variables: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description What a command's variables start from.
+         * @enum {string}
+         */
+        JobEnvironmentBase: "slipway" | "caller" | "bare";
+        /** @description Files that a job reads or makes. */
+        JobFiles: {
+            /** @description The artifact: a path among those of the run, or any address that Slipway can read. */
+            artifact: string;
+            /** @description Where, relative to the folder that the command runs in. */
+            path: string;
+        };
+        /** @description [`WorkingFolder`] as the description of the API shows it. */
+        JobFolder: "own" | {
+            /** @description This one, as it is. */
+            at: string;
+        };
+        /** @description A job: up to 64 letters, digits and `-`, so that it is the name of a folder, too. */
+        JobId: string;
+        /** @description Which jobs to forget, with their logs and folders. Those that have not ended stay. */
+        JobIds: {
+            job_ids: string[];
+        };
+        /** @description Jobs, the latest first. */
+        JobList: {
+            /** @description How many there are in each state, whatever states were asked for. States without any are left out. */
+            counts: components["schemas"]["StateCount"][];
+            jobs: components["schemas"]["JobSummary"][];
+            /** @description There are more behind them. */
+            more: boolean;
+        };
+        /** @description Which lines of a job's log. */
+        JobLogRequest: {
+            /**
+             * Format: int32
+             * @description Which try; the last one when absent.
+             */
+            attempt?: number | null;
+            /**
+             * Format: int64
+             * @description How many lines; at most 2,000.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Number of the first line, from 0. Absent: the last lines.
+             */
+            first_line?: number | null;
+        };
+        /** @description What to find in a job's log. */
+        JobLogSearch: {
+            /**
+             * Format: int32
+             * @description Which try; the last one when absent.
+             */
+            attempt?: number | null;
+            find?: components["schemas"]["LogFind"];
+            /**
+             * Format: int64
+             * @description Number of the line to start at, from 0.
+             */
+            from_line?: number;
+            /**
+             * Format: int64
+             * @description How many lines; at most 10,000.
+             */
+            limit: number;
+        };
+        /** @description A job that has to end before. */
+        JobNeed: {
+            /** @description Which one. */
+            job: components["schemas"]["JobId"];
+            /** @description How. If it ends otherwise, this job is skipped. */
+            when?: components["schemas"]["JobNeedWhen"];
+        };
+        /**
+         * @description How a needed job has to end.
+         * @enum {string}
+         */
+        JobNeedWhen: "succeeded" | "ended";
+        /** @description Something to be done before the command. */
+        JobPreparation: {
+            /** @description What is run. */
+            command: components["schemas"]["JobCommand"];
+            /** @description What it is for, e.g. `Create the environment`. Shown while it runs. */
+            title: string;
+        };
+        /** @description A job to be taken in. */
+        JobRequest: {
+            /** @description Name of the experiment to track it in, made when it is missing; wins over `spec.tracking.experiment_id`. */
+            experiment?: string | null;
+            /**
+             * @description The program that asks starts the agent itself, as soon as `POST /jobs/{id}/claim` says where: somebody sits at a
+             *     terminal. Only for programs of the same machine and account.
+             */
+            from_terminal?: boolean;
+            spec: components["schemas"]["JobSpec"];
+        };
+        /** @description What a job needs for itself. */
+        JobResources: {
+            /**
+             * Format: int32
+             * @description Thousandths of a processor; none counts as one processor.
+             * @default null
+             */
+            cpu_milli: number | null;
+            /**
+             * Format: int64
+             * @description Room that has to be free on the disk before it starts.
+             * @default null
+             */
+            disk_bytes: number | null;
+            /**
+             * Format: int32
+             * @description Graphics processors, each for itself alone.
+             * @default 0
+             */
+            gpus: number;
+            /**
+             * Format: int64
+             * @description Memory; none is not limited.
+             * @default null
+             */
+            memory_bytes: number | null;
+        };
+        /** @description Whether and when a job that failed is tried again. */
+        JobRetries: {
+            /**
+             * Format: int32
+             * @description Further tries at most.
+             * @default 0
+             */
+            at_most: number;
+            /**
+             * Format: int64
+             * @description Every further pause is twice as long, up to this.
+             * @default 60000
+             */
+            longest_pause_ms: number;
+            /**
+             * Format: int64
+             * @description Pause before the first of them.
+             * @default 1000
+             */
+            pause_ms: number;
+        };
+        /** @description Everything that is needed to run something, now or again. */
+        JobSpec: {
+            /** @description What is run. */
+            command: components["schemas"]["JobCommand"];
+            /** @description With which variables. */
+            environment?: components["schemas"]["JobEnvironment"];
+            /** @description In which folder. */
+            folder?: components["schemas"]["JobFolder"];
+            /**
+             * Format: int64
+             * @description How long it may take to end after it was asked to, before it is ended by force.
+             */
+            grace_ms?: number;
+            /** @description Files that are laid out before it starts. */
+            inputs?: components["schemas"]["JobFiles"][];
+            /** @description Shown name, never empty. */
+            name: string;
+            /** @description Jobs that have to end before. */
+            needs?: components["schemas"]["JobNeed"][];
+            /** @description Where it comes from, for people and for "run again": what made this description, in its own words. */
+            origin?: {
+                [key: string]: string;
+            };
+            /** @description Files that are kept as artifacts of the run when it ends. */
+            outputs?: components["schemas"]["JobFiles"][];
+            /** @description Run before the command, one after the other, with the same log. The first that fails ends the attempt. */
+            prepare?: components["schemas"]["JobPreparation"][];
+            /**
+             * Format: int32
+             * @description Higher ones get their turn first.
+             */
+            priority?: number;
+            /** @description What it needs for itself. */
+            resources?: components["schemas"]["JobResources"];
+            /** @description Whether it is tried again when it fails. */
+            retries?: components["schemas"]["JobRetries"];
+            /** @description Name of the target. */
+            target?: string;
+            /**
+             * Format: int64
+             * @description How long an attempt may take.
+             */
+            timeout_ms?: number | null;
+            tracking?: components["schemas"]["JobTracking"] | null;
+        };
+        /**
+         * @description The state of whatever executes. From `succeeded` on nothing changes any more. `lost`: what watched it is gone, and
+         *     nothing says how it ended.
+         * @enum {string}
+         */
+        JobState: "queued" | "starting" | "running" | "succeeded" | "failed" | "canceled" | "skipped" | "cached" | "lost";
+        /** @description A job in a list. */
+        JobSummary: {
+            /**
+             * Format: int32
+             * @description Attempts so far, the present one included.
+             */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Since when somebody wants it to end.
+             */
+            cancel_ms?: number | null;
+            /** @description What is run, as one would type it. */
+            command: string;
+            /** Format: int32 */
+            cpu_milli?: number | null;
+            /** Format: int64 */
+            ended_ms?: number | null;
+            experiment_id?: string | null;
+            /** Format: int32 */
+            gpus: number;
+            job_id: string;
+            /** Format: int64 */
+            memory_bytes?: number | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description Not tried again before.
+             */
+            not_before_ms?: number | null;
+            /** Format: int32 */
+            priority: number;
+            /** @description Why it waits, or why it ended as it did; may be empty. */
+            reason: string;
+            /** @description The job that it repeats. */
+            repeats?: string | null;
+            /**
+             * Format: int32
+             * @description Further tries that it may have when it fails.
+             */
+            retries: number;
+            run_id?: string | null;
+            /** Format: int64 */
+            started_ms?: number | null;
+            state: components["schemas"]["JobState"];
+            /** Format: int64 */
+            submitted_ms: number;
+            target: string;
+        };
+        /** @description The run that a job is tracked as. */
+        JobTracking: {
+            /**
+             * @description The experiment.
+             * @default 0
+             */
+            experiment_id: string;
+            /**
+             * @description Do not sample processor, memory, disk and network into the run.
+             * @default false
+             */
+            no_system_metrics: boolean;
+            /**
+             * @description Logged to the run before it starts.
+             * @default {}
+             */
+            params: {
+                [key: string]: string;
+            };
+            /**
+             * @description The run, once it is made. Named beforehand, it is one that exists and is set running again.
+             * @default null
+             */
+            run_id: string | null;
+            /**
+             * @description Name of the run; without it the job's.
+             * @default null
+             */
+            run_name: string | null;
+            /**
+             * @description The command makes runs of its own instead of logging into this one.
+             * @default false
+             */
+            separate: boolean;
+            /**
+             * @description Set on the run before it starts.
+             * @default {}
+             */
+            tags: {
+                [key: string]: string;
+            };
+        };
+        /** @description What a job uses. */
+        JobUsage: {
+            /**
+             * Format: int64
+             * @description When this was so.
+             */
+            at_ms: number;
+            /** Format: int64 */
+            cpu_ms: number;
+            /**
+             * Format: double
+             * @description Of one processor.
+             */
+            cpu_percent: number;
+            /** Format: int64 */
+            memory_bytes: number;
+            /** Format: int64 */
+            peak_memory_bytes: number;
+            /** Format: int32 */
+            processes: number;
+        };
         KeptFiles: {
             /** Format: int64 */
             bytes: number;
@@ -1787,6 +2429,11 @@ export interface components {
         KeyValue: {
             key: string;
             value: string;
+        };
+        LeftoverProcess: {
+            command: string;
+            /** Format: int32 */
+            pid: number;
         };
         /**
          * @description Active, or in the trash.
@@ -1916,6 +2563,26 @@ export interface components {
              */
             limit: number;
             path: string;
+        };
+        /** @description The machine that the local target runs on. */
+        Machine: {
+            /**
+             * Format: int64
+             * @description Of the disk that jobs keep their files on.
+             */
+            disk_bytes: number;
+            /** Format: int64 */
+            free_disk_bytes: number;
+            /** Format: int64 */
+            free_memory_bytes: number;
+            gpus: components["schemas"]["Gpu"][];
+            host_name: string;
+            /** @description How limits of jobs are enforced here, in words. */
+            limits: string;
+            /** Format: int64 */
+            memory_bytes: number;
+            /** Format: int32 */
+            processors: number;
         };
         MediaContent: {
             /** @enum {string} */
@@ -2246,6 +2913,13 @@ export interface components {
             offset?: number;
             path: string;
         };
+        PriorityRequest: {
+            /**
+             * Format: int32
+             * @description Higher ones go first; 0 is usual.
+             */
+            priority: number;
+        };
         /** @description What was, or would be, deleted for ever. */
         PurgeReport: {
             /**
@@ -2269,6 +2943,37 @@ export interface components {
             runs: number;
             /** Format: int64 */
             versions: number;
+        };
+        /** @description What the queue gives away. */
+        QueueSettings: {
+            /**
+             * Format: int32
+             * @description Thousandths of processors.
+             */
+            cpu_milli: number;
+            /** @description Graphics processors by their index. */
+            gpus: number[];
+            /**
+             * Format: int32
+             * @description Jobs at once at most; none for as many as fit.
+             */
+            jobs?: number | null;
+            /**
+             * Format: int64
+             * @description Memory for jobs that say how much they need.
+             */
+            memory_bytes: number;
+            /** @description Nothing is started. */
+            paused: boolean;
+        };
+        /** @description The queue: what it gives away, and who has it. */
+        QueueStatus: {
+            /** Format: int64 */
+            given_cpu_milli: number;
+            /** Format: int64 */
+            given_memory_bytes: number;
+            machine: components["schemas"]["Machine"];
+            settings: components["schemas"]["QueueSettings"];
         };
         /** @enum {string} */
         Reduce: "last" | "min" | "max" | "first" | "at";
@@ -2333,6 +3038,10 @@ export interface components {
             title?: string;
             x: components["schemas"]["ColumnRef"];
             y: components["schemas"]["ColumnRef"];
+        };
+        /** @description How a job is run again. */
+        RetryRequest: {
+            spec?: components["schemas"]["JobSpec"] | null;
         };
         RuleCheck: {
             /** @description Absent: where the metric was measured on one dataset, or on none. */
@@ -2558,6 +3267,11 @@ export interface components {
             stage: components["schemas"]["ModelStage"];
             /** Format: int64 */
             version: number;
+        };
+        StateCount: {
+            /** Format: int64 */
+            jobs: number;
+            state: components["schemas"]["JobState"];
         };
         Suggestion: {
             /**
@@ -3546,6 +4260,403 @@ export interface operations {
             };
         };
     };
+    list_jobs: {
+        parameters: {
+            query?: {
+                experiment_id?: string;
+                /** @description Jobs to give at most; 50 when absent, 500 at most. */
+                limit?: number;
+                /** @description Jobs to pass over. */
+                offset?: number;
+                run_id?: string;
+                /** @description Only in these states, e.g. `queued,running`; all when absent. */
+                state?: string;
+                /** @description With this in the name, or at the beginning of the id. */
+                text?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    submit_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: {
+                /** @description Answer when the job has ended. */
+                ended?: boolean;
+                /** @description Answer when the job is in another state than this one. */
+                not?: components["schemas"]["JobState"];
+                /** @description But wait no longer than this; 30 seconds at most. */
+                wait_ms?: number;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    claim_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobClaim"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    end_leftovers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedLeftovers"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_job_log: {
+        parameters: {
+            query?: {
+                /** @description Which try; the last one when absent. */
+                attempt?: number;
+                /** @description From this byte on. */
+                from?: number;
+                /** @description Bytes at most; 4 MiB at most. */
+                limit?: number;
+                /** @description Waits for more when there is none yet; 30 seconds at most. */
+                wait_ms?: number;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": components["schemas"]["Binary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    read_job_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobLogRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    search_job_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobLogSearch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogMatches"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    prioritize_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriorityRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    retry_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetryRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    forget_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobIds"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     get_model: {
         parameters: {
             query: {
@@ -3728,6 +4839,64 @@ export interface operations {
                 content: {
                     "image/png": components["schemas"]["Binary"];
                     "image/svg+xml": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueStatus"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    set_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueStatus"];
                 };
             };
             default: {

@@ -91,6 +91,27 @@ pub(super) async fn edit_experiment(
     one(&state, id).await
 }
 
+/// The experiment of a name, made when it is missing.
+pub(super) async fn named(state: &ServerState, name: &str) -> ApiResult<i64> {
+    check_name(name)?;
+    let change = state.new_experiment(name.to_owned(), None, Vec::new(), now_ms());
+    match state.store().write(change).await {
+        Ok(Applied::ExperimentId(id)) => Ok(id),
+        Ok(other) => Err(ApiFailure::internal(format!("making an experiment gave {other:?}"))),
+        Err(Error::AlreadyExists(taken)) => {
+            let wanted = name.to_owned();
+            let found = read(state, move |reader| reader.experiment_by_name(&wanted)).await??;
+            // One in the trash has the name, too, and takes no runs.
+            if found.lifecycle == slipway_store::Lifecycle::Active {
+                Ok(found.id)
+            } else {
+                Err(Error::AlreadyExists(taken).into())
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn one(state: &ServerState, id: i64) -> ApiResult<Json<Experiment>> {
     let overviews = read(state, |reader| reader.experiment_overviews(slipway_store::View::All)).await??;
     match overviews.into_iter().find(|overview| overview.experiment.id == id) {

@@ -13,6 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use slipway_artifacts::{ArtifactPath, Error};
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const MOST_LINES: u64 = 2_000;
@@ -48,15 +49,29 @@ pub(super) async fn read_log(
     ApiPath(run_id): ApiPath<String>,
     ApiJson(request): ApiJson<LogRequest>,
 ) -> ApiResult<Json<LogPage>> {
-    let count = request.count.min(MOST_LINES);
     let (place, file, modified_ms) = open(&state, run_id, &request.path).await?;
+    let name = (place.root().folder().to_owned(), place.path().as_str().to_owned());
+    let LogRequest { first_line, count, .. } = request;
+    Ok(Json(page_of(state, name, file, modified_ms, first_line, count).await?))
+}
+
+/// Lines of an open file, by number or from its end. `name` is where it lies, for the index that is kept of it.
+pub(super) async fn page_of(
+    state: ServerState,
+    name: (PathBuf, String),
+    file: File,
+    modified_ms: i64,
+    first_line: Option<u64>,
+    count: u64,
+) -> ApiResult<LogPage> {
+    let count = count.min(MOST_LINES);
     let page = blocking(move || -> std::io::Result<LogPage> {
-        let patience = if request.first_line.is_some() { COUNTING_ON } else { COUNTING };
+        let patience = if first_line.is_some() { COUNTING_ON } else { COUNTING };
         let until = Instant::now() + patience;
-        let name = (place.root().folder().to_owned(), place.path().as_str());
+        let name = (name.0, name.1.as_str());
         state.known().with(name, Rows::Lines, &file, until, |index, is_complete| {
             let size_bytes = file.metadata()?.len().max(index.scanned());
-            let (first_line, found) = match request.first_line {
+            let (first_line, found) = match first_line {
                 Some(first) => (Some(first), lines::range(index, &file, first, count)?),
                 None if is_complete => {
                     let first = index.row_count().saturating_sub(count);
@@ -78,7 +93,7 @@ pub(super) async fn read_log(
             })
         })
     });
-    Ok(Json(page.await?.map_err(unreadable)?))
+    page.await?.map_err(unreadable)
 }
 
 /// Lines of a log that match, by number.
@@ -90,26 +105,40 @@ pub(super) async fn search_log(
     ApiPath(run_id): ApiPath<String>,
     ApiJson(request): ApiJson<LogSearch>,
 ) -> ApiResult<Json<LogMatches>> {
-    let pattern = match &request.find {
+    let (place, file, _) = open(&state, run_id, &request.path).await?;
+    let name = (place.root().folder().to_owned(), place.path().as_str().to_owned());
+    let LogSearch { find, from_line, limit, .. } = request;
+    Ok(Json(matches_of(state, name, file, &find, from_line, limit).await?))
+}
+
+/// Lines of an open file that match. `name` is where it lies, for the index that is kept of it.
+pub(super) async fn matches_of(
+    state: ServerState,
+    name: (PathBuf, String),
+    file: File,
+    find: &LogFind,
+    from_line: u64,
+    limit: u64,
+) -> ApiResult<LogMatches> {
+    let pattern = match find {
         LogFind::Errors => Pattern::new(ERRORS, true, true),
         LogFind::Text { text, matches_case } => Pattern::new(checked(text)?, false, *matches_case),
         LogFind::Regex { pattern, matches_case } => Pattern::new(checked(pattern)?, true, *matches_case),
     }
     .map_err(|error| ApiFailure::invalid(error.to_string()))?;
-    let limit = usize::try_from(request.limit.min(MOST_MATCHES)).unwrap_or_default();
-    let (place, file, _) = open(&state, run_id, &request.path).await?;
+    let limit = usize::try_from(limit.min(MOST_MATCHES)).unwrap_or_default();
     let matches = blocking(move || {
         let until = Instant::now() + SEARCHING;
-        let name = (place.root().folder().to_owned(), place.path().as_str());
+        let name = (name.0, name.1.as_str());
         state.known().with(name, Rows::Lines, &file, until, |index, is_complete| {
             let until = until.max(Instant::now() + SEARCHING / 2);
-            let found = find::find(index, &file, &pattern, request.from_line, limit, until)?;
+            let found = find::find(index, &file, &pattern, from_line, limit, until)?;
             // What is not indexed yet was not searched.
             let next_line = found.next_line.or_else(|| (!is_complete).then(|| index.row_count()));
             Ok(LogMatches { lines: found.lines, next_line, line_count: index.row_count() })
         })
     });
-    Ok(Json(matches.await?.map_err(unreadable)?))
+    matches.await?.map_err(unreadable)
 }
 
 fn checked(text: &str) -> ApiResult<&str> {

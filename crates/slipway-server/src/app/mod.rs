@@ -21,6 +21,7 @@ mod export;
 mod importance;
 mod info;
 mod inspect;
+mod jobs;
 mod lineage;
 mod logs;
 mod matrix;
@@ -122,6 +123,18 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(views::list_views, views::save_view))
         .routes(routes!(views::delete_view))
         .routes(routes!(views::set_view_project))
+        .routes(routes!(jobs::list_jobs, jobs::submit_job))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::claim_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::prioritize_job))
+        .routes(routes!(jobs::end_leftovers))
+        .routes(routes!(jobs::forget_jobs))
+        .routes(routes!(jobs::log::get_job_log))
+        .routes(routes!(jobs::log::read_job_log))
+        .routes(routes!(jobs::log::search_job_log))
+        .routes(routes!(jobs::get_queue, jobs::set_queue))
         .routes(routes!(events::stream_events))
         .routes(routes!(openapi::get_openapi))
 }

@@ -8,6 +8,7 @@ mod bulk;
 mod compare;
 mod export;
 mod groups;
+mod jobs;
 mod logs;
 mod model_card;
 mod model_lineage;
@@ -26,6 +27,7 @@ pub use bulk::*;
 pub use compare::*;
 pub use export::*;
 pub use groups::*;
+pub use jobs::*;
 pub use logs::*;
 pub use model_card::*;
 pub use model_lineage::*;
@@ -601,6 +603,10 @@ pub enum Event {
     Artifacts { run_id: String },
     /// Registered models, versions or aliases changed.
     Models,
+    /// Jobs came, changed or were forgotten.
+    Jobs { jobs: Vec<JobChange> },
+    /// The queue of jobs was set.
+    Queue,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

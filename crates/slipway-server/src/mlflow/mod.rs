@@ -18,7 +18,7 @@ mod logged_models;
 mod metrics;
 mod model_versions;
 mod multipart;
-mod names;
+pub(crate) mod names;
 mod page;
 mod points;
 mod registered_models;

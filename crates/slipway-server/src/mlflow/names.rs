@@ -77,7 +77,7 @@ const NOUNS: [&str; 64] = [
 ];
 
 /// A fresh id of a run.
-pub(super) fn run_id() -> String {
+pub(crate) fn run_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
@@ -87,7 +87,7 @@ pub(super) fn model_id() -> String {
 }
 
 /// A fresh name for a run or a logged model.
-pub(super) fn shown_name() -> String {
+pub(crate) fn shown_name() -> String {
     name_from(rand::random())
 }
 

@@ -32,6 +32,7 @@ impl<'a> Touched<'a> {
             Change::DeleteRuns { run_ids, .. }
             | Change::RestoreRuns { run_ids }
             | Change::EditRuns { run_ids, .. } => Self::Runs(run_ids.iter().map(String::as_str).collect()),
+            Change::StepJob { run: Some(run), .. } => Self::Runs(vec![&run.run_id]),
             Change::RevertRuns { runs } => Self::Runs(runs.iter().map(|run| run.run_id.as_str()).collect()),
             // Rows of runs may go, and their numbers come back with other runs.
             Change::DeleteExperiment { .. }
@@ -66,7 +67,13 @@ impl<'a> Touched<'a> {
             | Change::DeleteModelVersion { .. }
             | Change::SetModelVersionTag { .. }
             | Change::DeleteModelVersionTag { .. }
-            | Change::TransitionStage { .. } => Self::Nothing,
+            | Change::TransitionStage { .. }
+            | Change::SubmitJob(_)
+            | Change::StepJob { run: None, .. }
+            | Change::CancelJob { .. }
+            | Change::PrioritizeJob { .. }
+            | Change::ForgetJobs { .. }
+            | Change::SetQueue { .. } => Self::Nothing,
         }
     }
 

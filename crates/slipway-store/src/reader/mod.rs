@@ -4,6 +4,7 @@ mod datasets;
 mod experiments;
 mod explain;
 mod histories;
+mod jobs;
 mod key_texts;
 mod lent;
 mod logged_models;

@@ -9,6 +9,7 @@ mod bulk;
 mod desk;
 mod experiments;
 mod hot;
+mod jobs;
 mod keys;
 mod log;
 mod logged_models;
@@ -270,6 +271,15 @@ impl Writer {
             Change::Purge(selection) => purge::begin(db, selection),
             Change::PurgeSlice { limit } => purge::slice(db, notices, *limit),
             Change::StrikeDoomed { ids } => purge::strike_doomed(db, ids),
+            Change::SubmitJob(job) => jobs::submit(db, notices, job),
+            Change::StepJob { job_id, attempts, step, run, at_ms } => {
+                let at = jobs::At { job_id, attempts: *attempts, at_ms: *at_ms };
+                jobs::step(db, names, notices, at, step, run.as_ref())
+            }
+            Change::CancelJob { job_id, at_ms } => jobs::cancel(db, notices, job_id, *at_ms),
+            Change::PrioritizeJob { job_id, priority } => jobs::prioritize(db, notices, job_id, *priority),
+            Change::ForgetJobs { job_ids } => jobs::forget(db, notices, job_ids),
+            Change::SetQueue { settings } => jobs::set_queue(db, notices, settings),
             _ => registry::apply(db, notices, change),
         }
     }
@@ -297,6 +307,12 @@ fn keeps_series(change: &Change) -> bool {
         | Change::CreateRegisteredModel { .. }
         | Change::CreateModelVersion(_)
         | Change::RestoreLoggedModel { .. }
+        | Change::SubmitJob(_)
+        | Change::StepJob { .. }
+        | Change::CancelJob { .. }
+        | Change::PrioritizeJob { .. }
+        | Change::ForgetJobs { .. }
+        | Change::SetQueue { .. }
         | Change::Purge(_)
         | Change::StrikeDoomed { .. } => true,
         _ => false,

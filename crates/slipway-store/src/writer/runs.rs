@@ -17,7 +17,7 @@ pub(super) struct RunRow {
     pub(super) experiment: i64,
     pub(super) lifecycle: Lifecycle,
     pub(super) name: String,
-    status: RunStatus,
+    pub(super) status: RunStatus,
 }
 
 /// The run, whatever its lifecycle.

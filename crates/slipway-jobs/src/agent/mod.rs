@@ -1,0 +1,233 @@
+//! The agent: stays with one attempt from before its first instruction until its exit record is on the disk.
+//!
+//! It runs in a session of its own, so that nothing that happens to the window, the server or the terminal reaches it.
+//! It is told everything by the folder of the attempt and says everything there. It must stay small: one thread, a few
+//! megabytes.
+
+mod command;
+mod ending;
+mod output;
+mod usage;
+
+use crate::folder::{AgentRecord, AttemptFolder};
+use crate::process::{self, ProcessId};
+use crate::spec::Command;
+use crate::target::{Began, Cause, ExitRecord, Stream, Submission};
+use command::{Limits, Started, Variables};
+use ending::Wanted;
+use output::Output;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+use usage::Usage;
+
+/// How an agent is started.
+#[derive(Debug, Clone)]
+pub struct AgentOptions {
+    /// The folder of the attempt.
+    pub folder: PathBuf,
+    /// It passes the command's output on to its own, and its own input to the command: somebody sits at a terminal.
+    pub attached: bool,
+}
+
+/// The variable by which the processes of an attempt are found: `JOB/NUMBER`.
+pub const ATTEMPT_VARIABLE: &str = "SLIPWAY_ATTEMPT";
+/// The folder of the attempt, for the command.
+const FOLDER_VARIABLE: &str = "SLIPWAY_ATTEMPT_DIR";
+/// The job, for the command.
+const JOB_VARIABLE: &str = "SLIPWAY_JOB_ID";
+
+/// Runs an attempt to its end.
+///
+/// # Errors
+/// When the attempt cannot even be looked at. Whatever goes wrong later is said in its exit record.
+pub fn run(options: &AgentOptions) -> std::io::Result<()> {
+    let folder = AttemptFolder::at(options.folder.clone());
+    let submission = folder.submission()?;
+    let Some(_lock) = folder.lock()? else {
+        // Another agent was faster.
+        return Ok(());
+    };
+    if folder.exit()?.is_some() || folder.agent()?.is_some() {
+        // It has run already. Nothing is run twice.
+        return Ok(());
+    }
+    // Fails only for the leader of a group, which is as far from everybody else as it gets.
+    let _ = rustix::process::setsid();
+    // What the command leaves behind comes to this process, and not out of sight.
+    let own = i32::try_from(std::process::id()).ok().and_then(rustix::process::Pid::from_raw);
+    if let Err(error) = rustix::process::set_child_subreaper(own) {
+        tracing::debug!(%error, "processes that the command leaves behind may go unseen");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let record = runtime.block_on(attempt(&folder, &submission, options.attached));
+    folder.write_exit(&record)
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+async fn attempt(folder: &AttemptFolder, submission: &Submission, attached: bool) -> ExitRecord {
+    let mut record = ExitRecord { cause: Cause::NotStarted, ..ExitRecord::default() };
+    let mut usage = Usage::default();
+    match Output::new(folder, attached) {
+        Ok(mut output) => {
+            let ended = supervise(folder, submission, attached, &mut output, &mut usage).await;
+            match ended {
+                Ok(ended) => record = ended,
+                Err(error) => record.reason = format!("it could not be run: {error}"),
+            }
+            if record.cause != Cause::Exited {
+                let text = format!("slipway: {}\n", record.reason);
+                output.add(Stream::Agent, text.as_bytes());
+            }
+            if let Some(problem) = output.problem() {
+                record.reason = format!("{}; its log is not complete: {problem}", record.reason);
+            }
+            record.log_bytes = output.length();
+        }
+        Err(error) => record.reason = format!("its log could not be begun: {error}"),
+    }
+    record.ended_ms = now_ms();
+    let (cpu_ms, peak_memory_bytes) = usage.total();
+    record.cpu_ms = Some(cpu_ms);
+    record.peak_memory_bytes = Some(peak_memory_bytes);
+    record
+}
+
+/// Runs what comes before, then the command.
+async fn supervise(
+    folder: &AttemptFolder,
+    submission: &Submission,
+    attached: bool,
+    output: &mut Output,
+    usage: &mut Usage,
+) -> std::io::Result<ExitRecord> {
+    let spec = &submission.spec;
+    let mut wanted = Wanted::listen(folder, spec.timeout_ms, spec.grace_ms)?;
+    let work = command::working_folder(folder, spec)?;
+    let mut variables = Variables::new(folder, submission, attached)?;
+    variables.set(ATTEMPT_VARIABLE, format!("{}/{}", submission.attempt.job, submission.attempt.number));
+    variables.set(FOLDER_VARIABLE, folder.path().to_string_lossy());
+    variables.set(JOB_VARIABLE, submission.attempt.job.as_str());
+
+    for preparation in &spec.prepare {
+        output.add(Stream::Agent, format!("slipway: {}\n", preparation.title).as_bytes());
+        let ended =
+            one(&preparation.command, &work, &variables, false, &mut wanted, output, usage, |_| Ok(()))
+                .await?;
+        if ended.cause != Cause::Exited || ended.exit_code != Some(0) {
+            let cause = if ended.cause == Cause::Exited { Cause::NotPrepared } else { ended.cause };
+            let reason = format!("{}: {}", preparation.title, ended.reason);
+            return Ok(ExitRecord { cause, reason, ..ended });
+        }
+    }
+    let limits = Limits::of(&spec.resources);
+    let agent = ProcessId::own();
+    let began = |started: &Started| {
+        let words = limits.apply(started.pid);
+        let at = format!("process {}", started.pid);
+        let (Some(agent), Some(command)) = (agent.clone(), ProcessId::of(started.pid)) else {
+            // It has ended already, and the exit record says so.
+            return Ok(());
+        };
+        let began = Began { at_ms: started.at_ms, at, limits: words };
+        folder.write_agent(&AgentRecord { agent, command, began })?;
+        if !attached {
+            // Whoever started this process waits for a word. That nobody does is fine, too.
+            let _ = std::io::stdout().write_all(b"began\n").and_then(|()| std::io::stdout().flush());
+        }
+        Ok(())
+    };
+    one(&spec.command, &work, &variables, attached, &mut wanted, output, usage, began).await
+}
+
+/// Runs one command to its end, with everything that it started.
+#[expect(clippy::too_many_arguments, reason = "all of it belongs to one command")]
+async fn one(
+    command: &Command,
+    work: &std::path::Path,
+    variables: &Variables,
+    with_input: bool,
+    wanted: &mut Wanted,
+    output: &mut Output,
+    usage: &mut Usage,
+    began: impl FnOnce(&Started) -> std::io::Result<()>,
+) -> std::io::Result<ExitRecord> {
+    if let Some(record) = wanted.before_the_start() {
+        return Ok(record);
+    }
+    let mut started = match command::start(command, work, variables, with_input) {
+        Ok(started) => started,
+        Err(failure) => return Ok(failure),
+    };
+    began(&started)?;
+    let began_ms = started.at_ms;
+    output.listen(started.stdout.take(), started.stderr.take())?;
+    let status = loop {
+        tokio::select! {
+            () = output.pass_on() => {}
+            status = started.child.wait() => break status?,
+            event = wanted.next() => wanted.take(event, started.pid, output),
+            () = tokio::time::sleep_until(usage.next_at()) => usage.sample(started.pid),
+        }
+    };
+    usage.ended();
+    let mut record = wanted.record(status);
+    record.began_ms = Some(began_ms);
+    record.ended_ms = now_ms();
+    end_what_is_left(wanted, output, &mut record).await;
+    Ok(record)
+}
+
+/// How long processes that the command left behind may take to end by themselves, and after they were asked to.
+const BY_THEMSELVES: Duration = Duration::from_millis(500);
+const WHEN_ASKED: Duration = Duration::from_secs(3);
+
+/// Reads what is still to come, and ends processes that the command left behind.
+async fn end_what_is_left(wanted: &Wanted, output: &mut Output, record: &mut ExitRecord) {
+    let own = std::process::id();
+    process::reap_orphans(None);
+    if process::descendants(own).is_empty() {
+        output.rest().await;
+        return;
+    }
+    let patience = if wanted.is_ending() { Duration::ZERO } else { BY_THEMSELVES };
+    if !gone_within(patience, output).await {
+        let left = process::descendants(own);
+        let asked = process::signal_all(&left, rustix::process::Signal::TERM);
+        if asked > 0 {
+            let words = format!("{asked} processes that it left behind were ended");
+            record.reason = format!("{}; {words}", record.reason);
+        }
+        let mut tries_left = 5;
+        let mut patience = WHEN_ASKED;
+        while !gone_within(patience, output).await && tries_left > 0 {
+            process::signal_all(&process::descendants(own), rustix::process::Signal::KILL);
+            patience = Duration::from_millis(200);
+            tries_left -= 1;
+        }
+    }
+    output.rest().await;
+}
+
+async fn gone_within(patience: Duration, output: &mut Output) -> bool {
+    let until = tokio::time::Instant::now() + patience;
+    loop {
+        process::reap_orphans(None);
+        if process::descendants(std::process::id()).is_empty() {
+            return true;
+        }
+        if tokio::time::Instant::now() >= until {
+            return false;
+        }
+        tokio::select! {
+            biased;
+            () = output.pass_on() => {}
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        }
+    }
+}

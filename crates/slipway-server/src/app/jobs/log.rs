@@ -1,0 +1,136 @@
+//! Logs of jobs: the bytes as they came, and their lines.
+
+use super::{attempt_of, find, queue};
+use crate::ServerState;
+use crate::app::logs::{matches_of, page_of, unreadable};
+use crate::app::wire::{ApiError, JobLogRequest, JobLogSearch, LogMatches, LogPage};
+use crate::app::{Binary, blocking};
+use crate::error::{ApiJson, ApiPath, ApiQuery, ApiResult};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderValue, Response, header};
+use serde::Deserialize;
+use slipway_jobs::QueueError;
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+use utoipa::IntoParams;
+
+/// Bytes of one answer at most.
+const PART_BYTES: usize = 4 << 20;
+/// How long an answer waits for more.
+const WAIT: Duration = Duration::from_secs(30);
+/// How often a log that somebody follows is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::app) struct LogQuery {
+    /// Which try; the last one when absent.
+    attempt: Option<u32>,
+    /// From this byte on.
+    #[serde(default)]
+    #[param(required = false)]
+    from: u64,
+    /// Bytes at most; 4 MiB at most.
+    limit: Option<usize>,
+    /// Waits for more when there is none yet; 30 seconds at most.
+    #[serde(default)]
+    #[param(required = false)]
+    wait_ms: u64,
+}
+
+/// Bytes of a job's log as they came. The headers `slipway-log-length` and `slipway-log-complete` say how long it is so
+/// far, and whether nothing will follow.
+#[utoipa::path(get, path = "/jobs/{job_id}/log", tag = "jobs", params(("job_id" = String, Path), LogQuery),
+    responses((status = 200, body = Binary, content_type = "application/octet-stream"),
+        (status = "default", body = ApiError)))]
+pub(in crate::app) async fn get_job_log(
+    State(state): State<ServerState>,
+    ApiPath(id): ApiPath<String>,
+    ApiQuery(query): ApiQuery<LogQuery>,
+) -> ApiResult<Response<Body>> {
+    let until = tokio::time::Instant::now() + Duration::from_millis(query.wait_ms).min(WAIT);
+    let limit = query.limit.unwrap_or(PART_BYTES).clamp(1, PART_BYTES);
+    let part = loop {
+        let job = find(&state, &id).await?;
+        let attempt = attempt_of(&job, query.attempt)?;
+        let target = queue(&state)?.target(&job.target).map_err(QueueError::from)?;
+        let mut part = target.log(&attempt, query.from, limit).await.map_err(QueueError::from)?;
+        // An attempt that has not begun has no lock yet and no log either.
+        part.complete = part.complete && (job.state.is_final() || attempt.number < job.attempts);
+        if !part.bytes.is_empty() || part.complete || tokio::time::Instant::now() >= until {
+            break part;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    let complete = part.complete && part.from + part.bytes.len() as u64 >= part.length;
+    let mut answer = Response::new(Body::from(part.bytes));
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert("slipway-log-length", HeaderValue::from(part.length));
+    headers.insert("slipway-log-complete", HeaderValue::from_static(if complete { "true" } else { "false" }));
+    Ok(answer)
+}
+
+/// Lines of a job's log, by number or from its end.
+#[utoipa::path(post, path = "/jobs/{job_id}/log/lines", tag = "jobs", request_body = JobLogRequest,
+    params(("job_id" = String, Path)),
+    responses((status = 200, body = LogPage), (status = "default", body = ApiError)))]
+pub(in crate::app) async fn read_job_log(
+    State(state): State<ServerState>,
+    ApiPath(id): ApiPath<String>,
+    ApiJson(request): ApiJson<JobLogRequest>,
+) -> ApiResult<Json<LogPage>> {
+    let Some((name, file, modified_ms)) = open(&state, &id, request.attempt).await? else {
+        return Ok(Json(LogPage {
+            size_bytes: 0,
+            modified_ms: 0,
+            indexed_bytes: 0,
+            line_count: 0,
+            first_line: Some(0),
+            lines: Vec::new(),
+            ends_open: false,
+        }));
+    };
+    Ok(Json(page_of(state, name, file, modified_ms, request.first_line, request.count).await?))
+}
+
+/// Lines of a job's log that match, by number.
+#[utoipa::path(post, path = "/jobs/{job_id}/log/search", tag = "jobs", request_body = JobLogSearch,
+    params(("job_id" = String, Path)),
+    responses((status = 200, body = LogMatches), (status = "default", body = ApiError)))]
+pub(in crate::app) async fn search_job_log(
+    State(state): State<ServerState>,
+    ApiPath(id): ApiPath<String>,
+    ApiJson(request): ApiJson<JobLogSearch>,
+) -> ApiResult<Json<LogMatches>> {
+    let Some((name, file, _)) = open(&state, &id, request.attempt).await? else {
+        return Ok(Json(LogMatches { lines: Vec::new(), next_line: None, line_count: 0 }));
+    };
+    let JobLogSearch { find, from_line, limit, .. } = request;
+    Ok(Json(matches_of(state, name, file, &find, from_line, limit).await?))
+}
+
+/// A log that is there: its folder and name, the file, and when it was written to last.
+type Opened = ((PathBuf, String), File, i64);
+
+/// Opens the log of a job; none when it has none yet.
+async fn open(state: &ServerState, id: &str, attempt: Option<u32>) -> ApiResult<Option<Opened>> {
+    let job = find(state, id).await?;
+    let attempt = attempt_of(&job, attempt)?;
+    let folder = queue(state)?.folders().attempt(&attempt).path().to_owned();
+    let opened = blocking(move || -> std::io::Result<Option<Opened>> {
+        const NAME: &str = "out.log";
+        let file = match File::open(folder.join(NAME)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let modified = file.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let modified_ms = i64::try_from(modified.as_millis()).unwrap_or(i64::MAX);
+        Ok(Some(((folder, NAME.to_owned()), file, modified_ms)))
+    });
+    opened.await?.map_err(unreadable)
+}

@@ -1,0 +1,64 @@
+//! The output of a job among the artifacts of its run: `logs/stdout.txt` and `logs/stderr.txt`, byte for byte.
+
+use crate::ServerState;
+use crate::places::Place;
+use bytes::Bytes;
+use slipway_artifacts::{ArtifactPath, Upload};
+use slipway_jobs::AttemptId;
+use slipway_jobs::log;
+use slipway_jobs::target::Stream;
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Copies what an attempt has printed so far. A run that keeps its artifacts elsewhere gets nothing.
+pub(super) async fn keep(state: &ServerState, attempt: &AttemptId, run_id: &str) -> Result<(), Failure> {
+    let Some(queue) = state.queue() else { return Ok(()) };
+    let folder = queue.folders().attempt(attempt).path().to_owned();
+    let (store, wanted) = (state.store().clone(), run_id.to_owned());
+    let uri =
+        tokio::task::spawn_blocking(move || store.read(|reader| Ok(reader.run(&wanted)?.info.artifact_uri)))
+            .await??;
+    let Ok(place) = Place::find(state, &uri) else { return Ok(()) };
+    let begin = async |name: &str| -> Result<Upload, slipway_artifacts::Error> {
+        let path = place.join(&ArtifactPath::parse(name)?)?;
+        path.root().begin(path.path()).await
+    };
+    let mut stdout = begin("logs/stdout.txt").await?;
+    let mut stderr = begin("logs/stderr.txt").await?;
+    let mut from = 0;
+    loop {
+        let reading = folder.clone();
+        let part = tokio::task::spawn_blocking(move || log::read(&reading, from, PIECE_BYTES)).await??;
+        if part.bytes.is_empty() {
+            break;
+        }
+        from += part.bytes.len() as u64;
+        let mut bytes = Bytes::from(part.bytes);
+        for piece in part.pieces {
+            let piece_bytes = bytes.split_to((piece.length as usize).min(bytes.len()));
+            match piece.stream {
+                Stream::Stdout => stdout.write(piece_bytes).await?,
+                Stream::Stderr => stderr.write(piece_bytes).await?,
+                Stream::Agent => {}
+            }
+        }
+    }
+    stdout.finish().await?;
+    stderr.finish().await?;
+    state.events().artifacts_changed(run_id);
+    Ok(())
+}
+
+/// Why the output is not there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Store(#[from] slipway_store::Error),
+    #[error(transparent)]
+    Artifacts(#[from] slipway_artifacts::Error),
+    #[error("its log cannot be read: {0}")]
+    Log(#[from] std::io::Error),
+    #[error("it was given up: {0}")]
+    GivenUp(#[from] tokio::task::JoinError),
+}
