@@ -21,6 +21,11 @@ impl Route {
         Self(format!("/run/{}", encode(run_id)))
     }
 
+    /// The page of a registered model.
+    pub(crate) fn model(name: &str) -> Self {
+        Self(format!("/models/{}", encode(name)))
+    }
+
     /// What a file or folder contains.
     pub(crate) fn inspect(path: &Path) -> Self {
         Self(format!("/inspect?path={}", encode(&path.to_string_lossy())))
@@ -108,8 +113,8 @@ fn follow(link: &str) -> Result<Route, LinkError> {
             }
             Ok(Route(route))
         }
-        ["model", name] if is_name(name) => Ok(Route(format!("/models/{}", encode(name)))),
-        ["model", name, version] if is_name(name) && is_name(version) => {
+        ["model" | "models", name] if is_model_name(name) => Ok(Route::model(name)),
+        ["model" | "models", name, version] if is_model_name(name) && is_name(version) => {
             let number = version.bytes().all(|byte| byte.is_ascii_digit());
             // The model's page says where its aliases stand.
             let version = if number { format!("/versions/{version}") } else { String::new() };
@@ -135,6 +140,12 @@ fn is_name(text: &str) -> bool {
         && !matches!(text, "." | "..")
         && text.len() <= 1000
         && !text.contains(char::is_control)
+}
+
+/// What the name of a model can be: any text on one line, but for what could be taken for a path.
+fn is_model_name(text: &str) -> bool {
+    let plain = text.chars().all(|c| !c.is_control() && c != '/' && c != ':');
+    plain && !text.trim().is_empty() && text.chars().count() <= 256 && text != "." && text != ".."
 }
 
 fn is_word(text: &str, max_length: usize) -> bool {
@@ -208,11 +219,22 @@ mod tests {
     #[test]
     fn a_link_shows_a_model_or_a_job() {
         assert_eq!(leads_to("slipway://model/fraud"), Ok("#/models/fraud".to_owned()));
-        assert_eq!(leads_to("slipway://model/a%2Fb/@best"), Ok("#/models/a%2Fb".to_owned()));
+        assert_eq!(leads_to("slipway://model/a%20b/@best"), Ok("#/models/a%20b".to_owned()));
         assert_eq!(leads_to("slipway://model/fraud/12/"), Ok("#/models/fraud/versions/12".to_owned()));
         assert_eq!(leads_to("slipway://job/0ab-1"), Ok("#/jobs/0ab-1".to_owned()));
         assert!(matches!(leads_to("slipway://job/a%2Fb"), Err(LinkError::Id(_))));
         assert!(matches!(leads_to("slipway://model/a/1/delete"), Err(LinkError::Unknown(_))));
+    }
+
+    #[test]
+    fn a_link_shows_a_model() {
+        assert_eq!(leads_to("slipway://models/fraud-detector"), Ok("#/models/fraud-detector".to_owned()));
+        assert_eq!(leads_to("slipway://models/100%25%20ok"), Ok("#/models/100%25%20ok".to_owned()));
+        for link in
+            ["slipway://models", "slipway://models/a%2fb", "slipway://models/..", "slipway://models/a%00"]
+        {
+            assert!(matches!(leads_to(link), Err(LinkError::Unknown(_))), "{link}: {:?}", leads_to(link));
+        }
     }
 
     #[test]
