@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { FRAME_MAGIC, FrameReader, SeriesFormatError, type SeriesEntry } from '../src/api/series'
-import { axisMetrics } from '../src/charts/axis'
+import { axisMetrics, symlogSplits, symlogTick } from '../src/charts/axis'
 import { firstOdd, nearest, readings, toLines, withLive, yLimits } from '../src/charts/lines'
 import { matchedMetrics, patternProblem } from '../src/charts/pick'
 import { makePlan, runGroups, type Target } from '../src/charts/plan'
@@ -237,4 +237,11 @@ test('a point that has just been logged goes to the end of its line', () => {
   expect(next?.[0]?.raw).toMatchObject({ total: (lines[0]?.raw.total ?? 0) + 2, nonFinite: 1, xMax: 3 })
   expect(next?.[1]).toBe(lines[1])
   expect(withLive(lines, 'none', [{ key: metric, step: 9, value: 1 }])).toBeNull()
+})
+
+test('a symmetric logarithmic axis has room and ticks on both sides of zero', () => {
+  expect(symlogSplits(-200, 1000)).toEqual([-100, -10, -1, 0, 1, 10, 100, 1000])
+  expect(symlogSplits(0, 0.5)).toEqual([0, 0.001, 0.01, 0.1])
+  expect(symlogTick(-100)).toBe('−100')
+  expect(symlogTick(0)).toBe('0')
 })

@@ -26,6 +26,8 @@ const full: RunsView = {
   baseline: 'def',
   deltas: true,
   differing: true,
+  heat: true,
+  sparks: ['val/loss'],
   archived: true,
   group: [
     { kind: 'param', key: 'opt,im:er' },

@@ -127,6 +127,8 @@ pub struct Chart {
     pub x_kind: XKind,
     /// Logarithmic y axis. Points at or below zero are marked on the lower edge.
     pub log_y: bool,
+    /// Symmetric logarithmic y axis: for values of both signs. Counts only where `log_y` is not set.
+    pub symlog_y: bool,
     /// Logarithmic x axis, which has no place for what is at or below zero.
     pub log_x: bool,
     /// Where the x axis begins and ends, instead of where the lines do.

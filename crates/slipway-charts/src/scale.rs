@@ -5,6 +5,8 @@ use chrono::DateTime;
 
 /// More ticks than this help nobody; it also bounds the loops below.
 const MAX_TICKS: usize = 40;
+/// A symmetric logarithmic axis is straight this many times below its far end.
+const SYMLOG_SPAN: f64 = 1000.0;
 
 /// One axis: the data range and whether it is logarithmic.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,6 +14,8 @@ pub(crate) struct Scale {
     low: f64,
     high: f64,
     log: bool,
+    /// As `asinh`: logarithmic far from zero on both sides, straight near it.
+    symlog: bool,
 }
 
 /// A place on an axis and what stands beside it.
@@ -31,7 +35,30 @@ impl Scale {
             let extra = (high / 2.0 - low / 2.0) * 2.0 * pad;
             if extra.is_finite() { (low - extra, high + extra) } else { (low, high) }
         };
-        Self { low: low.clamp(f64::MIN, f64::MAX), high: high.clamp(f64::MIN, f64::MAX), log: false }
+        Self {
+            low: low.clamp(f64::MIN, f64::MAX),
+            high: high.clamp(f64::MIN, f64::MAX),
+            log: false,
+            symlog: false,
+        }
+    }
+
+    /// A symmetric logarithmic axis over finite values.
+    pub(crate) fn symlog(low: f64, high: f64, pad: f64) -> Self {
+        if low == high {
+            return Self::linear(low, high, pad);
+        }
+        let plain = Self { low, high, log: false, symlog: true };
+        let bend = plain.bend();
+        let (from, to) = ((low / bend).asinh(), (high / bend).asinh());
+        let extra = (to - from) * pad;
+        let value = |place: f64| (place.sinh() * bend).clamp(f64::MIN, f64::MAX);
+        Self { low: value(from - extra), high: value(to + extra), ..plain }
+    }
+
+    /// Where a symmetric logarithmic axis bends.
+    fn bend(&self) -> f64 {
+        (self.low.abs().max(self.high.abs()) / SYMLOG_SPAN).max(f64::MIN_POSITIVE)
     }
 
     /// A logarithmic axis over positive values.
@@ -40,7 +67,7 @@ impl Scale {
         let (low_log, high_log) = (low.log10(), high.log10());
         let extra = if low_log == high_log { 0.5 } else { (high_log - low_log) * pad };
         let power = |exponent: f64| 10f64.powf(exponent).clamp(f64::MIN_POSITIVE, f64::MAX);
-        Self { low: power(low_log - extra), high: power(high_log + extra), log: true }
+        Self { low: power(low_log - extra), high: power(high_log + extra), log: true, symlog: false }
     }
 
     /// The same with ends that somebody chose. What leaves no axis is passed over.
@@ -62,6 +89,9 @@ impl Scale {
             }
             let (low, high) = (self.low.log10(), self.high.log10());
             (value.log10() - low) / (high - low)
+        } else if self.symlog {
+            let at = |value: f64| (value / self.bend()).asinh();
+            (at(value) - at(self.low)) / (at(self.high) - at(self.low))
         } else {
             (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0)
         };
@@ -76,10 +106,36 @@ impl Scale {
                 return ticks;
             }
         }
+        if self.symlog {
+            let ticks = self.symlog_ticks(wanted);
+            if ticks.len() >= 2 {
+                return ticks;
+            }
+        }
         let step = nice_step((self.high / 2.0 - self.low / 2.0) / wanted.max(1) as f64 * 2.0);
         let values = self.multiples(step);
         let largest = self.low.abs().max(self.high.abs());
         values.into_iter().map(|value| Tick { value, label: number(value, step, largest) }).collect()
+    }
+
+    /// Zero, and powers of ten on both sides of it.
+    fn symlog_ticks(&self, wanted: usize) -> Vec<Tick> {
+        let largest = self.low.abs().max(self.high.abs());
+        let (first, last) = (self.bend().log10().ceil() as i32, largest.log10().floor() as i32);
+        let sides = if self.low < 0.0 && self.high > 0.0 { 2 } else { 1 };
+        let count = (last - first + 1).max(0) * sides;
+        let every = (count / wanted.max(1) as i32).max(1);
+        let mut values: Vec<f64> = (first..=last)
+            .rev()
+            .step_by(every as usize)
+            .take(MAX_TICKS)
+            .flat_map(|exponent| [10f64.powi(exponent), -10f64.powi(exponent)])
+            .chain([0.0])
+            .filter(|value| (self.low..=self.high).contains(value))
+            .collect();
+        values.sort_by(f64::total_cmp);
+        let label = |value: f64| number(value, value.abs(), value.abs());
+        values.into_iter().map(|value| Tick { value, label: label(value) }).collect()
     }
 
     /// Ticks for an axis of the given kind.

@@ -448,7 +448,11 @@ fn scales(chart: &Chart) -> (Scale, Scale) {
             (low, high) = inside;
         }
     }
-    let y = if chart.log_y { Scale::log(low, high, 0.05) } else { Scale::linear(low, high, 0.05) };
+    let y = match (chart.log_y, chart.symlog_y) {
+        (true, _) => Scale::log(low, high, 0.05),
+        (false, true) => Scale::symlog(low, high, 0.05),
+        (false, false) => Scale::linear(low, high, 0.05),
+    };
     (x, y.between(chart.y_range))
 }
 
@@ -722,6 +726,8 @@ pub(crate) fn summary(chart: &Chart) -> String {
     }
     if chart.log_y {
         text.push_str(", logarithmic axis");
+    } else if chart.symlog_y {
+        text.push_str(", symmetric logarithmic axis");
     }
     text
 }

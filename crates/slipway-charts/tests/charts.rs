@@ -330,3 +330,31 @@ fn bars_reach_from_zero_and_say_their_values() {
     let odd = Bars { title: "acc".into(), bars: vec![bar("all", f64::INFINITY), bar("same", 0.0)] };
     assert!(draw_inline_bars(&odd, &Style::default(), "b").unwrap().contains(">infinite<"));
 }
+
+#[test]
+fn a_symmetric_logarithmic_axis_shows_both_signs() {
+    let mut chart = chart(vec![series("a", "a", &[-1000.0, -1.0, 0.0, 1.0, 1000.0])]);
+    chart.symlog_y = true;
+    let svg = draw_inline(&chart, &Style::default(), "c").unwrap();
+    let line = svg.split("<path").find(|path| path.contains("stroke-width=\"1.5\"")).expect("a line");
+    let at: Vec<f64> = line
+        .split("d=\"M")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .split('L')
+        .map(|place| place.split(' ').nth(1).unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(at.len(), 5, "{line}");
+    // As far above zero as below it, and small values are not lost beside large ones.
+    assert!(
+        (at[0] - at[2] - (at[2] - at[4])).abs() < 0.3 && (at[1] - at[2]) * 12.0 > at[0] - at[2],
+        "{at:?}"
+    );
+    for tick in [">0<", ">1000<", ">-1000<"] {
+        assert!(svg.contains(tick), "{tick}: {svg}");
+    }
+    assert!(svg.contains("symmetric logarithmic axis"));
+}

@@ -95,7 +95,7 @@ impl ServerState {
         events: EventBus,
     ) -> Self {
         let (tickets, known) = (Tickets::default(), Known::default());
-        let (trash, undos) = (Work::default(), Undos::default());
+        let (trash, undos) = (Work::default(), Undos::in_folder(config.data_dir.join("undo")));
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
         let outlines = Outlines::default();
         let warming = AtomicBool::new(false);

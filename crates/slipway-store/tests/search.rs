@@ -172,3 +172,83 @@ fn datasets_are_listed_once_for_each_context() {
     assert!(fixture.store.read(|reader| reader.search_datasets(&[], 1000)).unwrap().is_empty());
     assert_eq!(fixture.found("datasets.name = 'iris' and dataset.context = 'eval'").unwrap(), "b");
 }
+
+#[test]
+fn times_count_from_when_the_question_is_asked() {
+    let fixture = Fixture::new();
+    let day = 86_400_000;
+    for age in [1, 6, 8, 400] {
+        fixture.run(&format!("r{age}"), 1_000 * day - age * day, &[], &[("loss", f64::from(age as i32))]);
+    }
+    let found = |filter: &str| {
+        let query =
+            TableQuery { filter: filter.into(), limit: 100, now_ms: 1_000 * day, ..TableQuery::default() };
+        let table = fixture.store.read(|reader| reader.run_table(&query)).unwrap();
+        table.rows.iter().map(|row| row.run_id.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found("started > -7d"), "r1 r6");
+    assert_eq!(found("start_time between -2w and -36h"), "r6 r8");
+    assert_eq!(found("created < -52w or metrics.loss in [6, 8]"), "r6 r8 r400");
+    assert_eq!(found("state = 'running' and not name in [\"r1\", 'r6']"), "r8 r400");
+    assert_eq!(found("state in ['failed', 'RUNNING'] and metrics.loss not between 2 and 300"), "r1 r400");
+    assert_eq!(found("duration > 2h"), "");
+    for (filter, hint) in [
+        ("started > 7d", "-7d is seven days ago"),
+        ("metrics.loss > -7d", "are times"),
+        ("state = 'dead'", "succeeded"),
+        ("stared > -7d", "start_time"),
+    ] {
+        let query = TableQuery { filter: filter.into(), ..TableQuery::default() };
+        let Err(Error::Search(error)) = fixture.store.read(|reader| reader.run_table(&query)) else {
+            panic!("{filter} is understood");
+        };
+        assert!(error.hint.as_deref().is_some_and(|text| text.contains(hint)), "{filter}: {error:?}");
+    }
+    // MLflow's own search has no now.
+    assert!(fixture.found("start_time > -7d").is_err());
+}
+
+#[test]
+fn a_name_that_is_not_there_leads_to_those_that_are() {
+    let fixture = Fixture::new();
+    fixture.run("a", 0, &[("learning-rate", "1")], &[("val_loss", 1.0)]);
+    let hint = |filter: &str| {
+        let query = TableQuery { filter: filter.into(), ..TableQuery::default() };
+        let explained = |reader: &Reader<'_>| {
+            let error = reader.run_table(&query).unwrap_err();
+            Ok(reader.explain(&[], View::Active, filter, error))
+        };
+        match fixture.store.read(explained).unwrap() {
+            Error::Search(error) => error.hint.unwrap_or_default(),
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(hint("val_los < 1"), "did you mean metrics.val_loss?");
+    assert_eq!(hint("`learning-rat` = '1'"), "did you mean params.`learning-rate`?");
+    assert_eq!(hint("statu = 'x'"), "did you mean status?");
+    assert_eq!(hint("nothing_like_it = 'x'"), "");
+}
+
+#[test]
+fn a_quick_search_looks_into_tags_but_not_into_those_of_the_library() {
+    let fixture = Fixture::new();
+    for (run, key, value) in
+        [("a", "team", "Vision"), ("b", "mlflow.source.name", "vision.py"), ("vision-c", "team", "text")]
+    {
+        fixture.run(run, 0, &[], &[]);
+        let tags = vec![KeyValue::new(key, value)];
+        let (metrics, params) = (vec![], vec![]);
+        fixture.write(Change::Log(Box::new(LogBatch { run_id: run.into(), metrics, params, tags })));
+    }
+    let found = |search: &str| {
+        let query = TableQuery { search: search.into(), limit: 10, ..TableQuery::default() };
+        let table = fixture.store.read(|reader| reader.run_table(&query)).unwrap();
+        let mut ids: Vec<String> = table.rows.into_iter().map(|row| row.run_id).collect();
+        ids.sort_unstable();
+        ids.join(" ")
+    };
+    assert_eq!(found("vision"), "a vision-c");
+    assert_eq!(found("/^vis/"), "a vision-c");
+    assert_eq!(found("text"), "vision-c");
+    assert_eq!(found("vision.py"), "");
+}

@@ -57,6 +57,7 @@ import type {
   TrashList,
   TrashSelection,
   TrashWork,
+  UndoList,
   SavedView,
   View,
   ViewList,
@@ -187,6 +188,7 @@ export const api = {
   suggest: (request: SuggestRequest, signal?: AbortSignal) =>
     json<Suggestions>('/runs/suggest', 'POST', request, signal),
   bulk: (request: BulkRequest) => json<BulkDone>('/runs/bulk', 'POST', request),
+  undos: () => json<UndoList>('/runs/bulk/undo'),
   undoBulk: (undo: string) => json<Changed>('/runs/bulk/undo', 'POST', { undo }),
 
   columns: (experimentIds: string[], view: View) =>

@@ -1209,7 +1209,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Changes to many runs that can be taken back, the newest first. */
+        get: operations["list_undos"];
         put?: never;
         /**
          * Takes a change to many runs back: they get exactly what they had. Runs that were deleted for ever since, or put into
@@ -1829,7 +1830,7 @@ export interface components {
              */
             changed: number;
             /**
-             * @description Takes all of it back, once; good for an hour and for as long as the server runs. Absent when nothing changed,
+             * @description Takes all of it back, once; good for a day, also after the server was started anew. Absent when nothing changed,
              *     or when so much was changed that what was before is not kept.
              */
             undo?: string | null;
@@ -1891,6 +1892,8 @@ export interface components {
             /** @description One for each of `series` and then `groups`, the first one on top. What is missing is named after its run. */
             lines?: components["schemas"]["ChartLine"][];
             log_y?: boolean;
+            /** @description A y axis that is logarithmic on both sides of zero and straight near it, where `log_y` is not set. */
+            symlog_y?: boolean;
             /** @description Above the chart; by default the name of the first metric. */
             title?: string | null;
             /**
@@ -4490,8 +4493,8 @@ export interface components {
             /** @description Ids of runs that are to be given besides, whatever the filter. At most 1000. */
             pins?: string[];
             /**
-             * @description Text that the run's name, id or note must contain, whatever its case, or a regular expression between
-             *     slashes. Empty: no restriction.
+             * @description Text that the run's name, id, note or the value of one of its tags must contain, whatever its case, or a
+             *     regular expression between slashes. Empty: no restriction.
              */
             search?: string;
             shape?: components["schemas"]["TableShape"];
@@ -4634,6 +4637,25 @@ export interface components {
             state: components["schemas"]["WorkState"];
             /** Format: int64 */
             total: number;
+        };
+        /** @description Changes to many runs that can be taken back. */
+        UndoList: {
+            /** @description The newest first. */
+            undos: components["schemas"]["UndoOffer"][];
+        };
+        /** @description One of them. */
+        UndoOffer: {
+            /**
+             * Format: int64
+             * @description Runs that were changed.
+             */
+            changed: number;
+            /** @description What was done, e.g. `archive 3 runs`. */
+            label: string;
+            /** Format: int64 */
+            made_ms: number;
+            /** @description Takes it back, once. */
+            undo: string;
         };
         UndoPromotion: {
             /**
@@ -7195,6 +7217,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BulkDone"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_undos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoList"];
                 };
             };
             default: {

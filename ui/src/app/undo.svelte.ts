@@ -7,7 +7,8 @@ export interface Step {
   /** What was done, as it reads after "Undid: ", e.g. `tag 12 runs`. */
   label: string
   undo: () => void | Promise<void>
-  redo: () => void | Promise<void>
+  /** Absent where nobody remembers how it was done. */
+  redo?: () => void | Promise<void>
 }
 
 const MOST_STEPS = 100
@@ -34,6 +35,11 @@ class Undo {
     this.undone = []
   }
 
+  /** Puts steps of an earlier start below those of this one; the newest is the last. */
+  recall(steps: Step[]): void {
+    this.done = [...steps, ...this.done].slice(-MOST_STEPS)
+  }
+
   /** Forgets a step that can no longer be taken back. */
   forget(step: Step): void {
     this.done = this.done.filter((other) => other !== step)
@@ -44,6 +50,10 @@ class Undo {
   async undo(step = this.done.at(-1)): Promise<boolean> {
     if (!step || !this.done.includes(step) || !(await this.take(step, step.undo, 'undone'))) return false
     this.done = this.done.filter((other) => other !== step)
+    if (!step.redo) {
+      toasts.show(`Undid: ${step.label}.`)
+      return true
+    }
     this.undone = [...this.undone, step]
     toasts.show(`Undid: ${step.label}.`, { action: { label: 'Redo', run: () => void this.redo() } })
     return true
@@ -51,7 +61,7 @@ class Undo {
 
   async redo(): Promise<boolean> {
     const step = this.undone.at(-1)
-    if (!step || !(await this.take(step, step.redo, 'done again'))) return false
+    if (!step?.redo || !(await this.take(step, step.redo, 'done again'))) return false
     this.undone = this.undone.filter((other) => other !== step)
     this.done = [...this.done, step]
     toasts.show(`Did again: ${step.label}.`)

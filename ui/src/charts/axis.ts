@@ -91,6 +91,30 @@ export function logSplits(min: number, max: number): number[] {
   return splits
 }
 
+/** A symmetric logarithmic axis is straight this many times below its far end. */
+const SYMLOG_SPAN = 1000
+
+/** Where it bends: near zero it is straight. */
+export const symlogBend = (min: number, max: number): number =>
+  Math.max(Math.abs(min), Math.abs(max)) / SYMLOG_SPAN || 1
+
+/** Zero, and powers of ten on both sides of it. */
+export function symlogSplits(min: number, max: number): number[] {
+  const [first, last] = [
+    Math.ceil(Math.log10(symlogBend(min, max))),
+    Math.floor(Math.log10(Math.max(Math.abs(min), Math.abs(max)))),
+  ]
+  const splits = [0]
+  for (let exponent = first; exponent <= last; exponent++) {
+    const v = Number((10 ** exponent).toPrecision(6))
+    splits.push(v, -v)
+  }
+  return splits.filter((v) => v >= min && v <= max).sort((a, b) => a - b)
+}
+
+export const symlogTick = (value: number): string =>
+  value === 0 ? '0' : (value < 0 ? '−' : '') + logTick(Math.abs(value))
+
 export function logTick(value: number): string {
   if (value >= 1e-3 && value < 1e5) return String(Number(value.toPrecision(6)))
   return tidyExponent(value.toExponential())

@@ -2,7 +2,17 @@
 
 import type uPlot from 'uplot'
 import { PALETTE_TOKENS } from '../design/colors'
-import { logSplits, logTick, relativeIncrements, relativeTick, stepTick, valueTicks } from './axis'
+import {
+  logSplits,
+  logTick,
+  relativeIncrements,
+  relativeTick,
+  stepTick,
+  symlogBend,
+  symlogSplits,
+  symlogTick,
+  valueTicks,
+} from './axis'
 import type { Axis } from '../runset/view'
 import type { Limits } from './lines'
 
@@ -39,7 +49,15 @@ interface Sources {
   y: () => Limits | null
 }
 
-export function scales(x: Axis, log: boolean, logX: boolean, limits: Sources): uPlot.Scales {
+/** Which axes are not straight. */
+interface Bent {
+  log: boolean
+  symlog: boolean
+  logX: boolean
+}
+
+export function scales(x: Axis, { log, symlog, logX }: Bent, limits: Sources): uPlot.Scales {
+  let bend = 1
   return {
     x: {
       time: x === 'time',
@@ -51,9 +69,12 @@ export function scales(x: Axis, log: boolean, logX: boolean, limits: Sources): u
       },
     },
     y: {
-      distr: log ? 3 : 1,
+      distr: log ? 3 : symlog ? 100 : 1,
+      fwd: (value) => Math.asinh(value / bend),
+      bwd: (place) => Math.sinh(place) * bend,
       range: () => {
         const at = limits.y()
+        if (at) bend = symlogBend(at.min, at.max)
         if (at) return [at.min, at.max]
         return log ? [0.1, 10] : [0, 1]
       },
@@ -61,7 +82,7 @@ export function scales(x: Axis, log: boolean, logX: boolean, limits: Sources): u
   }
 }
 
-export function axes(x: Axis, log: boolean, logX: boolean, theme: ChartTheme): uPlot.Axis[] {
+export function axes(x: Axis, { log, symlog, logX }: Bent, theme: ChartTheme): uPlot.Axis[] {
   const look: uPlot.Axis = {
     stroke: theme.text,
     font: '11px "Inter var", Inter, system-ui, sans-serif',
@@ -97,8 +118,10 @@ export function axes(x: Axis, log: boolean, logX: boolean, theme: ChartTheme): u
       // The same for most charts, so that the width of the plot is known before its lines are.
       return Math.max(LEAST_Y_PX, longest * 6.4 + 12)
     },
-    values: (_u, splits) => (log ? splits.map(logTick) : valueTicks(splits)),
+    values: (_u, splits) =>
+      log ? splits.map(logTick) : symlog ? splits.map(symlogTick) : valueTicks(splits),
   }
   if (log) yAxis.splits = (_u, _axis, min, max) => logSplits(min, max)
+  if (symlog) yAxis.splits = (_u, _axis, min, max) => symlogSplits(min, max)
   return [xAxis, yAxis]
 }

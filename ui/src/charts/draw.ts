@@ -3,6 +3,7 @@
 import type uPlot from 'uplot'
 import { DASHES, paint, runLook } from '../design/colors'
 import type { SeriesEntry } from '../api/series'
+import { symlogBend } from './axis'
 import { isHovered, type Line, type Reading } from './lines'
 
 const RAW_ALPHA = 0.25
@@ -29,6 +30,7 @@ interface Transform {
 
 export interface DrawOptions {
   log: boolean
+  symlog: boolean
   logX: boolean
   /** The unsmoothed line stays visible. */
   faint: boolean
@@ -43,7 +45,7 @@ export interface DrawOptions {
   ratio: number
 }
 
-function transform(u: uPlot, { log, logX }: DrawOptions): Transform | null {
+function transform(u: uPlot, { log, symlog, logX }: DrawOptions): Transform | null {
   const { left, top, width, height } = u.bbox
   const x = u.scales.x
   const y = u.scales.y
@@ -56,15 +58,17 @@ function transform(u: uPlot, { log, logX }: DrawOptions): Transform | null {
     return null
   const xMin = logX ? Math.log10(x.min) : x.min
   const xStretch = width / ((logX ? Math.log10(x.max) : x.max) - xMin)
-  const yMin = log ? Math.log10(y.min) : y.min
-  const yStretch = height / ((log ? Math.log10(y.max) : y.max) - yMin)
+  const bend = symlogBend(y.min, y.max)
+  const bent = log ? Math.log10 : symlog ? (value: number) => Math.asinh(value / bend) : null
+  const yMin = bent ? bent(y.min) : y.min
+  const yStretch = height / ((bent ? bent(y.max) : y.max) - yMin)
   const bottom = top + height
   return {
     toX: logX
       ? (value) => left + (Math.log10(value) - xMin) * xStretch
       : (value) => left + (value - xMin) * xStretch,
-    toY: log
-      ? (value) => bottom - (Math.log10(value) - yMin) * yStretch
+    toY: bent
+      ? (value) => bottom - (bent(value) - yMin) * yStretch
       : (value) => bottom - (value - yMin) * yStretch,
     logX,
     logY: log,

@@ -92,6 +92,7 @@ export function pictureOf(
     lines: plan.targets.map((target) => pictureLine(target, baseline, palette)),
     title,
     log_y: look.log,
+    symlog_y: look.symlog,
     y_from: look.yRange[0],
     y_to: look.yRange[1],
     faint: look.faint,

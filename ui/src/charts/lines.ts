@@ -1,6 +1,7 @@
 // The lines of one chart: what the server sent, by run, and the questions a chart asks about it.
 
 import type { SeriesEntry } from '../api/series'
+import { symlogBend } from './axis'
 import type { Target } from './plan'
 
 export interface Line extends Target {
@@ -148,6 +149,7 @@ export function xLimits(lines: Line[], log = false): Limits | null {
 
 export interface YOptions {
   log: boolean
+  symlog?: boolean
   /** The unsmoothed lines are drawn, too. */
   faint: boolean
   fences: Fences | null
@@ -179,6 +181,12 @@ export function yLimits(lines: Line[], from: number, to: number, options: YOptio
   if (log) {
     const air = min === max ? 2 : (max / min) ** 0.05
     return { min: min / air, max: max * air }
+  }
+  if (options.symlog && min < max) {
+    const bend = symlogBend(min, max)
+    const [low, high] = [Math.asinh(min / bend), Math.asinh(max / bend)]
+    const air = (high - low) * 0.05
+    return { min: Math.sinh(low - air) * bend, max: Math.sinh(high + air) * bend }
   }
   const air = min === max ? Math.abs(min) * 0.1 || 1 : (max - min) * 0.06
   return { min: min - air, max: max + air }

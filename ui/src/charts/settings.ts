@@ -6,6 +6,8 @@ import type { Aggregate, Axis, Band, Smoothing } from '../runset/view'
 
 export interface ChartLook {
   log: boolean
+  /** Logarithmic on both sides of zero. */
+  symlog: boolean
   logX: boolean
   x: Axis
   smoothing: number
@@ -27,8 +29,10 @@ export const MOST_TALL = 2
 export function chartLook(view: RunsView, id: string, metric: string | null): ChartLook {
   const own: PanelSettings = view.settings[id] ?? {}
   const number = (value: unknown) => (typeof value === 'number' && Number.isFinite(value) ? value : null)
+  const log = own.log ?? (metric !== null && view.logs.includes(metric))
   return {
-    log: own.log ?? (metric !== null && view.logs.includes(metric)),
+    log,
+    symlog: !log && (own.symlog ?? false),
     logX: own.logX ?? false,
     x: own.x ?? view.x,
     smoothing: own.smoothing ?? view.smoothing,

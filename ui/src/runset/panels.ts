@@ -42,6 +42,7 @@ export interface PanelSettings {
   wide?: number
   tall?: number
   log?: boolean
+  symlog?: boolean
   x?: Axis
   smoothing?: number
   smoothingKind?: Smoothing

@@ -46,6 +46,10 @@ export interface RunsView {
   deltas: boolean
   /** Only columns in which the matching runs differ. */
   differing: boolean
+  /** Cells of metrics are shaded, the best ones most. */
+  heat: boolean
+  /** Metrics whose columns show the curve beside the number. */
+  sparks: string[]
   archived: boolean
   group: ColumnRef[]
   aggregate: Aggregate
@@ -96,6 +100,8 @@ export const DEFAULT_VIEW: RunsView = {
   baseline: null,
   deltas: false,
   differing: false,
+  heat: false,
+  sparks: [],
   archived: false,
   group: [],
   aggregate: 'mean',
@@ -226,6 +232,8 @@ export function parseView(params: Record<string, string>): RunsView {
     baseline: params.base || null,
     deltas: params.delta === '1',
     differing: params.differ === '1',
+    heat: params.heat === '1',
+    sparks: list(params.sparks).map(decodePart),
     archived: params.archived === '1',
     group: list(params.group)
       .map(parseRef)
@@ -285,6 +293,8 @@ export function printView(view: RunsView): Record<string, string> {
   put('base', view.baseline ?? '')
   put('delta', view.deltas ? '1' : '')
   put('differ', view.differing ? '1' : '')
+  put('heat', view.heat ? '1' : '')
+  put('sparks', view.sparks.map(encodeURIComponent).join(','))
   put('archived', view.archived ? '1' : '')
   put('group', view.group.map(printRef).join(','))
   put('agg', view.aggregate === DEFAULT_VIEW.aggregate ? '' : view.aggregate)

@@ -1,11 +1,14 @@
 //! One change to many runs: in slices, so that training goes on meanwhile, and so that it can be taken back.
 
 use super::runs_table;
-use super::wire::{ApiError, BulkAction, BulkDone, BulkRequest, BulkTarget, BulkUndo, Changed};
-use super::{experiment_id, read, run_detail};
+use super::wire::{
+    ApiError, BulkAction, BulkDone, BulkRequest, BulkTarget, BulkUndo, Changed, UndoList, UndoOffer,
+};
+use super::{blocking, experiment_id, read, run_detail};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use crate::state::now_ms;
+use crate::undo::Kept;
 use axum::Json;
 use axum::extract::State;
 use slipway_store::{ARCHIVED_TAG, Applied, Change, KeyValue, RunBefore, RunsEdit};
@@ -27,13 +30,17 @@ pub(super) async fn edit_runs(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<BulkRequest>,
 ) -> ApiResult<Json<BulkDone>> {
+    let words = words(&request.action);
     let edit = edit(request.action)?;
     let run_ids = targets(&state, request.target).await?;
     // It goes on when the caller goes away, so that what can be taken back is never in pieces.
     let work = tokio::spawn(async move {
         let before = apply(&state, run_ids, &edit).await?;
         let changed = before.len() as u64;
-        Ok(Json(BulkDone { changed, undo: state.undos().keep(before, now_ms()) }))
+        let runs = if changed == 1 { "run" } else { "runs" };
+        let label = format!("{} {changed} {runs}{}", words.0, words.1);
+        let undo = blocking(move || state.undos().keep(&before, label, now_ms())).await?;
+        Ok(Json(BulkDone { changed, undo }))
     });
     work.await.map_err(|error| ApiFailure::internal(format!("the change was given up: {error}")))?
 }
@@ -46,15 +53,48 @@ pub(super) async fn undo_edit(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<BulkUndo>,
 ) -> ApiResult<Json<Changed>> {
-    let Some(before) = state.undos().take(&request.undo, now_ms()) else {
+    let (kept, token) = (state.clone(), request.undo.clone());
+    let Some(before) = blocking(move || kept.undos().take(&token, now_ms())).await? else {
         return Err(ApiFailure::not_found("this change cannot be taken back any more")
-            .hint("A change can be taken back once, for an hour, until the server ends."));
+            .hint("A change can be taken back once, for a day."));
     };
     let work = tokio::spawn(async move {
         let changed = revert(&state, before).await?;
+        blocking(move || state.undos().forget(&request.undo)).await?;
         Ok(Json(Changed { changed }))
     });
     work.await.map_err(|error| ApiFailure::internal(format!("the change was given up: {error}")))?
+}
+
+/// Changes to many runs that can be taken back, the newest first.
+#[utoipa::path(get, path = "/runs/bulk/undo", tag = "runs",
+    responses((status = 200, body = UndoList), (status = "default", body = ApiError)))]
+pub(super) async fn list_undos(State(state): State<ServerState>) -> ApiResult<Json<UndoList>> {
+    let kept = blocking(move || state.undos().list(now_ms())).await?;
+    let undo = |Kept { token, head, .. }: Kept| UndoOffer {
+        undo: token,
+        label: head.label,
+        changed: head.changed,
+        made_ms: head.made_ms,
+    };
+    Ok(Json(UndoList { undos: kept.into_iter().map(undo).collect() }))
+}
+
+/// What is done, before and after the number of runs.
+fn words(action: &BulkAction) -> (String, &'static str) {
+    let named = |verb: &str, keys: Vec<&String>, word: &str| match keys.as_slice() {
+        [key] => format!("{verb} the tag {} {word}", key.chars().take(80).collect::<String>()),
+        keys => format!("{verb} {} tags {word}", keys.len()),
+    };
+    match action {
+        BulkAction::SetTags { tags } => (named("set", tags.keys().collect(), "of"), ""),
+        BulkAction::RemoveTags { keys } => (named("remove", keys.iter().collect(), "from"), ""),
+        BulkAction::Move { .. } => ("move".to_owned(), " to another experiment"),
+        BulkAction::Delete => ("move".to_owned(), " to the trash"),
+        BulkAction::Restore => ("restore".to_owned(), ""),
+        BulkAction::Archive => ("archive".to_owned(), ""),
+        BulkAction::Unarchive => ("take".to_owned(), " out of the archive"),
+    }
 }
 
 fn edit(action: BulkAction) -> ApiResult<RunsEdit> {

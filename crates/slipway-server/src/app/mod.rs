@@ -79,7 +79,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(runs_table::list_differing))
         .routes(routes!(suggest::suggest))
         .routes(routes!(bulk::edit_runs))
-        .routes(routes!(bulk::undo_edit))
+        .routes(routes!(bulk::undo_edit, bulk::list_undos))
         .routes(routes!(matrix::query_matrix))
         .routes(routes!(importance::query_importance))
         .routes(routes!(media::list_media))

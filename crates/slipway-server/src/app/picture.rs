@@ -73,7 +73,7 @@ pub(super) fn failure(error: slipway_charts::Error) -> ApiFailure {
 
 /// Reads what a chart shows.
 pub(super) fn chart(store: &Store, request: ChartRequest, width_px: u32) -> ApiResult<Chart> {
-    let ChartRequest { mut data, lines: given, title, log_y, y_from, y_to, faint } = request;
+    let ChartRequest { mut data, lines: given, title, log_y, symlog_y, y_from, y_to, faint } = request;
     // Twice as fine as the picture, for those who look closer.
     data.width_px = width_px.min(slipway_charts::MAX_SIDE_PX).saturating_mul(2);
     let looks = given.iter().map(look).collect::<ApiResult<Vec<_>>>()?;
@@ -97,7 +97,7 @@ pub(super) fn chart(store: &Store, request: ChartRequest, width_px: u32) -> ApiR
         }
         series.push(one);
     }
-    let mut chart = Chart { log_y, log_x: data.log_x, first_on_top: true, ..Chart::default() };
+    let mut chart = Chart { log_y, symlog_y, log_x: data.log_x, first_on_top: true, ..Chart::default() };
     for line in lines(store, &data)? {
         let points = Points { x: line.thinned.curve.x, y: line.thinned.curve.y };
         let Some(one) = series.get_mut(line.request) else { continue };

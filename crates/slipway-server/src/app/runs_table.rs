@@ -6,6 +6,7 @@ use super::wire::{
 use super::{convert, experiment_id, read};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
+use crate::state::now_ms;
 use axum::Json;
 use axum::extract::State;
 use slipway_store::{ColumnRef, GroupSortBy, GroupsQuery, SortKey, TableQuery};
@@ -35,7 +36,11 @@ pub(super) async fn query_runs(
     let query = query(request, MAX_ROWS, DEFAULT_ROWS)?;
     let filter = query.filter.clone();
     let columns = query.columns.clone();
-    let table = read(&state, move |reader| reader.run_table(&query)).await?;
+    let table = read(&state, move |reader| {
+        let explained = |error| reader.explain(&query.experiment_ids, query.view, &query.filter, error);
+        reader.run_table(&query).map_err(explained)
+    })
+    .await?;
     let table = table.map_err(|error| ApiFailure::from_search(error, &filter))?;
     if table.in_scope >= MANY_RUNS {
         warm(&state, columns);
@@ -67,7 +72,12 @@ pub(super) async fn query_groups(
 ) -> ApiResult<Json<Groups>> {
     let query = groups_query(request)?;
     let filter = query.runs.filter.clone();
-    let groups = read(&state, move |reader| reader.run_groups(&query)).await?;
+    let groups = read(&state, move |reader| {
+        let GroupsQuery { runs, .. } = &query;
+        let explained = |error| reader.explain(&runs.experiment_ids, runs.view, &runs.filter, error);
+        reader.run_groups(&query).map_err(explained)
+    })
+    .await?;
     Ok(Json(convert::groups(groups.map_err(|error| ApiFailure::from_search(error, &filter))?)))
 }
 
@@ -155,6 +165,7 @@ pub(super) fn query(request: TableRequest, most: u64, otherwise: u64) -> ApiResu
         offset: request.offset,
         limit,
         pins: request.pins,
+        now_ms: now_ms(),
     })
 }
 

@@ -194,6 +194,21 @@ async fn what_was_done_to_many_runs_is_taken_back_exactly() {
         let again = refusal(&server, "/runs/bulk/undo", json!({ "undo": done["undo"] })).await;
         assert!(again.starts_with("404"), "{again}");
     }
+    // What can be taken back is listed, and comes back after a start, too.
+    let archive = json!({ "target": { "run_ids": ids }, "action": { "kind": "archive" } });
+    let done = call(&server, "/runs/bulk", archive).await;
+    let listed = server.get("/runs/bulk/undo").await.json();
+    assert_eq!(listed["undos"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(
+        (&listed["undos"][0]["undo"], &listed["undos"][0]["changed"]),
+        (&done["undo"], &done["changed"])
+    );
+    assert!(
+        listed["undos"][0]["label"].as_str().is_some_and(|label| label.starts_with("archive ")),
+        "{listed}"
+    );
+    call(&server, "/runs/bulk/undo", json!({ "undo": done["undo"] })).await;
+    assert_eq!(server.get("/runs/bulk/undo").await.json(), json!({ "undos": [] }));
     // Nothing to do, nothing to take back; what is named wrongly changes nothing.
     let idle = json!({ "target": { "run_ids": ids }, "action": { "kind": "unarchive" } });
     assert_eq!(call(&server, "/runs/bulk", idle).await, json!({ "changed": 0, "undo": null }));

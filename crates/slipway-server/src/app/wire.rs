@@ -184,8 +184,8 @@ pub struct TableRequest {
     /// MLflow's search syntax, e.g. `metrics.val_loss < 0.3 and params.model = 'gbm'`.
     #[serde(default)]
     pub filter: String,
-    /// Text that the run's name, id or note must contain, whatever its case, or a regular expression between
-    /// slashes. Empty: no restriction.
+    /// Text that the run's name, id, note or the value of one of its tags must contain, whatever its case, or a
+    /// regular expression between slashes. Empty: no restriction.
     #[serde(default)]
     pub search: String,
     #[serde(default)]

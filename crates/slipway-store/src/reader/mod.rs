@@ -2,6 +2,7 @@
 
 mod datasets;
 mod experiments;
+mod explain;
 mod histories;
 mod jobs;
 mod key_texts;

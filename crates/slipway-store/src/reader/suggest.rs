@@ -52,6 +52,19 @@ const MOST: usize = 50;
 const QUANTILES: [(usize, &str); 5] =
     [(0, "smallest"), (25, "25 %"), (50, "median"), (75, "75 %"), (100, "largest")];
 
+/// Times counted from now, and what they are.
+const AGES: [(&str, &str); 5] = [
+    ("-1h", "an hour ago"),
+    ("-1d", "a day ago"),
+    ("-7d", "a week ago"),
+    ("-30d", "a month ago"),
+    ("-52w", "a year ago"),
+];
+/// Lengths of time.
+const LENGTHS: [(&str, &str); 4] =
+    [("1m", "a minute"), ("10m", "ten minutes"), ("1h", "an hour"), ("1d", "a day")];
+const STATES: [&str; 5] = ["'queued'", "'running'", "'succeeded'", "'failed'", "'canceled'"];
+
 /// A suggestion with how well it fits what is typed; the smallest fits best.
 type Fitting = (u8, Suggestion);
 
@@ -80,6 +93,7 @@ impl Reader<'_> {
                 let in_list = cursor.expect == Expect::ListValue;
                 self.values(experiment_ids, field, op, in_list, &cursor.typed, &mut found)?;
             }
+            (Expect::BetweenAnd, _) => words(&["AND"], SuggestionKind::Keyword, &cursor.typed, &mut found),
             (Expect::ListOpen, _) => words(&["("], SuggestionKind::Keyword, &cursor.typed, &mut found),
             (Expect::ListNext, _) => words(&[",", ")"], SuggestionKind::Keyword, &cursor.typed, &mut found),
             (Expect::Close, _) => {
@@ -137,7 +151,8 @@ impl Reader<'_> {
     }
 
     fn operators(&self, experiment_ids: &[i64], field: &Field) -> Result<Vec<&'static str>> {
-        const NUMBERS: [&str; 8] = ["<", "<=", ">", ">=", "=", "!=", "IS NULL", "IS NOT NULL"];
+        const NUMBERS: [&str; 10] =
+            ["<", "<=", ">", ">=", "=", "!=", "BETWEEN", "IN", "IS NULL", "IS NOT NULL"];
         const TEXTS: [&str; 8] = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN", "IS NULL", "IS NOT NULL"];
         Ok(match known(field) {
             Some(RunField::Metric(_)) => NUMBERS.to_vec(),
@@ -145,7 +160,7 @@ impl Reader<'_> {
             Some(RunField::Param(key)) => {
                 let numeric = self.param(experiment_ids, &key)?.is_some_and(|info| info.numeric);
                 let more: &[&str] = if numeric { &TEXTS[2..] } else { &NUMBERS[..4] };
-                if numeric { [&NUMBERS[..6], more].concat() } else { [&TEXTS, more].concat() }
+                if numeric { [&NUMBERS[..7], more].concat() } else { [&TEXTS, more].concat() }
             }
             _ => TEXTS.to_vec(),
         })
@@ -177,6 +192,16 @@ impl Reader<'_> {
         };
         let is_time = matches!(key, Key::Attribute(RunAttribute::Start | RunAttribute::End));
         let is_param = matches!(key, Key::Param(_));
+        if matches!(field.key.as_str(), "state") {
+            words(&STATES, SuggestionKind::Value, typed.trim_matches('\''), found);
+            return Ok(());
+        }
+        if is_time {
+            spans(&AGES, typed, found);
+        }
+        if matches!(key, Key::Attribute(RunAttribute::Duration)) {
+            spans(&LENGTHS, typed, found);
+        }
         let query = TableQuery { experiment_ids: experiment_ids.to_vec(), ..TableQuery::default() };
         let mut search = self.matching_query(&query, None)?;
         let column = search.add_column(key);
@@ -257,6 +282,12 @@ fn entity(kind: ColumnKind) -> &'static str {
         ColumnKind::Param => "params",
         ColumnKind::Metric => "metrics",
         ColumnKind::Tag => "tags",
+    }
+}
+
+fn spans(spans: &[(&str, &str)], typed: &str, found: &mut Vec<Fitting>) {
+    for (text, detail) in spans {
+        add_value(found, typed, Some((*text).to_owned()), text, detail, None);
     }
 }
 

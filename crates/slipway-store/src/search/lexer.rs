@@ -20,6 +20,9 @@ pub(super) enum Kind {
     Operator(&'static str),
     Open,
     Close,
+    /// `[` and `]`, which may stand around a list.
+    OpenList,
+    CloseList,
     Comma,
     /// A dot that joins an entity and a quoted key.
     Dot,
@@ -49,6 +52,8 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token>, SearchError> {
             }
             '(' => (Kind::Open, 1),
             ')' => (Kind::Close, 1),
+            '[' => (Kind::OpenList, 1),
+            ']' => (Kind::CloseList, 1),
             ',' => (Kind::Comma, 1),
             '\'' | '"' | '`' => quoted(rest, first, start)?,
             '=' | '!' | '<' | '>' => operator(rest, start)?,
@@ -138,6 +143,8 @@ fn number(rest: &str, start: usize) -> Result<(Kind, usize), SearchError> {
         Ok(value) if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) => {
             Ok((Kind::Number(value), len))
         }
+        // A span of time, such as `-7d`.
+        _ if super::span::parse(text).is_some() => Ok((Kind::Word(text.to_owned()), len)),
         // A key such as `2fa` or a hash that begins with a digit.
         _ if text.starts_with(|c: char| c.is_ascii_digit()) => Ok((Kind::Word(text.to_owned()), len)),
         _ => Err(SearchError::new(

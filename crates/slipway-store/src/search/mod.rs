@@ -1,7 +1,7 @@
 //! The search language: one grammar for runs, experiments, logged models, registered models and versions.
 //!
 //! Everything MLflow accepts is accepted and means the same. Beyond it there are `OR`, `NOT` and parentheses,
-//! comparisons of params as numbers, dates, and null tests of every field. A filter is read into an [`Expr`] that
+//! comparisons of params as numbers, ranges, lists of numbers, dates, spans of time, and null tests of every field. A filter is read into an [`Expr`] that
 //! remembers where each part stood ([`parse`]); the store then gives its fields a meaning and turns it into SQL whose
 //! values are bound, never pasted. Large sets of runs are searched in columns that are kept in memory, with the same
 //! answers. This module knows no database, so that [`parse`] and [`parse_order`] can be used, and fuzzed, on their own.
@@ -15,12 +15,15 @@
 //! not     = "NOT" , not | "(" , or , ")" | clause ;
 //! clause  = field , op , value
 //!         | field , "IS" , [ "NOT" ] , "NULL"
-//!         | field , [ "NOT" ] , "IN" , "(" , text , { "," , text } , ")" ;
+//!         | field , [ "NOT" ] , "BETWEEN" , value , "AND" , value
+//!         | field , [ "NOT" ] , "IN" , ( "(" , values , ")" | "[" , values , "]" ) ;
+//! values  = value , { "," , value } ;
 //! field   = [ entity , "." ] , key ;
 //! entity  = word ;
 //! key     = word | "`" , { any but "`" } , "`" | '"' , { any but '"' } , '"' ;
 //! op      = "=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=" | "LIKE" | "ILIKE" ;
-//! value   = number | text ;
+//! value   = number | text | span ;
+//! span    = [ "+" | "-" ] , digits , [ "." , digits ] , ( "ms" | "s" | "m" | "h" | "d" | "w" ) ;
 //! text    = "'" , { any but "'" } , "'" | '"' , { any but '"' } , '"' ;
 //! number  = [ "+" | "-" ] , digits , [ "." , digits ] , [ ( "e" | "E" ) , [ "+" | "-" ] , digits ] ;
 //! word    = letter , { letter | digit | "_" | "." | "/" | ":" | "@" } ;
@@ -44,6 +47,11 @@
 //!   counts as missing then. Compared with a text it is a text.
 //! - Times (`start_time`, `end_time`, `creation_time` and their like) are milliseconds since 1970, or a date in quotes:
 //!   `start_time >= '2026-11-01'`, `end_time < '2026-11-01T08:30:00+01:00'`; without a zone it is UTC.
+//! - `BETWEEN` counts both ends as inside. `NOT BETWEEN` and `NOT IN` are false for what is missing, as all comparisons.
+//! - A span with a sign is counted from now, `started > -7d`; in Slipway's own table only, since somebody has to say when
+//!   now is. A span without one is a length: `duration > 2h`.
+//! - `name`, `state`, `started` and `ended` are `run_name`, `status`, `start_time` and `end_time`; a `state` is `queued`,
+//!   `running`, `succeeded`, `failed` or `canceled`.
 //! - `%` in `LIKE` stands for any run of characters, `_` for one; `ILIKE` does not tell ASCII letters of different case
 //!   apart. Otherwise texts are compared byte by byte.
 //!
@@ -56,9 +64,11 @@ mod cursor;
 mod date;
 mod entity;
 mod lexer;
+mod near;
 mod order;
 mod parser;
 mod render;
+mod span;
 mod sql;
 mod test;
 
@@ -70,6 +80,7 @@ pub(crate) use entity::{
     Entity, Experiments, LoggedModels, RUN_ATTRIBUTES, RegisteredModels, RunAttribute, RunField, Runs,
     Versions, in_dataset_rows, in_datasets,
 };
+pub use near::nearest;
 pub use order::{OrderKey, parse_order};
 pub(crate) use parser::Expect;
 pub use parser::{Clause, Expr, Field, Op, Value, parse};

@@ -108,6 +108,12 @@ pub enum Value {
     Text(String),
     /// Text in double quotes; the same as [`Value::Text`] but for logged models.
     DoubleQuoted(String),
+    /// A span of time such as `2h`, in milliseconds.
+    Span(f64),
+    /// A time counted from now, such as `-7d`, in milliseconds.
+    FromNow(f64),
+    /// A time in milliseconds since 1970: what [`Value::FromNow`] becomes when it is known when now is.
+    Moment(f64),
     /// Texts of an IN list.
     List(Vec<String>),
     /// IS NULL has none.
@@ -115,6 +121,23 @@ pub enum Value {
 }
 
 impl Expr {
+    /// Counts from `now_ms` what is to be counted from now.
+    #[must_use]
+    pub(crate) fn counted_from(self, now_ms: i64) -> Self {
+        let all = |parts: Vec<Self>| parts.into_iter().map(|part| part.counted_from(now_ms)).collect();
+        match self {
+            Self::And(parts) => Self::And(all(parts)),
+            Self::Or(parts) => Self::Or(all(parts)),
+            Self::Not(inner) => Self::Not(Box::new(inner.counted_from(now_ms))),
+            Self::Clause(mut clause) => {
+                if let Value::FromNow(ms) = clause.value {
+                    clause.value = Value::Moment((now_ms as f64 + ms).round());
+                }
+                Self::Clause(clause)
+            }
+        }
+    }
+
     /// True when one of the clauses fulfils `test`.
     pub(crate) fn any(&self, test: &dyn Fn(&Clause) -> bool) -> bool {
         match self {
@@ -192,6 +215,8 @@ pub(crate) enum Expect {
     ListOpen,
     ListValue,
     ListNext,
+    /// Between the two ends of BETWEEN.
+    BetweenAnd,
     /// A closing parenthesis, AND or OR.
     Close,
     /// AND or OR.
@@ -205,10 +230,11 @@ impl Expect {
             Self::Key => "a key in backticks or double quotes",
             Self::Operator => "a comparison such as =, !=, <, LIKE or IS NULL",
             Self::Null => "NULL or NOT NULL",
-            Self::Value => "a number or a text in quotes",
+            Self::Value => "a number, a text in quotes or a span such as -7d",
             Self::ListOpen => "a list in parentheses, such as ('a', 'b')",
-            Self::ListValue => "a text in quotes",
-            Self::ListNext => "a comma or a closing parenthesis",
+            Self::ListValue => "a number or a text in quotes",
+            Self::ListNext => "a comma or the end of the list",
+            Self::BetweenAnd => "AND and the upper end",
             Self::Close => "a closing parenthesis",
             Self::Join => "AND, OR or the end of the filter",
         }
@@ -276,7 +302,7 @@ impl<'a> Parser<'a> {
             }
             inner
         } else {
-            Expr::Clause(self.clause()?)
+            self.comparison()?
         };
         self.depth -= 1;
         Ok(expr)
@@ -288,7 +314,30 @@ impl<'a> Parser<'a> {
             && !matches!(self.tokens.get(self.next + 1).map(|token| &token.kind), Some(Kind::Operator(_)))
     }
 
-    fn clause(&mut self) -> Result<Clause, SearchError> {
+    /// A condition; BETWEEN and lists of numbers are several.
+    fn comparison(&mut self) -> Result<Expr, SearchError> {
+        self.count_clause()?;
+        let field = self.field()?;
+        let op_start = self.here();
+        self.field = Some(field.clone());
+        if let Some(inside) = self.between() {
+            self.op = Some(Op::Ge);
+            return self.bounds(&field, inside, op_start.start..self.end());
+        }
+        let op = self.op(&field)?;
+        self.op = Some(op);
+        let op_span = op_start.start..self.end();
+        let value_start = self.here().start;
+        let value = match op {
+            Op::IsNull | Op::IsNotNull => Value::Nothing,
+            Op::In | Op::NotIn => return self.among(field, op, op_span),
+            _ => self.value(Expect::Value)?,
+        };
+        let value_span = value_start..self.end();
+        Ok(Expr::Clause(Clause { field, op, value, op_span, value_span }))
+    }
+
+    fn count_clause(&mut self) -> Result<(), SearchError> {
         self.clauses += 1;
         if self.clauses > MAX_CLAUSES {
             return Err(SearchError::new(
@@ -296,20 +345,64 @@ impl<'a> Parser<'a> {
                 self.here(),
             ));
         }
-        let field = self.field()?;
-        let op_start = self.here();
-        self.field = Some(field.clone());
-        let op = self.op(&field)?;
-        self.op = Some(op);
-        let op_span = op_start.start..self.tokens[self.next - 1].span.end;
-        let value_start = self.here().start;
-        let value = match op {
-            Op::IsNull | Op::IsNotNull => Value::Nothing,
-            Op::In | Op::NotIn => Value::List(self.list()?),
-            _ => self.value()?,
+        Ok(())
+    }
+
+    /// Where the token before this place ends.
+    fn end(&self) -> usize {
+        self.next.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(0, |token| token.span.end)
+    }
+
+    /// At BETWEEN: true, at NOT BETWEEN: false.
+    fn between(&mut self) -> Option<bool> {
+        let negated = usize::from(self.is_keyword(self.next, "NOT"));
+        if !self.is_keyword(self.next + negated, "BETWEEN") {
+            return None;
+        }
+        self.next += negated + 1;
+        Some(negated == 0)
+    }
+
+    /// What follows BETWEEN: both ends count as inside.
+    fn bounds(&mut self, field: &Field, inside: bool, op_span: Range<usize>) -> Result<Expr, SearchError> {
+        self.count_clause()?;
+        let bound = |parser: &mut Self, op: Op| {
+            let start = parser.here().start;
+            let value = parser.value(Expect::Value)?;
+            let value_span = start..parser.end();
+            Ok(Expr::Clause(Clause { field: field.clone(), op, value, op_span: op_span.clone(), value_span }))
         };
-        let value_span = value_start..self.tokens[self.next - 1].span.end;
-        Ok(Clause { field, op, value, op_span, value_span })
+        let low = bound(self, if inside { Op::Ge } else { Op::Lt })?;
+        if !self.take_keyword("AND") {
+            return Err(self.unexpected(Expect::BetweenAnd));
+        }
+        let high = bound(self, if inside { Op::Le } else { Op::Gt })?;
+        Ok(if inside { Expr::And(vec![low, high]) } else { Expr::Or(vec![low, high]) })
+    }
+
+    /// What follows IN. Texts stay a list; where a number is among the values, each is a condition.
+    fn among(&mut self, field: Field, op: Op, op_span: Range<usize>) -> Result<Expr, SearchError> {
+        let start = self.here().start;
+        let values = self.list()?;
+        let texts: Option<Vec<String>> = values
+            .iter()
+            .map(|(value, _)| match value {
+                Value::Text(text) | Value::DoubleQuoted(text) => Some(text.clone()),
+                _ => None,
+            })
+            .collect();
+        if let Some(texts) = texts {
+            let value_span = start..self.end();
+            return Ok(Expr::Clause(Clause { field, op, value: Value::List(texts), op_span, value_span }));
+        }
+        let one = if op == Op::In { Op::Eq } else { Op::Ne };
+        let mut parts = Vec::with_capacity(values.len());
+        for (value, value_span) in values {
+            self.count_clause()?;
+            let (field, op_span) = (field.clone(), op_span.clone());
+            parts.push(Expr::Clause(Clause { field, op: one, value, op_span, value_span }));
+        }
+        Ok(one_or(parts, if op == Op::In { Expr::Or } else { Expr::And }))
     }
 
     fn field(&mut self) -> Result<Field, SearchError> {
@@ -380,32 +473,39 @@ impl<'a> Parser<'a> {
         Err(error)
     }
 
-    fn value(&mut self) -> Result<Value, SearchError> {
+    fn value(&mut self, expect: Expect) -> Result<Value, SearchError> {
         let value = match self.tokens.get(self.next).map(|token| &token.kind) {
             Some(Kind::Number(number)) => Value::Number(*number),
             Some(Kind::Single(text)) => Value::Text(text.clone()),
             Some(Kind::Double(text)) => Value::DoubleQuoted(text.clone()),
-            Some(Kind::Word(_)) => {
-                let error = self.unexpected(Expect::Value);
-                return Err(error.hint("text values need quotes: 'value'"));
-            }
-            _ => return Err(self.unexpected(Expect::Value)),
+            Some(Kind::Word(word)) => match super::span::parse(word) {
+                Some(span) if span.from_now => Value::FromNow(span.ms),
+                Some(span) => Value::Span(span.ms),
+                None => {
+                    let error = self.unexpected(expect);
+                    return Err(error.hint("text values need quotes: 'value'"));
+                }
+            },
+            _ => return Err(self.unexpected(expect)),
         };
         self.next += 1;
         Ok(value)
     }
 
-    fn list(&mut self) -> Result<Vec<String>, SearchError> {
-        if !self.take(&Kind::Open) {
+    /// Values in parentheses or brackets, with their places.
+    fn list(&mut self) -> Result<Vec<(Value, Range<usize>)>, SearchError> {
+        let close = if self.take(&Kind::Open) {
+            Kind::Close
+        } else if self.take(&Kind::OpenList) {
+            Kind::CloseList
+        } else {
             return Err(self.unexpected(Expect::ListOpen));
-        }
-        let mut texts = Vec::new();
+        };
+        let mut values = Vec::new();
         loop {
-            match self.tokens.get(self.next).map(|token| &token.kind) {
-                Some(Kind::Single(text) | Kind::Double(text)) => texts.push(text.clone()),
-                _ => return Err(self.unexpected(Expect::ListValue)),
-            }
-            self.next += 1;
+            let start = self.here().start;
+            let value = self.value(Expect::ListValue)?;
+            values.push((value, start..self.end()));
             self.values += 1;
             if self.values > MAX_VALUES {
                 return Err(SearchError::new(
@@ -413,8 +513,8 @@ impl<'a> Parser<'a> {
                     self.here(),
                 ));
             }
-            if self.take(&Kind::Close) {
-                return Ok(texts);
+            if self.take(&close) {
+                return Ok(values);
             }
             if !self.take(&Kind::Comma) {
                 return Err(self.unexpected(Expect::ListNext));
@@ -530,6 +630,35 @@ mod tests {
     }
 
     #[test]
+    fn lists_ranges_and_spans_are_several_conditions() {
+        check("params.o in ['a', \"b\"]", "params:o IN List([\"a\", \"b\"])");
+        check("metrics.m IN (1, 2e1)", "(metrics:m = Number(1.0) or metrics:m = Number(20.0))");
+        check("metrics.m not in [1]", "metrics:m != Number(1.0)");
+        check(
+            "params.lr between 1e-4 and 1e-3 and params.x = 'y'",
+            "((params:lr >= Number(0.0001) and params:lr <= Number(0.001)) and params:x = Text(\"y\"))",
+        );
+        check(
+            "not duration not between 30s and 1.5h",
+            "not (-:duration < Span(30000.0) or -:duration > Span(5400000.0))",
+        );
+        check("start_time > -7d", "-:start_time > FromNow(-604800000.0)");
+        // They are names where a name is expected.
+        check("between = 'x' and tags.in = 'y'", "(-:between = Text(\"x\") and tags:in = Text(\"y\"))");
+        check_error("metrics.m between 1 or 2", "or");
+        check_error("metrics.m between 1", "");
+        check_error("metrics.m in [1, 2)", ")");
+        check_error("metrics.m in (1, b)", "b");
+        check_error("a in []", "]");
+        let Some(Expr::Clause(clause)) =
+            parse("start_time > -1d").unwrap().map(|expr| expr.counted_from(90_000_000))
+        else {
+            panic!("one clause");
+        };
+        assert_eq!(clause.value, Value::Moment(3_600_000.0));
+    }
+
+    #[test]
     fn errors_point_at_the_token() {
         check_error("metrics.loss ! 3", "!");
         check_error("metrics.loss < abc", "abc");
@@ -563,7 +692,7 @@ mod tests {
         #[test]
         fn never_panics_on_almost_filters(words in proptest::collection::vec(
             prop_oneof![Just("metrics.a"), Just("<"), Just("="), Just("'x'"), Just("1"), Just("and"), Just("not"),
-                Just("("), Just(")"), Just("in"), Just(","), Just("is"), Just("null"), Just("tags.`"), Just("or")], 0..12)) {
+                Just("("), Just(")"), Just("in"), Just(","), Just("is"), Just("null"), Just("between"), Just("["), Just("]"), Just("-7d"), Just("2h"), Just("tags.`"), Just("or")], 0..12)) {
             let text = words.join(" ");
             if let Err(error) = parse(&text) {
                 prop_assert!(text.get(error.span.unwrap()).is_some());

@@ -65,7 +65,7 @@ impl Display for Field {
 
 /// True for keys that no context reads as anything but a key.
 fn is_plain(key: &str) -> bool {
-    let keywords = ["and", "or", "not", "in", "is", "null", "like", "ilike"];
+    let keywords = ["and", "or", "not", "in", "is", "null", "like", "ilike", "between"];
     key.starts_with(|c: char| c.is_ascii_alphabetic())
         && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !keywords.iter().any(|keyword| key.eq_ignore_ascii_case(keyword))
@@ -90,6 +90,9 @@ impl Display for Value {
                 }
                 f.write_char(')')
             }
+            Self::Span(ms) => write!(f, "{ms}ms"),
+            Self::FromNow(ms) => write!(f, "{ms:+}ms"),
+            Self::Moment(at_ms) => write!(f, "{at_ms}"),
             Self::Nothing => f.write_str("NULL"),
         }
     }

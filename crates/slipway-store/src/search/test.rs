@@ -71,6 +71,11 @@ impl Test {
             (Op::IsNull, _) => Ok(Self::Null),
             (Op::IsNotNull, _) => Ok(Self::NotNull),
             (op, Value::Number(number)) if op.is_ordering() => Ok(Self::Number(op, *number)),
+            (op, Value::Moment(_) | Value::FromNow(_)) if op.is_ordering() => Err(SearchError::new(
+                format!("Expected numeric value type for {what}. Found a time counted from now"),
+                clause.value_span.clone(),
+            )
+            .hint("only start_time and end_time are times")),
             (op, value) if op.is_ordering() => Err(SearchError::new(
                 format!("Expected numeric value type for {what}. Found {}", shown(value)),
                 clause.value_span.clone(),
@@ -97,6 +102,25 @@ impl Test {
                     .hint("write milliseconds since 1970, or a date such as '2026-11-01' or '2026-11-01T08:30:00Z'")
                 })
             }
+            Value::Moment(at_ms) if clause.op.is_ordering() => Ok(Self::Number(clause.op, *at_ms)),
+            Value::FromNow(_) if clause.op.is_ordering() => Err(SearchError::new(
+                format!("Invalid value for {what} '{}': here nobody counts from now", clause.field.key),
+                clause.value_span.clone(),
+            )
+            .hint("write milliseconds since 1970, or a date such as '2026-11-01'")),
+            Value::Span(_) => Err(SearchError::new(
+                format!("Invalid value for {what} '{}': it is a time, not a span", clause.field.key),
+                clause.value_span.clone(),
+            )
+            .hint("with a sign it is counted from now: -7d is seven days ago")),
+            _ => Self::of_number(what, clause),
+        }
+    }
+
+    /// The question a clause asks of a span of time: a number of milliseconds, or one with a unit.
+    pub(crate) fn of_span(what: &str, clause: &Clause) -> Result<Self, SearchError> {
+        match clause.value {
+            Value::Span(ms) if clause.op.is_ordering() => Ok(Self::Number(clause.op, ms)),
             _ => Self::of_number(what, clause),
         }
     }
@@ -173,6 +197,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Number(number) => number.to_string(),
         Value::Text(text) | Value::DoubleQuoted(text) => format!("'{text}'"),
+        Value::Span(_) | Value::FromNow(_) | Value::Moment(_) => "a span of time".to_owned(),
         Value::List(texts) => format!("a list of {} texts", texts.len()),
         Value::Nothing => "nothing".to_owned(),
     }

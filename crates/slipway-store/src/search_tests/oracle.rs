@@ -87,7 +87,9 @@ fn number_holds(clause: &Clause, number: Option<f64>) -> bool {
             Some(at_ms) => at_ms as f64,
             None => text.parse().unwrap(),
         },
-        Value::List(_) => unreachable!("not generated"),
+        Value::List(_) | Value::Span(_) | Value::FromNow(_) | Value::Moment(_) => {
+            unreachable!("not generated")
+        }
     };
     match clause.op {
         Op::Eq => number == asked,

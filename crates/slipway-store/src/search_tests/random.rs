@@ -106,6 +106,24 @@ fn clause(dice: &mut Dice, fields: &[Known]) -> Expr {
     let ordering = [Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge];
     let number = |dice: &mut Dice| Value::Number(dice.pick(NUMBERS));
     let null = [Op::IsNull, Op::IsNotNull];
+    // Several conditions on one field, which `sugared` writes as one.
+    if matches!(known.2, Kind::Metric | Kind::Time | Kind::Param) && dice.once_in(5) {
+        let field = field(dice, &known);
+        let value = |dice: &mut Dice| match known.2 {
+            Kind::Time => Value::Number(dice.pick(TIMES) as f64),
+            _ => number(dice),
+        };
+        let one = |op: Op, value: Value| {
+            Expr::Clause(Clause { field: field.clone(), op, value, op_span: 0..0, value_span: 0..0 })
+        };
+        let (low, high) = (value(dice), value(dice));
+        return match dice.roll(4) {
+            0 => Expr::And(vec![one(Op::Ge, low), one(Op::Le, high)]),
+            1 => Expr::Or(vec![one(Op::Lt, low), one(Op::Gt, high)]),
+            2 => Expr::Or(vec![one(Op::Eq, low), one(Op::Eq, high), one(Op::Eq, value(dice))]),
+            _ => Expr::And(vec![one(Op::Ne, low), one(Op::Ne, high)]),
+        };
+    }
     let (op, value) = match (known.2, dice.roll(6)) {
         (Kind::Text | Kind::Param, 0) => (dice.pick(&null), Value::Nothing),
         (Kind::Param, 1 | 2) => (dice.pick(&ordering), number(dice)),
@@ -124,6 +142,47 @@ fn clause(dice: &mut Dice, fields: &[Known]) -> Expr {
         (Kind::Whole, _) => (dice.pick(&ordering), Value::Number(dice.roll(4) as f64)),
     };
     Expr::Clause(Clause { field: field(dice, &known), op, value, op_span: 0..0, value_span: 0..0 })
+}
+
+/// The filter as people write it: several conditions on one field as BETWEEN or IN.
+pub(super) fn sugared(expr: &Expr) -> String {
+    let joined = |parts: &[Expr], word: &str| {
+        parts.iter().map(|part| format!("({})", sugared(part))).collect::<Vec<_>>().join(word)
+    };
+    match expr {
+        Expr::And(parts) => short(parts, "BETWEEN", [Op::Ge, Op::Le], "NOT IN", Op::Ne)
+            .unwrap_or_else(|| joined(parts, " AND ")),
+        Expr::Or(parts) => short(parts, "NOT BETWEEN", [Op::Lt, Op::Gt], "IN", Op::Eq)
+            .unwrap_or_else(|| joined(parts, " OR ")),
+        Expr::Not(inner) => format!("NOT ({})", sugared(inner)),
+        Expr::Clause(_) => expr.to_string(),
+    }
+}
+
+fn short(parts: &[Expr], range: &str, ends: [Op; 2], list: &str, one: Op) -> Option<String> {
+    let clauses: Vec<&Clause> = parts
+        .iter()
+        .map(|part| match part {
+            Expr::Clause(clause) if matches!(clause.value, Value::Number(_)) => Some(clause),
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    let first = clauses.first()?;
+    if clauses
+        .iter()
+        .any(|clause| clause.field.key != first.field.key || clause.field.entity != first.field.entity)
+    {
+        return None;
+    }
+    // `field = value` without the value: the field as it is written.
+    let bare = Expr::Clause(Clause { op: Op::IsNull, value: Value::Nothing, ..(*first).clone() }).to_string();
+    let field = bare.strip_suffix(" IS NULL NULL").or_else(|| bare.strip_suffix(" IS NULL"))?.to_owned();
+    let ops: Vec<Op> = clauses.iter().map(|clause| clause.op).collect();
+    if ops == ends {
+        return Some(format!("{field} {range} {} AND {}", clauses[0].value, clauses[1].value));
+    }
+    let values: Vec<String> = clauses.iter().map(|clause| clause.value.to_string()).collect();
+    ops.iter().all(|op| *op == one).then(|| format!("{field} {list} [{}]", values.join(", ")))
 }
 
 /// A filter over some of the fields.

@@ -3,7 +3,7 @@
 mod groups;
 
 use super::oracle::{Looked, SortValue, compare, matches};
-use super::random::{Dice, Kind, Known, NUMBERS, TEXTS, TIMES, field, filter};
+use super::random::{Dice, Kind, Known, NUMBERS, TEXTS, TIMES, field, filter, sugared};
 use crate::search::{Expr, Field};
 use crate::{
     ARCHIVED_TAG, Applied, Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LentRun,
@@ -32,9 +32,10 @@ fn fields() -> Vec<Known> {
     fields.extend(PARAMS.iter().map(|key| (PARAM, *key, Kind::Param)));
     fields.extend(TAGS.iter().map(|key| (TAG, *key, Kind::Text)));
     fields.extend(
-        ["run_id", "run_name", "status", "user_id", "artifact_uri"].map(|key| (ATTRIBUTE, key, Kind::Text)),
+        ["run_id", "run_name", "name", "status", "user_id", "artifact_uri"]
+            .map(|key| (ATTRIBUTE, key, Kind::Text)),
     );
-    fields.extend([(ATTRIBUTE, "start_time", Kind::Time), (ATTRIBUTE, "end_time", Kind::Time)]);
+    fields.extend(["start_time", "started", "end_time", "ended"].map(|key| (ATTRIBUTE, key, Kind::Time)));
     fields.push((ATTRIBUTE, "duration", Kind::Metric));
     fields
 }
@@ -93,15 +94,15 @@ impl Remembered {
             ),
             _ => match key {
                 "run_id" => Looked::Text(Some(self.run_id.clone())),
-                "run_name" => Looked::Text(self.tags.get("mlflow.runName").cloned()),
+                "run_name" | "name" => Looked::Text(self.tags.get("mlflow.runName").cloned()),
                 "status" => Looked::Text(Some(self.status.as_str().to_owned())),
                 "user_id" => Looked::Text(Some(self.user.clone())),
                 "artifact_uri" => Looked::Text(Some(format!(
                     "mlflow-artifacts:/{}/{}/artifacts",
                     self.experiment, self.run_id
                 ))),
-                "start_time" => Looked::Number(self.start.map(|ms| ms as f64)),
-                "end_time" => Looked::Number(self.end.map(|ms| ms as f64)),
+                "start_time" | "started" => Looked::Number(self.start.map(|ms| ms as f64)),
+                "end_time" | "ended" => Looked::Number(self.end.map(|ms| ms as f64)),
                 _ => Looked::Number(self.start.zip(self.end).map(|(start, end)| (end - start) as f64)),
             },
         }
@@ -325,7 +326,7 @@ impl Asked {
     fn search(&self) -> Search {
         let direction = |ascending| if ascending { "ASC" } else { "DESC" };
         Search {
-            filter: self.filter.as_ref().map(ToString::to_string).unwrap_or_default(),
+            filter: self.filter.as_ref().map(sugared).unwrap_or_default(),
             order_by: self.order.iter().map(|(field, up)| format!("{field} {}", direction(*up))).collect(),
             view: self.view,
             offset: self.offset as u64,

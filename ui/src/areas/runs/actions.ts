@@ -186,6 +186,27 @@ export class RunActions {
   }
 }
 
+let recalled = false
+
+/** Changes to many runs from before this page was opened, so that a restart is no reason why they stay. */
+export async function recallChanges(changed: () => void): Promise<void> {
+  if (recalled) return
+  recalled = true
+  try {
+    const { undos } = await api.undos()
+    const step = ({ label, undo: token }: (typeof undos)[number]): Step => ({
+      label,
+      undo: async () => {
+        await api.undoBulk(token)
+        changed()
+      },
+    })
+    undo.recall(undos.map(step).reverse())
+  } catch {
+    // What was done since can be taken back all the same.
+  }
+}
+
 /** How much disk space goes with runs in the trash, where that is known soon. */
 async function whenEmptied(ids: string[]): Promise<string> {
   const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), PATIENCE_MS))

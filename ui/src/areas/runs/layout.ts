@@ -14,10 +14,14 @@ export interface Laid {
   right: boolean
   /** Its cells show how they differ from the baseline. */
   delta: boolean
+  /** Its cells show the curve of the metric. */
+  spark: boolean
 }
 
 /** What a column grows by when it shows differences. */
 export const DELTA_PX = 72
+/** What a column grows by when it shows curves. */
+export const SPARK_PX = 68
 
 export interface Layout {
   pinned: Laid[]
@@ -31,6 +35,7 @@ export function layOut(
   idOf: (column: Column) => string,
   numeric: Set<string>,
   deltas: boolean,
+  sparks: readonly string[] = [],
 ): Layout {
   const pinned: Laid[] = []
   const loose: Laid[] = []
@@ -40,13 +45,14 @@ export function layOut(
   for (const column of columns) {
     const id = idOf(column)
     const delta = deltas && column.ref.kind === 'metric'
-    const width = column.width + (delta ? DELTA_PX : 0)
+    const spark = column.ref.kind === 'metric' && sparks.includes(column.ref.key)
+    const width = column.width + (delta ? DELTA_PX : 0) + (spark ? SPARK_PX : 0)
     const right = numeric.has(id)
     if (column.pinned) {
-      pinned.push({ column, id, index: pinned.length, left: pinnedWidth, width, right, delta })
+      pinned.push({ column, id, index: pinned.length, left: pinnedWidth, width, right, delta, spark })
       pinnedWidth += width
     } else {
-      loose.push({ column, id, index: pins + loose.length, left: looseWidth, width, right, delta })
+      loose.push({ column, id, index: pins + loose.length, left: looseWidth, width, right, delta, spark })
       looseWidth += width
     }
   }

@@ -16,6 +16,7 @@ import { parseView, printView, type Column, type Direction, type RunsView } from
 import { RunActions } from './actions'
 import { ChartRuns } from './chart-runs.svelte'
 import { Colour } from './colour.svelte'
+import { Heat } from './heat.svelte'
 import { Selection } from './selection.svelte'
 import { stepOf } from './steps'
 import { RunsTable } from './table.svelte'
@@ -34,6 +35,7 @@ export class RunsModel {
   readonly group = new ChartGroup()
   readonly charts = new ChartRuns(this)
   readonly colour = new Colour(this)
+  readonly heat = new Heat(this)
   readonly selected = new Selection(() => this.table.matching)
   readonly actions = new RunActions(this)
 
@@ -168,6 +170,7 @@ export class RunsModel {
       this.group.sync = this.view.sync
     })
     this.colour.start()
+    this.heat.start()
   }
 
   private groupText = $derived(JSON.stringify(this.view.group))
@@ -232,6 +235,14 @@ export class RunsModel {
 
   direction(metric: string): Direction | null {
     return directionOf(metric, this.view.directions)
+  }
+
+  /** Shows the curves of a metric in its columns, or no longer. */
+  toggleSpark(metric: string): void {
+    const { sparks } = this.view
+    this.update({
+      sparks: sparks.includes(metric) ? sparks.filter((other) => other !== metric) : [...sparks, metric],
+    })
   }
 
   toggleDiffering(): void {

@@ -30,6 +30,8 @@ const LABELS: Partial<Record<keyof RunsView, string>> = {
   baseline: 'set the baseline',
   deltas: 'show differences',
   differing: 'show differing columns',
+  heat: 'shade metrics',
+  sparks: 'show curves',
   group: 'group runs',
   colour: 'colour runs',
   directions: 'say what is better',

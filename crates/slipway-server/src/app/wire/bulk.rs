@@ -46,7 +46,7 @@ pub enum BulkAction {
 pub struct BulkDone {
     /// Runs that were changed.
     pub changed: u64,
-    /// Takes all of it back, once; good for an hour and for as long as the server runs. Absent when nothing changed,
+    /// Takes all of it back, once; good for a day, also after the server was started anew. Absent when nothing changed,
     /// or when so much was changed that what was before is not kept.
     pub undo: Option<String>,
 }
@@ -54,4 +54,23 @@ pub struct BulkDone {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct BulkUndo {
     pub undo: String,
+}
+
+/// Changes to many runs that can be taken back.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UndoList {
+    /// The newest first.
+    pub undos: Vec<UndoOffer>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UndoOffer {
+    /// Takes it back, once.
+    pub undo: String,
+    /// What was done, e.g. `archive 3 runs`.
+    pub label: String,
+    /// Runs that were changed.
+    pub changed: u64,
+    pub made_ms: i64,
 }

@@ -17,6 +17,9 @@ pub struct ChartRequest {
     pub title: Option<String>,
     #[serde(default)]
     pub log_y: bool,
+    /// A y axis that is logarithmic on both sides of zero and straight near it, where `log_y` is not set.
+    #[serde(default)]
+    pub symlog_y: bool,
     /// Lower end of the y axis.
     #[serde(default)]
     pub y_from: Option<f64>,

@@ -5,7 +5,7 @@ use super::{ColumnKind, ColumnRef, GroupKey, ROW, RUNS, Table, TableCell, TableQ
 use crate::columns::{Hit, Key, Query, Quick, Rule, Shape, Sort};
 use crate::error::{Error, Result};
 use crate::reader::{Reader, Reduce};
-use crate::search::{Expr, RunAttribute, parse};
+use crate::search::{Expr, RunAttribute};
 use crate::writer::names;
 use crate::{ARCHIVED_TAG, NOTE_TAG};
 use rusqlite::{OptionalExtension, params};
@@ -33,7 +33,8 @@ impl Reader<'_> {
             search.filter(filter, RUNS)?;
         }
         if let Some(quick) = Quick::read(&query.search)? {
-            search.quick(quick, [Key::Attribute(RunAttribute::Name), Key::Tag(NOTE_TAG.to_owned())]);
+            let own = [Key::Attribute(RunAttribute::Name), Key::Tag(NOTE_TAG.to_owned())];
+            search.quick(quick, own.into_iter().chain(self.searched_tags(query)?));
         }
         if let Some(GroupKey { by, key }) = &query.group {
             check_group_fields(by)?;
@@ -56,7 +57,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter that cannot be understood.
     pub fn matching_runs(&self, query: &TableQuery) -> Result<Vec<String>> {
-        let search = self.matching_query(query, parse(&query.filter)?.as_ref())?;
+        let search = self.matching_query(query, query.expr()?.as_ref())?;
         let matches = search.find(self.columns, self.db, self.committed)?;
         Ok(matches.run_ids().map(str::to_owned).collect())
     }
@@ -69,6 +70,15 @@ impl Reader<'_> {
     pub fn warm_columns(&self, columns: &[ColumnRef]) -> Result<()> {
         let keys = columns.iter().map(|column| Ok(key_of(column)?.0)).collect::<Result<Vec<_>>>()?;
         self.columns.warm(self.db, self.committed, keys)
+    }
+
+    /// Tags that a quick search looks through: those that most runs have, but none that the tracking library makes of
+    /// its own.
+    fn searched_tags(&self, query: &TableQuery) -> Result<impl Iterator<Item = Key> + use<>> {
+        let mut tags = self.run_columns(&query.experiment_ids, query.view)?;
+        tags.retain(|info| info.kind == ColumnKind::Tag && !info.key.starts_with("mlflow."));
+        tags.sort_by_key(|info| u64::MAX - info.run_count);
+        Ok(tags.into_iter().take(MOST_SEARCHED_TAGS).map(|info| Key::Tag(info.key)))
     }
 
     /// The search for the runs of a query in its order.
@@ -110,6 +120,9 @@ impl Reader<'_> {
         })
     }
 }
+
+/// Most tags that a quick search looks through: each is a column in memory.
+const MOST_SEARCHED_TAGS: usize = 40;
 
 /// Most fields that make groups.
 const MOST_GROUP_FIELDS: usize = 5;

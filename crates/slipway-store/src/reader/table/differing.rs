@@ -9,7 +9,6 @@ use super::{ColumnKind, ColumnRef, Reduce, TableQuery};
 use crate::columns::Matches;
 use crate::error::Result;
 use crate::reader::{Reader, among};
-use crate::search::parse;
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -102,7 +101,7 @@ impl Reader<'_> {
     /// [`crate::Error::Search`] for a filter that cannot be understood.
     pub fn differing_columns(&self, query: &TableQuery, time: Duration) -> Result<Differing> {
         let deadline = Instant::now() + time;
-        let mut search = self.matching_query(query, parse(&query.filter)?.as_ref())?;
+        let mut search = self.matching_query(query, query.expr()?.as_ref())?;
         let mut columns = Vec::new();
         let mut attributes = Vec::new();
         for key in ATTRIBUTES {

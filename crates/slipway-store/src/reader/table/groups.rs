@@ -5,7 +5,6 @@ use super::{ColumnRef, GroupSortBy, Groups, GroupsQuery};
 use crate::columns::{Aggregate, GroupSort, Grouping, Query, Rule};
 use crate::error::Result;
 use crate::reader::Reader;
-use crate::search::parse;
 
 impl Reader<'_> {
     /// A window of the groups that the matching runs make. Nested runs are members like all others.
@@ -15,7 +14,7 @@ impl Reader<'_> {
     /// fields that cannot make groups.
     pub fn run_groups(&self, query: &GroupsQuery) -> Result<Groups> {
         check_group_fields(&query.by)?;
-        let mut search = self.matching_query(&query.runs, parse(&query.runs.filter)?.as_ref())?;
+        let mut search = self.matching_query(&query.runs, query.runs.expr()?.as_ref())?;
         let mut grouping = Grouping::new(&mut search);
         for column in &query.by {
             let (key, rule) = key_of(column)?;

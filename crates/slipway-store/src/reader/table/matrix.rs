@@ -6,7 +6,6 @@ use super::columns::key_of;
 use super::{Reader, TableCell, TableQuery, needs_columns};
 use crate::columns::{Column, Hit, Shape};
 use crate::error::Result;
-use crate::search::parse;
 use crate::writer::as_number;
 use std::collections::HashMap;
 
@@ -61,7 +60,7 @@ impl Reader<'_> {
     }
 
     fn matrix_from_columns(&self, query: &TableQuery) -> Result<Matrix> {
-        let mut search = self.column_search(query, parse(&query.filter)?.as_ref())?;
+        let mut search = self.column_search(query, query.expr()?.as_ref())?;
         let keys = query.columns.iter().map(|column| Ok(search.add_column(key_of(column)?.0)));
         let places = keys.collect::<Result<Vec<usize>>>()?;
         let matches = search.find(self.columns, self.db, self.committed)?;

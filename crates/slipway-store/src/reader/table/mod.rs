@@ -19,7 +19,7 @@ use super::{Reader, among, as_i64, in_view};
 use crate::ARCHIVED_TAG;
 use crate::error::Result;
 use crate::model::View;
-use crate::search::{Expr, Runs, Where, compile_expr, parse};
+use crate::search::{Expr, Runs, Where, compile_expr};
 use crate::writer::names;
 use cells::sort_terms;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
@@ -33,7 +33,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter or a sort key that cannot be understood.
     pub fn run_table(&self, query: &TableQuery) -> Result<Table> {
-        let expr = parse(&query.filter)?;
+        let expr = query.expr()?;
         let scope = self.scope(query)?;
         let mut table = if needs_columns(query) || self.has_many_runs(&scope)? {
             self.rows_from_columns(query, expr.as_ref())?

@@ -1,6 +1,8 @@
 //! What the runs table is asked, and what it answers.
 
+use crate::error::Result;
 use crate::model::{Lifecycle, RunStatus, View};
+use crate::search::{Expr, parse};
 use serde::{Deserialize, Serialize};
 
 /// Asks for a window of the runs table.
@@ -10,8 +12,9 @@ pub struct TableQuery {
     pub experiment_ids: Vec<i64>,
     /// Search language; empty for no restriction.
     pub filter: String,
-    /// Text that the name, id or note must contain, whatever its case, or a regular expression between slashes;
-    /// empty for no restriction.
+    /// Text that the name, the id, the note or the value of a tag must contain, whatever its case, or a regular
+    /// expression between slashes; empty for no restriction. Of tags, the 40 that most runs have are looked through, and
+    /// none of the tracking library's own.
     pub search: String,
     /// Active runs, the trash, or both.
     pub view: View,
@@ -31,6 +34,15 @@ pub struct TableQuery {
     pub limit: u64,
     /// Ids of runs that are to be given besides, whatever the filter; unknown ones are passed over.
     pub pins: Vec<String>,
+    /// When the question is asked, in milliseconds since 1970: what the filter counts from in `started > -7d`.
+    pub now_ms: i64,
+}
+
+impl TableQuery {
+    /// The filter, with its times counted.
+    pub(super) fn expr(&self) -> Result<Option<Expr>> {
+        Ok(parse(&self.filter)?.map(|expr| expr.counted_from(self.now_ms)))
+    }
 }
 
 /// Names a group: the fields that make groups, and the value that its members have of each.

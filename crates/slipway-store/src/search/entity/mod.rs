@@ -13,6 +13,7 @@ pub(crate) use registry::{RegisteredModels, Versions};
 pub(crate) use runs::{ATTRIBUTES as RUN_ATTRIBUTES, RunAttribute, RunField, Runs, in_dataset_rows};
 
 use super::SearchError;
+use super::near::nearest;
 use super::order::OrderKey;
 use super::parser::{Clause, Field, Op};
 use super::sql::Where;
@@ -51,10 +52,14 @@ impl TagTable {
 }
 
 fn unknown_attribute(field: &Field, valid: &[&str]) -> SearchError {
-    SearchError::new(
+    let error = SearchError::new(
         format!("Invalid attribute key '{}' specified. Valid keys are '{}'", field.key, valid.join(", ")),
         field.span.clone(),
-    )
+    );
+    match nearest(valid.iter().copied(), &field.key).as_slice() {
+        [] => error,
+        near => error.hint(format!("did you mean {}?", near.join(" or "))),
+    }
 }
 
 fn unknown_entity(field: &Field, valid: &str) -> SearchError {

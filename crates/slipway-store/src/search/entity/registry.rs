@@ -138,7 +138,7 @@ fn version_test(clause: &Clause) -> Result<Test, SearchError> {
     let whole = match &clause.value {
         Value::Number(number) => Some(*number),
         Value::Text(text) | Value::DoubleQuoted(text) => text.parse::<i64>().ok().map(|n| n as f64),
-        Value::List(_) | Value::Nothing => None,
+        Value::List(_) | Value::Nothing | Value::Span(_) | Value::FromNow(_) | Value::Moment(_) => None,
     };
     match whole {
         Some(whole) if whole.fract() == 0.0 => {

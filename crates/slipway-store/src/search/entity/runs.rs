@@ -50,12 +50,12 @@ impl RunAttribute {
     fn read(field: &Field) -> Result<Self, SearchError> {
         Ok(match field.key.as_str() {
             "run_id" => Self::RunId,
-            "run_name" | "run name" | "Run name" | "Run Name" => Self::Name,
-            "status" => Self::Status,
+            "run_name" | "name" | "run name" | "Run name" | "Run Name" => Self::Name,
+            "status" | "state" => Self::Status,
             "user_id" => Self::User,
             "artifact_uri" => Self::ArtifactUri,
-            "start_time" | "created" | "Created" => Self::Start,
-            "end_time" => Self::End,
+            "start_time" | "started" | "created" | "Created" => Self::Start,
+            "end_time" | "ended" => Self::End,
             "duration" => Self::Duration,
             _ => return Err(unknown_attribute(field, ATTRIBUTES)),
         })
@@ -82,6 +82,35 @@ impl RunAttribute {
     pub(crate) fn is_number(self) -> bool {
         matches!(self, Self::Start | Self::End | Self::Duration)
     }
+}
+
+/// What a run's state is called beside what MLflow calls it.
+const STATES: [(&str, &str); 5] = [
+    ("queued", "SCHEDULED"),
+    ("running", "RUNNING"),
+    ("succeeded", "FINISHED"),
+    ("failed", "FAILED"),
+    ("canceled", "KILLED"),
+];
+
+/// A condition on `state`, in MLflow's words.
+fn in_statuses(clause: &Clause) -> Result<Clause, SearchError> {
+    let status = |text: &str| {
+        let known = STATES.iter().find(|(state, status)| text.eq_ignore_ascii_case(state) || text == *status);
+        known.map(|(_, status)| (*status).to_owned()).ok_or_else(|| {
+            let states = STATES.map(|(state, _)| state).join(", ");
+            SearchError::new(format!("There is no state '{text}'"), clause.value_span.clone())
+                .hint(format!("a run is {states}"))
+        })
+    };
+    let value = match (&clause.op, &clause.value) {
+        (Op::Eq | Op::Ne, Value::Text(text) | Value::DoubleQuoted(text)) => Value::Text(status(text)?),
+        (_, Value::List(texts)) => {
+            Value::List(texts.iter().map(|text| status(text)).collect::<Result<_, _>>()?)
+        }
+        (_, value) => value.clone(),
+    };
+    Ok(Clause { value, ..clause.clone() })
 }
 
 impl Runs {
@@ -116,7 +145,10 @@ impl Runs {
                 let attribute = RunAttribute::read(&clause.field)?;
                 let test = match attribute {
                     RunAttribute::Start | RunAttribute::End => Test::of_time("attribute", clause)?,
-                    RunAttribute::Duration => Test::of_number("attribute", clause)?,
+                    RunAttribute::Duration => Test::of_span("attribute", clause)?,
+                    RunAttribute::Status if key == "state" => {
+                        Test::of_text("attribute", &in_statuses(clause)?)?
+                    }
                     _ => Test::of_text("attribute", clause)?,
                 };
                 (RunField::Attribute(attribute), test)
