@@ -459,8 +459,18 @@ fn a_server_that_vanishes_does_not_stop_the_command() {
     let script = format!("kill -9 {}; sleep 0.2; echo works; exit 5", server.child.id());
     let said = sandbox.track(&[], &script).with(5);
     assert_eq!(said.text(), "works\n");
-    assert_eq!(said.stderr.matches("the command goes on").count(), 1, "{}", said.stderr);
+    assert_eq!(said.stderr.matches("takes it over at its next start").count(), 1, "{}", said.stderr);
     server.child.wait().unwrap();
+    // And so it does: nothing of it is missing.
+    let _server = sandbox.serve();
+    let until = Instant::now() + Duration::from_secs(20);
+    while sandbox.only_run()["state"] != "failed" {
+        assert!(Instant::now() < until, "{}", sandbox.only_run());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let run = sandbox.only_run();
+    assert_eq!(run["command"]["exit_code"], 5);
+    assert_eq!(sandbox.artifact(run["run_id"].as_str().unwrap(), "logs/stdout.txt"), b"works\n");
 }
 
 #[test]

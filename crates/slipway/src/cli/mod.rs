@@ -6,6 +6,7 @@ mod doctor;
 mod export;
 mod failure;
 mod find;
+mod jobs;
 mod metrics;
 mod open;
 mod openapi;
@@ -14,6 +15,7 @@ mod plot;
 mod program;
 mod run;
 mod runs;
+mod secrets;
 mod serve;
 mod table;
 mod trash;
@@ -69,6 +71,12 @@ enum Command {
     /// Kept are the command line, the folder, the commit and its uncommitted changes, the machine, the Python
     /// environment, everything printed, and the exit code, which is also returned. An MLflow client in the command logs into the same run.
     Run(run::Arguments),
+    /// List jobs, follow what they print, end and repeat them; pause the queue.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Keep tokens and passwords for jobs, which name them and never hold them.
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// List, show and compare runs.
     #[command(subcommand)]
     Runs(runs::Command),
@@ -156,6 +164,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Serve(arguments)) => serve::run(global, &arguments),
         Some(Command::Url(arguments)) => url::run(global, &arguments),
         Some(Command::Run(arguments)) => run::run(global, arguments),
+        Some(Command::Jobs(command)) => jobs::run(global, command),
+        Some(Command::Secrets(command)) => secrets::run(global, &command),
         Some(Command::Runs(command)) => runs::run(global, command),
         Some(Command::Metrics(arguments)) => metrics::run(global, &arguments),
         Some(Command::Export(command)) => export::run(global, &command),
