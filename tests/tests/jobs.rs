@@ -80,7 +80,10 @@ fn a_job_ends_as_its_command_did_and_its_output_is_kept_byte_for_byte() {
     let bad = ended(&server, &bad);
     assert_eq!((&bad["state"], &bad["reason"]), (&json!("failed"), &json!("exit code 3")));
     let missing = ended(&server, &missing);
-    assert_eq!((&missing["state"], &missing["attempt_list"][0]["exit_code"]), (&json!("failed"), &json!(127)));
+    assert_eq!(
+        (&missing["state"], &missing["attempt_list"][0]["exit_code"]),
+        (&json!("failed"), &json!(127))
+    );
     assert!(missing["reason"].as_str().unwrap().contains("/no/such/program"), "{missing}");
 }
 
@@ -116,7 +119,8 @@ fn an_agent_that_is_killed_leaves_a_lost_job_whose_processes_can_be_ended() {
     assert_eq!(lost["state"], "lost", "{lost}");
     let left = lost["leftovers"].as_array().unwrap();
     assert!(!left.is_empty(), "{lost}");
-    let answer = server.send(&server.own("POST", &format!("/jobs/{id}/end-leftovers"))).unwrap();
+    let answer =
+        server.send(&server.own("POST", &format!("/jobs/{id}/end-leftovers")).json(&json!({}))).unwrap();
     assert!(answer.json().unwrap()["processes"].as_u64().unwrap() >= 1, "{}", answer.text());
     assert_eq!(job(&server, &id)["leftovers"], json!([]));
     for process in left {
@@ -282,7 +286,10 @@ print("all answered")
         assert_eq!(steps, (0..120).collect::<Vec<_>>());
         let run = server.get_run(&run).unwrap();
         assert_eq!(run["run"]["data"]["params"].as_array().unwrap().len(), 12);
-        assert_eq!((&run["run"]["info"]["status"], &run["run"]["info"]["end_time"]), (&json!("FINISHED"), &json!(5000)));
+        assert_eq!(
+            (&run["run"]["info"]["status"], &run["run"]["info"]["end_time"]),
+            (&json!("FINISHED"), &json!(5000))
+        );
     }
 }
 
@@ -313,6 +320,7 @@ fn short_jobs_survive_a_server_that_is_killed_again_and_again() {
         assert_eq!(job["attempt_list"][0]["exit_code"], 5, "{job}");
         assert_eq!(log(&server, id), b"one\ntwo\n", "{job}");
     }
-    let marks: BTreeSet<_> = std::fs::read_dir(&ran).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let marks: BTreeSet<_> =
+        std::fs::read_dir(&ran).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(marks.len(), count);
 }

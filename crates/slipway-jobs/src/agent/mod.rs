@@ -119,9 +119,19 @@ async fn supervise(
 
     for preparation in &spec.prepare {
         output.add(Stream::Agent, format!("slipway: {}\n", preparation.title).as_bytes());
-        let ended =
-            one(folder, &preparation.command, &work, &variables, false, &mut wanted, output, usage, &mut None, |_| Ok(()))
-                .await?;
+        let ended = one(
+            folder,
+            &preparation.command,
+            &work,
+            &variables,
+            false,
+            &mut wanted,
+            output,
+            usage,
+            &mut None,
+            |_| Ok(()),
+        )
+        .await?;
         if ended.cause != Cause::Exited || ended.exit_code != Some(0) {
             let cause = if ended.cause == Cause::Exited { Cause::NotPrepared } else { ended.cause };
             let reason = format!("{}: {}", preparation.title, ended.reason);
@@ -145,8 +155,19 @@ async fn supervise(
         }
         Ok(())
     };
-    let ended =
-        one(folder, &spec.command, &work, &variables, attached, &mut wanted, output, usage, &mut tracking, began).await;
+    let ended = one(
+        folder,
+        &spec.command,
+        &work,
+        &variables,
+        attached,
+        &mut wanted,
+        output,
+        usage,
+        &mut tracking,
+        began,
+    )
+    .await;
     if let Some(tracking) = &tracking {
         tracking.endpoint.close().await;
     }
@@ -171,8 +192,7 @@ impl Tracking {
             Ok(endpoint) => {
                 variables.set(&tracker.variable, endpoint.url());
                 let wants_metrics = !tracker.no_system_metrics && tracker.run_id.is_some();
-                let metrics =
-                    wants_metrics.then(|| tracking::SystemMetrics::new(folder.path().to_owned()));
+                let metrics = wants_metrics.then(|| tracking::SystemMetrics::new(folder.path().to_owned()));
                 Some(Self { endpoint, metrics })
             }
             Err(error) => {

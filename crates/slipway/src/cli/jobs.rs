@@ -137,7 +137,11 @@ pub(crate) fn run(global: &Global, command: Command) -> Result<ExitCode> {
                 let grace_ms = cancel.grace.map(|seconds| seconds.saturating_mul(1_000));
                 let Changed { changed } =
                     api.post(&format!("/jobs/{}/cancel", encoded(job)), &json!({ "grace_ms": grace_ms }))?;
-                global.say(if changed == 0 { format!("Job {job} has ended already.") } else { format!("Job {job} was asked to end.") });
+                global.say(if changed == 0 {
+                    format!("Job {job} has ended already.")
+                } else {
+                    format!("Job {job} was asked to end.")
+                });
             }
         }
         Command::Retry(one) => {
@@ -310,7 +314,11 @@ fn queue(api: &Api, queue: &Queue) -> Result<()> {
         None => None,
         Some(text) => {
             let indexes = text.split(',').filter(|index| !index.trim().is_empty());
-            Some(indexes.map(|index| index.trim().parse().map_err(|_| wrong(index))).collect::<Result<Vec<u32>>>()?)
+            Some(
+                indexes
+                    .map(|index| index.trim().parse().map_err(|_| wrong(index)))
+                    .collect::<Result<Vec<u32>>>()?,
+            )
         }
     };
     let is_set = jobs.is_some() || gpus.is_some() || queue.cpus.is_some() || queue.memory.is_some();

@@ -33,7 +33,10 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<ExitCode> {
             std::io::stdin().read_to_string(&mut value)?;
             let value = value.strip_suffix('\n').unwrap_or(&value);
             secrets.set(name, Some(value))?;
-            global.say(format!("Kept. It is in a file that only this account can read: {}", secrets.file().display()));
+            global.say(format!(
+                "Kept. It is in a file that only this account can read: {}",
+                secrets.file().display()
+            ));
         }
         Command::Ls => {
             for name in secrets.names()? {

@@ -181,7 +181,8 @@ mod tests {
             std::fs::write(folder.path().join(JOURNAL), &whole[..cut]).unwrap();
             let mut journal = Journal::open(folder.path()).unwrap();
             journal.add(&entry(9)).unwrap();
-            let mut expected: Vec<usize> = (0..ends.iter().filter(|end| **end <= cut as u64).count()).collect();
+            let mut expected: Vec<usize> =
+                (0..ends.iter().filter(|end| **end <= cut as u64).count()).collect();
             expected.push(9);
             assert_eq!(all(Journal::open(folder.path()).unwrap()), expected, "cut at {cut}");
         }

@@ -37,7 +37,8 @@ impl SystemMetrics {
     pub(in crate::agent) fn sample(&mut self, run_id: &str) -> Value {
         self.next = tokio::time::Instant::now() + EVERY;
         let tree = process::descendants(std::process::id());
-        let stats: Vec<(u32, Stat)> = tree.into_iter().filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
+        let stats: Vec<(u32, Stat)> =
+            tree.into_iter().filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
         let now = Instant::now();
         // Ticks since the last sample, of processes that still are; those that came since count from their beginning.
         let mut ticks = 0;
@@ -93,7 +94,8 @@ fn network() -> (f64, f64) {
         if name.trim() == "lo" {
             continue;
         }
-        let numbers: Vec<f64> = numbers.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let numbers: Vec<f64> =
+            numbers.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
         sums.0 += numbers.first().copied().unwrap_or(0.0) / MEGABYTE;
         sums.1 += numbers.get(8).copied().unwrap_or(0.0) / MEGABYTE;
     }

@@ -78,10 +78,19 @@ fn kind_of(method: &Method, path: &str) -> Kind {
     match (method, rpc) {
         (
             &Method::POST,
-            "runs/log-batch" | "runs/log-metric" | "runs/log-parameter" | "runs/set-tag" | "runs/update"
-            | "runs/log-inputs" | "runs/outputs" | "runs/log-model" | "experiments/set-experiment-tag",
+            "runs/log-batch"
+            | "runs/log-metric"
+            | "runs/log-parameter"
+            | "runs/set-tag"
+            | "runs/update"
+            | "runs/log-inputs"
+            | "runs/outputs"
+            | "runs/log-model"
+            | "experiments/set-experiment-tag",
         ) => Kind::Write,
-        (&Method::GET, "runs/get" | "experiments/get" | "experiments/get-by-name" | "server-info") => Kind::Question,
+        (&Method::GET, "runs/get" | "experiments/get" | "experiments/get-by-name" | "server-info") => {
+            Kind::Question
+        }
         (&Method::PUT, _) if path.contains("/mlflow-artifacts/artifacts/") => Kind::Write,
         _ => Kind::Other,
     }
@@ -251,9 +260,10 @@ impl Shared {
         }
         match state.journal.add(&entry) {
             Ok(()) => json_answer(state.words_for(&entry)),
-            Err(error) => {
-                refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("Slipway is away, and the journal: {error}"))
-            }
+            Err(error) => refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!("Slipway is away, and the journal: {error}"),
+            ),
         }
     }
 }

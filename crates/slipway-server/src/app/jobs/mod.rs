@@ -145,7 +145,8 @@ async fn submit(
             .map_err(|source| QueueError::Io { job: id.clone(), source })?;
     }
     let together_with = RunPlan::make(&mut spec, &state.config().user, at_ms).changes;
-    let id = queue.submit(NewWork { spec, together_with, repeats, from_terminal, id: Some(id), at_ms }).await?;
+    let id =
+        queue.submit(NewWork { spec, together_with, repeats, from_terminal, id: Some(id), at_ms }).await?;
     let job = find(state, id.as_str()).await?;
     Ok(Json(render::summary(&job, state.queue())))
 }
@@ -247,8 +248,10 @@ pub(super) async fn retry_job(
     let id = id_of(&job)?;
     let environment = match spec.environment.base {
         Base::Caller => Some(queue(&state)?.folders().environment(&id).map_err(|error| {
-            ApiFailure::invalid(format!("the variables of the terminal that job {id} came from are gone: {error}"))
-                .hint("Start it from a terminal again, or edit its description to use Slipway's own variables.")
+            ApiFailure::invalid(format!(
+                "the variables of the terminal that job {id} came from are gone: {error}"
+            ))
+            .hint("Start it from a terminal again, or edit its description to use Slipway's own variables.")
         })?),
         _ => None,
     };

@@ -136,9 +136,8 @@ pub(super) fn run_alone(
     runtime: &tokio::runtime::Runtime,
     signals: &mut Signals,
 ) -> Ended {
-    let (program, arguments) = command.split_first().map_or((OsString::new(), &[][..]), |(program, rest)| {
-        (program.clone(), rest)
-    });
+    let (program, arguments) =
+        command.split_first().map_or((OsString::new(), &[][..]), |(program, rest)| (program.clone(), rest));
     // On a terminal the command stays in this process's group: it can read from the terminal, and Ctrl+C reaches
     // it directly. Elsewhere it gets a group of its own, so that its own children hear the signals too.
     let own_group = !std::io::stdin().is_terminal();
@@ -214,8 +213,7 @@ impl Ended {
         let from = record.log_bytes.saturating_sub(TAIL as u64);
         let tail = slipway_jobs::log::read(folder, from, TAIL).map(|part| part.bytes).unwrap_or_default();
         let clash = "does not match environment run ID";
-        let experiment_clash =
-            record.exit_code != Some(0) && String::from_utf8_lossy(&tail).contains(clash);
+        let experiment_clash = record.exit_code != Some(0) && String::from_utf8_lossy(&tail).contains(clash);
         Self { experiment_clash, ..Self::of(record.exit_code, record.signal) }
     }
 

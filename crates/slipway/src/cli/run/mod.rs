@@ -130,6 +130,8 @@ pub(crate) fn run(global: &Global, arguments: Arguments) -> Result<ExitCode> {
         Ok(Turn::Never(ended)) => Watched::Ended(ended),
         Err(failure) => {
             warning.say(failure);
+            // It runs, but not as this job.
+            let _ = tracker.cancel();
             Watched::Ended(child::run_alone(&arguments.command, &runtime, &mut signals))
         }
     };
@@ -267,7 +269,8 @@ impl Record {
         }
         let tags = tags.into_iter().map(|(key, value)| (key, limited(value))).chain(arguments.tags.clone());
         let base = script.as_deref().map(|script| script.rsplit('/').next().unwrap_or(script));
-        let job_name = arguments.name.as_deref().or(base).unwrap_or("command").chars().take(250).collect::<String>();
+        let job_name =
+            arguments.name.as_deref().or(base).unwrap_or("command").chars().take(250).collect::<String>();
         let mut spec = JobSpec::new(job_name, slipway_jobs::spec::Command::Argv(words));
         spec.folder = WorkingFolder::At(folder);
         spec.target.clone_from(&arguments.target);

@@ -73,12 +73,8 @@ impl Tracker {
             }
             None => tracking.experiment_id = experiment_id(&socket, experiment.as_deref())?,
         }
-        let request = JobRequest {
-            spec,
-            experiment: None,
-            from_terminal: detached.is_none(),
-            environment: detached,
-        };
+        let request =
+            JobRequest { spec, experiment: None, from_terminal: detached.is_none(), environment: detached };
         let body = serde_json::to_vec(&request)?;
         let answer = expect_success(socket.call(Method::POST, &format!("{OWN_API}/jobs"), Some(body))?)?;
         let job: JobSummary = serde_json::from_slice(&answer.body)?;
@@ -110,7 +106,7 @@ impl Tracker {
     /// Asks whether it is the command's turn, and waits for that for some seconds.
     pub(super) fn claim(&self) -> Result<JobClaim> {
         let target = format!("{OWN_API}/jobs/{}/claim", self.job_id);
-        let answer = expect_success(self.socket.call(Method::POST, &target, None)?)?;
+        let answer = expect_success(self.socket.call(Method::POST, &target, Some(b"{}".to_vec()))?)?;
         Ok(serde_json::from_slice(&answer.body)?)
     }
 
