@@ -35,6 +35,8 @@ struct Shared {
     state: Mutex<State>,
     wake: watch::Sender<bool>,
     run_ends: broadcast::Sender<RunEnded>,
+    /// Something may wait to be told to webhooks.
+    deliveries: tokio::sync::Notify,
 }
 
 /// A run got its end.
@@ -110,6 +112,7 @@ impl EventBus {
                 state: Mutex::default(),
                 wake: watch::Sender::new(false),
                 run_ends: broadcast::Sender::new(256),
+                deliveries: tokio::sync::Notify::new(),
             }),
         }
     }
@@ -118,6 +121,11 @@ impl EventBus {
     #[must_use]
     pub fn boot_id(&self) -> &str {
         &self.shared.boot_id
+    }
+
+    /// Waits until something may wait to be told to webhooks.
+    pub(crate) async fn deliveries(&self) {
+        self.shared.deliveries.notified().await;
     }
 
     /// Takes in what a commit touched. Quick: it is called on the writer's thread.
@@ -135,6 +143,9 @@ impl EventBus {
                     status: *status,
                     experiment_id: *experiment_id,
                 });
+            }
+            if matches!(notice, Notice::Deliveries) {
+                self.shared.deliveries.notify_one();
             }
             state.pending.add(notice);
         }
@@ -247,6 +258,7 @@ impl Pending {
                 self.experiments = true;
                 self.weight += 1;
             }
+            Notice::Deliveries => {}
             Notice::Models => {
                 self.models = true;
                 self.weight += 1;

@@ -28,6 +28,8 @@ pub struct ServerConfig {
     pub user: String,
     /// When it started, in epoch milliseconds.
     pub started_at_ms: i64,
+    /// Webhooks may be told at addresses of this machine and of private networks.
+    pub webhooks_to_private: bool,
 }
 
 /// Who can reach the server, and by which names it may be called in the `Host` header.
@@ -69,6 +71,7 @@ struct Inner {
     undos: Undos,
     run_messages: Renditions,
     warming: AtomicBool,
+    recording: Arc<tokio::sync::Semaphore>,
     queue: OnceLock<Queue>,
 }
 
@@ -92,6 +95,7 @@ impl ServerState {
         let (trash, undos) = (Work::default(), Undos::default());
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
         let warming = AtomicBool::new(false);
+        let recording = Arc::new(tokio::sync::Semaphore::new(1));
         let inner = Inner {
             config,
             store,
@@ -105,6 +109,7 @@ impl ServerState {
             run_messages,
             compared,
             warming,
+            recording,
             queue: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -207,6 +212,11 @@ impl ServerState {
     /// True while columns of the runs table are read ahead.
     pub(crate) fn warming(&self) -> &AtomicBool {
         &self.inner.warming
+    }
+
+    /// Lets one look through the files of a version at a time.
+    pub(crate) fn recording(&self) -> &Arc<tokio::sync::Semaphore> {
+        &self.inner.recording
     }
 
     pub(crate) fn undos(&self) -> &Undos {

@@ -139,7 +139,12 @@ async function send(path: string, init: RequestInit = {}): Promise<Response> {
   return response
 }
 
-async function json<T>(path: string, method = 'GET', body?: unknown, signal?: AbortSignal): Promise<T> {
+export async function json<T>(
+  path: string,
+  method = 'GET',
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<T> {
   const init: RequestInit = { method, signal }
   if (body !== undefined) {
     init.body = JSON.stringify(body)

@@ -28,6 +28,16 @@ function decoded(text: string): string {
 export function areaAt(path: string, params: Record<string, string>, empty: boolean): Area | null {
   const run = /^\/run\/([^/]+)$/.exec(path)?.[1]
   if (run) return area(() => import('../areas/run/RunArea.svelte'), { runId: run }, `run ${run}`)
+  const version = /^\/models\/([^/]+)\/versions\/(\d+)$/.exec(path)
+  if (version?.[1])
+    return area(
+      () => import('../areas/models/VersionArea.svelte'),
+      { name: decoded(version[1]), version: Number(version[2]) },
+      `model version ${path}`,
+    )
+  const model = /^\/models\/([^/]+)$/.exec(path)?.[1]
+  if (model)
+    return area(() => import('../areas/models/ModelArea.svelte'), { name: decoded(model) }, `model ${model}`)
   const view = /^\/view\/(.+)$/.exec(path)?.[1]
   if (view) {
     // A link of the form project/name names the view last.
@@ -37,6 +47,10 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
   switch (path) {
     case '/runs':
       return area(() => import('../areas/runs/RunsArea.svelte'), {}, 'runs')
+    case '/models':
+      return area(() => import('../areas/models/ModelsArea.svelte'), {}, 'models')
+    case '/lineage':
+      return area(() => import('../areas/models/LineageArea.svelte'), { params }, 'lineage')
     case '/compare':
       return area(() => import('../areas/compare/CompareArea.svelte'), {}, 'compare')
     case '/settings':

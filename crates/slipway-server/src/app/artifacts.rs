@@ -126,13 +126,23 @@ pub(super) async fn link_archive(
     Ok(Json(ArtifactLink { url, expires_ms }))
 }
 
-/// Where a run's files are.
+/// The model and the number in `models:/NAME/NUMBER`. No run's id has a colon in it.
+fn version_in(id: &str) -> Option<(String, i64)> {
+    let (name, version) = id.strip_prefix("models:/")?.rsplit_once('/')?;
+    Some((name.to_owned(), version.parse().ok()?))
+}
+
+/// Where a run's files are, or those of a model version that is named as `models:/NAME/NUMBER`.
 pub(super) async fn root_of(state: &ServerState, run_id: String) -> ApiResult<(String, Place)> {
-    let info = read(state, move |reader| reader.run_info(&run_id)).await??;
-    let root = Place::find(state, &info.artifact_uri).map_err(|error| {
+    let uri = read(state, move |reader| match version_in(&run_id) {
+        Some((name, version)) => Ok(reader.model_version(&name, version)?.storage_location),
+        None => Ok::<_, slipway_store::Error>(reader.run_info(&run_id)?.artifact_uri),
+    })
+    .await??;
+    let root = Place::find(state, &uri).map_err(|error| {
         ApiFailure::invalid(error.to_string()).hint("Open them with the program that wrote them.")
     })?;
-    Ok((info.artifact_uri, root))
+    Ok((uri, root))
 }
 
 /// How a file can be shown, by its name.

@@ -39,6 +39,7 @@ mod series;
 mod suggest;
 mod trash;
 mod views;
+mod webhooks;
 
 pub(crate) use compare::Remembered;
 pub use openapi::openapi;
@@ -109,6 +110,27 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(models::list::get_model))
         .routes(routes!(models::list::list_versions))
         .routes(routes!(models::version::get_version))
+        .routes(routes!(models::edit::create_model))
+        .routes(routes!(models::edit::edit_model))
+        .routes(routes!(models::edit::delete_model))
+        .routes(routes!(models::history::list_history))
+        .routes(routes!(models::history::set_rules))
+        .routes(routes!(models::diff::diff_versions))
+        .routes(routes!(models::promote::preview_promotion))
+        .routes(routes!(models::promote::promote))
+        .routes(routes!(models::promote::roll_back))
+        .routes(routes!(models::promote::undo_promotion))
+        .routes(routes!(models::promote::remove_alias))
+        .routes(routes!(models::promote::list_holders))
+        .routes(routes!(models::promote::check_files))
+        .routes(routes!(models::lineage::trace_lineage))
+        .routes(routes!(models::register::preview_registration))
+        .routes(routes!(models::register::register))
+        .routes(routes!(webhooks::list_webhooks, webhooks::save_webhook))
+        .routes(routes!(webhooks::delete_webhook))
+        .routes(routes!(webhooks::try_webhook))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::deliver_again))
         .routes(routes!(plot::draw_plot))
         .routes(routes!(picture::export_chart))
         .routes(routes!(export::groups::export_groups))

@@ -22,6 +22,7 @@ mod series;
 mod suggest;
 mod trash;
 mod views;
+mod webhooks;
 
 pub use bulk::*;
 pub use compare::*;
@@ -41,6 +42,7 @@ pub use series::*;
 pub use suggest::*;
 pub use trash::*;
 pub use views::*;
+pub use webhooks::*;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,6 +94,8 @@ pub enum ErrorCode {
     Forbidden,
     NotFound,
     AlreadyExists,
+    /// A rule forbids it, or something was moved meanwhile.
+    Refused,
     TooLarge,
     DiskFull,
     ReadOnly,

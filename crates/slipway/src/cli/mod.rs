@@ -8,6 +8,7 @@ mod failure;
 mod find;
 mod jobs;
 mod metrics;
+mod models;
 mod open;
 mod openapi;
 mod output;
@@ -82,6 +83,9 @@ enum Command {
     Runs(runs::Command),
     /// Print every point of one metric of a run.
     Metrics(metrics::Arguments),
+    /// List, show, register, promote and roll back models.
+    #[command(subcommand)]
+    Models(models::Command),
     /// Write runs, histories or comparisons to files: CSV, TSV, Parquet, JSON, Markdown, LaTeX.
     #[command(subcommand)]
     Export(export::Command),
@@ -168,6 +172,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Secrets(command)) => secrets::run(global, &command),
         Some(Command::Runs(command)) => runs::run(global, command),
         Some(Command::Metrics(arguments)) => metrics::run(global, &arguments),
+        Some(Command::Models(command)) => models::run(global, command),
         Some(Command::Export(command)) => export::run(global, &command),
         Some(Command::Plot(arguments)) => plot::run(global, &arguments),
         Some(Command::Trash(arguments)) => trash::run(global, arguments),

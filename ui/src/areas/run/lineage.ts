@@ -1,6 +1,7 @@
 // The neighbours of a run as a small graph in columns: what went in, the run, what came out, what is registered.
 
 import type { RunDetail, RunLineage } from '../../api/types'
+import { versionHref } from '../models/names'
 
 export interface GraphNode {
   id: string
@@ -100,7 +101,7 @@ export function lineageGraph(run: RunDetail, lineage: RunLineage | null): Graph 
     kind: 'model',
     label: item.name,
     detail: `${item.role === 'input' ? 'model in' : 'model'} · ${item.status.toLowerCase()}`,
-    href: null,
+    href: `#/lineage?logged_model=${encodeURIComponent(item.model_id)}`,
   })
   add(
     run.models.filter(({ role }) => role === 'input').map((item) => model(item, 0)),
@@ -133,7 +134,7 @@ export function lineageGraph(run: RunDetail, lineage: RunLineage | null): Graph 
       label: `${version.name} v${version.version}`,
       detail:
         version.aliases.length > 0 ? version.aliases.map((alias) => `@${alias}`).join(' ') : 'registered',
-      href: null,
+      href: versionHref(version.name, version.version),
     })),
     3,
     (node) => {

@@ -175,6 +175,7 @@ fn connect(runtime: &Runtime, data_dir: PathBuf) -> Result<(Socket, Option<Serve
             port: 0,
             data_dir: data_dir.clone(),
             allowed_hosts: Vec::new(),
+            webhooks_to_private: false,
         };
         match runtime.block_on(Server::start_for_one(options)) {
             Ok(server) => {
