@@ -8,6 +8,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+import warnings
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -60,7 +61,7 @@ def main() -> None:
     client.transition_model_version_stage(name, best, "Staging")
     if options.slipway:
         slipway(
-            "rules", name, "--clear", "--add", f"metric:{METRIC}:higher:0.05", "--add", "signature",
+            "rules", name, "--clear", "--add", f"metric:{METRIC}:higher:0.1", "--add", "signature",
             "--on", "@champion", "--on", "Production",
         )
     client.transition_model_version_stage(name, best, "Production")
@@ -80,12 +81,14 @@ def main() -> None:
     if not options.slipway:
         return
     slipway("diff", f"{name}@champion", f"{name}@challenger")
-    slipway("promote", f"{name}/{next_best}", "Production", "--note", "second opinion from another family")
-    slipway("promote", f"{name}/{next_best}", "@champion", "--note", "second opinion from another family")
+    slipway("promote", f"{name}/{next_best}", "Production", "--note", "within the tolerance, tried for a week")
+    slipway("promote", f"{name}/{next_best}", "@champion", "--note", "within the tolerance, tried for a week")
     slipway("rollback", name, "@champion", "--note", "too many false alarms on Monday")
     slipway("rollback", name, "Production", "--note", "too many false alarms on Monday")
     slipway("history", name)
 
 
 if __name__ == "__main__":
+    # Stages are on their way out in MLflow, and still what many people promote by.
+    warnings.filterwarnings("ignore", message=".*transition_model_version_stage.*")
     main()

@@ -90,6 +90,7 @@ struct Pending {
     runs: BTreeMap<i64, BTreeSet<String>>,
     points: BTreeMap<String, RunPoints>,
     artifacts: BTreeSet<String>,
+    projects: BTreeSet<String>,
     jobs: BTreeMap<String, Option<JobState>>,
     queue: bool,
     weight: usize,
@@ -151,6 +152,16 @@ impl EventBus {
         }
         if state.pending.weight >= MAX_PENDING {
             state.flush();
+        }
+        drop(state);
+        self.shared.wake.send_replace(true);
+    }
+
+    /// Files of an opened project changed, or it was opened or closed.
+    pub(crate) fn projects_changed(&self, project: &str) {
+        let mut state = self.lock();
+        if state.pending.projects.insert(project.to_owned()) {
+            state.pending.weight += 1;
         }
         drop(state);
         self.shared.wake.send_replace(true);
@@ -319,6 +330,9 @@ impl Pending {
                 run_id,
                 points: run.points,
             });
+        }
+        for project in self.projects {
+            events.push(Event::Projects { project });
         }
         for run_id in self.artifacts {
             events.push(Event::Artifacts { run_id });

@@ -15,6 +15,7 @@ pub mod jobs;
 mod look;
 mod media;
 mod mlflow;
+mod opened;
 mod places;
 mod registry;
 mod serve;

@@ -3,6 +3,7 @@
 use crate::events::EventBus;
 use crate::files::Tickets;
 use crate::look::Known;
+use crate::opened::Opened;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
@@ -69,6 +70,7 @@ struct Inner {
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
     undos: Undos,
+    opened: Opened,
     run_messages: Renditions,
     warming: AtomicBool,
     recording: Arc<tokio::sync::Semaphore>,
@@ -106,6 +108,7 @@ impl ServerState {
             known,
             trash,
             undos,
+            opened: Opened::default(),
             run_messages,
             compared,
             warming,
@@ -192,6 +195,11 @@ impl ServerState {
 
     pub(crate) fn trash(&self) -> &Work<Outcome> {
         &self.inner.trash
+    }
+
+    /// Projects that were opened.
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.inner.opened
     }
 
     /// The comparison that was asked for last.

@@ -260,7 +260,8 @@ impl Client {
                 own("POST", "/models/rollback", json!({ "name": name, "version": 1, "target": target }))
             }
             "own model edit" => {
-                let edit = json!({ "name": name, "version": 2, "description": "e", "set_tags": { "own": "1" } });
+                let edit =
+                    json!({ "name": name, "version": 2, "description": "e", "set_tags": { "own": "1" } });
                 own("POST", "/models/edit", edit)
             }
             "own webhook" => {

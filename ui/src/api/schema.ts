@@ -55,6 +55,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/environments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The environments that projects were run in. */
+        get: operations["list_environments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes environments, unless they are in use. */
+        post: operations["remove_environments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -848,6 +882,97 @@ export interface paths {
         get: operations["draw_plot"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The projects that were opened, last opened first. */
+        get: operations["list_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forgets an opened project. Its files stay as they are. */
+        post: operations["close_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a project offers: entry points, scripts with their parameters, environments. It is read, never run; an
+         *     address is fetched.
+         */
+        post: operations["open_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Exactly what would be run: command, environment, variables, commit. Nothing is started. */
+        post: operations["plan_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Runs a project, or a recorded run again, as a job. Laying out a clean copy and making the environment are part of
+         *     the job.
+         */
+        post: operations["run_project"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2110,6 +2235,42 @@ export interface components {
             /** Format: int64 */
             processes: number;
         };
+        EntryParameter: {
+            /** @description Without one a value is required. */
+            default?: string | null;
+            kind: components["schemas"]["EntryParameterKind"];
+            name: string;
+        };
+        /** @enum {string} */
+        EntryParameterKind: "float" | "int" | "string" | "path" | "uri";
+        EnvironmentEntry: {
+            id: string;
+            in_use: boolean;
+            is_ready: boolean;
+            /** Format: int64 */
+            made_at_ms?: number | null;
+            /** Format: int64 */
+            made_in_ms?: number | null;
+            /** Format: int64 */
+            size_bytes: number;
+            summary: string;
+            /** Format: int64 */
+            used_at_ms?: number | null;
+        };
+        EnvironmentIds: {
+            ids: string[];
+        };
+        /** @description The environments of this data folder, used last first. */
+        EnvironmentList: {
+            environments: components["schemas"]["EnvironmentEntry"][];
+        };
+        /** @description What was removed; what was not says why. */
+        EnvironmentsRemoved: {
+            /** Format: int64 */
+            freed_bytes: number;
+            problems: string[];
+            removed: string[];
+        };
         /** @enum {string} */
         ErrorCode: "invalid_input" | "unauthenticated" | "forbidden" | "not_found" | "already_exists" | "refused" | "too_large" | "disk_full" | "read_only" | "unavailable" | "internal";
         /** @description One message of the event stream. `id` of the stream is `boot_id.sequence`. */
@@ -2138,6 +2299,10 @@ export interface components {
         } | {
             /** @enum {string} */
             type: "models";
+        } | {
+            project: string;
+            /** @enum {string} */
+            type: "projects";
         } | {
             jobs: components["schemas"]["JobChange"][];
             /** @enum {string} */
@@ -3487,6 +3652,10 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        NamedValue: {
+            name: string;
+            value: string;
+        };
         NewExperiment: {
             name: string;
         };
@@ -3506,6 +3675,18 @@ export interface components {
             others: number;
             /** Format: int64 */
             step: number;
+        };
+        OpenProject: {
+            /** @description The folder is there; an address always counts as there. */
+            exists: boolean;
+            name: string;
+            /** Format: int64 */
+            opened_ms: number;
+            /** @description A folder, or an address that git fetches. */
+            project: string;
+            watch_note?: string | null;
+            /** @description Changes are told by events. Otherwise `watch_note` says how they are noticed. */
+            watched: boolean;
         };
         /** @enum {string} */
         PictureFormat: "svg" | "png" | "pdf";
@@ -3578,6 +3759,142 @@ export interface components {
              * @description Higher ones go first; 0 is usual.
              */
             priority: number;
+        };
+        /** @description What a project offers. */
+        ProjectDetail: {
+            /** @description The first is the usual one. */
+            environments: components["schemas"]["ProjectEnvironment"][];
+            /** @description The folder that was read. */
+            folder: string;
+            mlproject?: components["schemas"]["ProjectFile"] | null;
+            /** @description What is wrong with its `MLproject`. */
+            problem?: string | null;
+            revision?: components["schemas"]["ProjectRevision"] | null;
+            scripts: components["schemas"]["ProjectScript"][];
+            /** @description There may be more scripts. */
+            truncated: boolean;
+        };
+        ProjectEntryPoint: {
+            /** @description With `{parameter}` in it. */
+            command: string;
+            name: string;
+            parameters: components["schemas"]["EntryParameter"][];
+        };
+        /** @description An environment that the project's files describe, or that is there. */
+        ProjectEnvironment: {
+            /** @description Absent for a folder of the project that is used as it is. */
+            id?: string | null;
+            is_ready: boolean;
+            /** @description The file or folder it comes from. */
+            name: string;
+            notes: string[];
+            /** @description Why it cannot be used. */
+            problem?: string | null;
+            /** @description A few words about what is in it. */
+            summary: string;
+        };
+        /** @description What an `MLproject` says. */
+        ProjectFile: {
+            entry_points: components["schemas"]["ProjectEntryPoint"][];
+            /** @description The image of `docker_env`. */
+            image?: string | null;
+            name?: string | null;
+            notes: string[];
+        };
+        /** @description A project to be run as a job. */
+        ProjectJobRequest: {
+            /** @description A recorded run: its commit with its changes on top, its command, its versions. */
+            again?: string | null;
+            /** @description Name of the experiment, made when it is missing; `Default` when absent. */
+            experiment?: string | null;
+            /**
+             * Format: int32
+             * @description Graphics processors, each for itself alone.
+             */
+            gpus?: number;
+            /** Format: int32 */
+            priority?: number;
+            run?: components["schemas"]["ProjectRunRequest"] | null;
+            run_name?: string | null;
+            /** @description Name of the target; this machine when absent. */
+            target?: string | null;
+            /** Format: int64 */
+            timeout_ms?: number | null;
+        };
+        /** @description The projects that were opened, as they are now. */
+        ProjectList: {
+            projects: components["schemas"]["OpenProject"][];
+        };
+        ProjectName: {
+            project: string;
+        };
+        /** @description Exactly what would be run. Nothing was started. */
+        ProjectPlan: {
+            argv: string[];
+            environment?: components["schemas"]["ProjectEnvironment"] | null;
+            /** @description Absent for a clean copy, which gets a folder of its own. */
+            folder?: string | null;
+            name: string;
+            notes: string[];
+            parameters: components["schemas"]["NamedValue"][];
+            /**
+             * Format: int64
+             * @description Bytes of what was not committed; it is kept with the run.
+             */
+            patch_bytes: number;
+            /** @description Folders in front of `PATH`. */
+            path: string[];
+            revision?: components["schemas"]["ProjectRevision"] | null;
+            /** @description As one would type it. */
+            shown: string;
+            subfolder: string;
+            tags: {
+                [key: string]: string;
+            };
+            through_shell: boolean;
+            variables: {
+                [key: string]: string;
+            };
+        };
+        ProjectRequest: {
+            /** @description A folder, or an address that git fetches. */
+            project: string;
+            /** @description Adds it to the opened projects. */
+            remember?: boolean;
+            /** @description A branch, tag or commit. */
+            version?: string | null;
+        };
+        ProjectRevision: {
+            branch?: string | null;
+            commit: string;
+            repository: string;
+            subfolder?: string;
+        };
+        /** @description What to run. */
+        ProjectRunRequest: {
+            /** @description An entry point, or a script; `main` when absent. */
+            entry_point?: string | null;
+            /** @description The file or folder to take the environment from; the usual one when absent. */
+            environment?: string | null;
+            /** @description Run in whatever Python is on the `PATH`. */
+            local?: boolean;
+            parameters?: components["schemas"]["NamedValue"][];
+            project: string;
+            /** @description Of a script. */
+            subcommand?: string | null;
+            version?: string | null;
+        };
+        ProjectScript: {
+            /** @description One of them has to be chosen, if there are any. */
+            commands: components["schemas"]["ScriptCommand"][];
+            framework?: components["schemas"]["ScriptFramework"] | null;
+            help?: string | null;
+            /** @description What was left out, and where. */
+            notes: string[];
+            /** @description Written before the subcommand. */
+            parameters: components["schemas"]["ScriptParameter"][];
+            path: string;
+            runs: boolean;
         };
         /** @description What was done. `history_id` undoes it. */
         Promoted: {
@@ -3955,6 +4272,33 @@ export interface components {
             /** Format: int64 */
             updated_ms: number;
         };
+        ScriptCommand: {
+            help?: string | null;
+            name: string;
+            parameters: components["schemas"]["ScriptParameter"][];
+        };
+        /** @enum {string} */
+        ScriptFramework: "argparse" | "click" | "typer" | "fire" | "hydra";
+        ScriptParameter: {
+            /** @description Empty when any value is taken. */
+            choices: string[];
+            default?: string | null;
+            /** @description The expression that makes the default, when it is not plain. */
+            default_source?: string | null;
+            flags: string[];
+            help?: string | null;
+            kind: components["schemas"]["ScriptValueKind"];
+            /** @description Takes several values, written as in a shell. */
+            many: boolean;
+            name: string;
+            off_flag?: string | null;
+            required: boolean;
+            style: components["schemas"]["ScriptStyle"];
+        };
+        /** @enum {string} */
+        ScriptStyle: "option" | "joined" | "positional" | "flag" | "count" | "override";
+        /** @enum {string} */
+        ScriptValueKind: "string" | "float" | "int" | "bool" | "path";
         /** @enum {string} */
         SeriesAggregate: "mean" | "median" | "min" | "max";
         /**
@@ -4635,6 +4979,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ColumnList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_environments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    remove_environments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnvironmentIds"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentsRemoved"];
                 };
             };
             default: {
@@ -6162,6 +6564,157 @@ export interface operations {
                 content: {
                     "image/png": components["schemas"]["Binary"];
                     "image/svg+xml": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    close_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectName"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    open_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    plan_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectRunRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectPlan"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    run_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectJobRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
                 };
             };
             default: {

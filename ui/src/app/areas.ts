@@ -49,6 +49,8 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
       return area(() => import('../areas/runs/RunsArea.svelte'), {}, 'runs')
     case '/models':
       return area(() => import('../areas/models/ModelsArea.svelte'), {}, 'models')
+    case '/webhooks':
+      return area(() => import('../areas/models/WebhooksArea.svelte'), {}, 'webhooks')
     case '/lineage':
       return area(() => import('../areas/models/LineageArea.svelte'), { params }, 'lineage')
     case '/compare':

@@ -33,6 +33,7 @@ mod picture;
 mod plot;
 mod preview;
 mod problems;
+mod projects;
 mod run_detail;
 mod runs_table;
 mod series;
@@ -100,6 +101,13 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(preview::look_at_artifact))
         .routes(routes!(preview::preview_table))
         .routes(routes!(problems::get_problems))
+        .routes(routes!(projects::list_projects))
+        .routes(routes!(projects::open_project))
+        .routes(routes!(projects::close_project))
+        .routes(routes!(projects::plan_project))
+        .routes(routes!(projects::run_project))
+        .routes(routes!(projects::list_environments))
+        .routes(routes!(projects::remove_environments))
         .routes(routes!(lineage::get_lineage))
         .routes(routes!(logs::list_logs))
         .routes(routes!(logs::read_log))

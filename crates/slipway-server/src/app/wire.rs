@@ -16,6 +16,7 @@ mod models;
 mod plot;
 mod plots;
 mod preview;
+mod projects;
 mod promotion;
 mod report;
 mod series;
@@ -36,6 +37,7 @@ pub use models::*;
 pub use plot::{ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest, PictureTheme};
 pub use plots::*;
 pub use preview::*;
+pub use projects::*;
 pub use promotion::*;
 pub use report::*;
 pub use series::*;
@@ -607,6 +609,8 @@ pub enum Event {
     Artifacts { run_id: String },
     /// Registered models, versions or aliases changed.
     Models,
+    /// Files of an opened project changed, or it was opened or closed.
+    Projects { project: String },
     /// Jobs came, changed or were forgotten.
     Jobs { jobs: Vec<JobChange> },
     /// The queue of jobs was set.

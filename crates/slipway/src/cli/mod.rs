@@ -3,6 +3,7 @@
 mod client;
 mod completions;
 mod doctor;
+mod environments;
 mod export;
 mod failure;
 mod find;
@@ -67,7 +68,11 @@ enum Command {
     Serve(serve::Arguments),
     /// Print the address of the running server's pages, with its token.
     Url(url::Arguments),
-    /// Run a command and keep what it logs, prints and returns.
+    /// Run a command or a project and keep what it logs, prints and returns.
+    ///
+    /// `slipway run -- COMMAND` runs a command. `slipway run PROJECT -e ENTRY -P name=value` runs an entry point of an
+    /// `MLproject`, or a script of a folder or a git address, in the environment that it describes; it takes what
+    /// `mlflow run` takes.
     ///
     /// Kept are the command line, the folder, the commit and its uncommitted changes, the machine, the Python
     /// environment, everything printed, and the exit code, which is also returned. An MLflow client in the command logs into the same run.
@@ -78,6 +83,9 @@ enum Command {
     /// Keep tokens and passwords for jobs, which name them and never hold them.
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// List and remove the environments that projects were run in.
+    #[command(subcommand)]
+    Env(environments::Command),
     /// List, show and compare runs.
     #[command(subcommand)]
     Runs(runs::Command),
@@ -170,6 +178,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Run(arguments)) => run::run(global, arguments),
         Some(Command::Jobs(command)) => jobs::run(global, command),
         Some(Command::Secrets(command)) => secrets::run(global, &command),
+        Some(Command::Env(command)) => environments::run(global, command),
         Some(Command::Runs(command)) => runs::run(global, command),
         Some(Command::Metrics(arguments)) => metrics::run(global, &arguments),
         Some(Command::Models(command)) => models::run(global, command),

@@ -127,7 +127,7 @@ pub(super) async fn submit_job(
     submit(&state, spec, None, from_terminal, environment).await
 }
 
-async fn submit(
+pub(super) async fn submit(
     state: &ServerState,
     mut spec: JobSpec,
     repeats: Option<JobId>,

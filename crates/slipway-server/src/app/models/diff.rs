@@ -10,6 +10,7 @@ use crate::app::wire::{
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use crate::places::Place;
 use crate::registry::files;
+use crate::registry::metrics::has_direction;
 use axum::Json;
 use axum::extract::State;
 use slipway_models::Signature;
@@ -136,8 +137,9 @@ fn metrics(sides: &[Side]) -> Vec<DiffMetric> {
                 .iter()
                 .map(|value| Some((*value)? - first?).filter(|delta| delta.is_finite()))
                 .collect();
+            let says = has_direction(&key);
             let better = deltas.iter().map(|delta| match delta {
-                Some(delta) if *delta != 0.0 => {
+                Some(delta) if *delta != 0.0 && says => {
                     Some((*delta > 0.0) == (direction == MetricDirection::Higher))
                 }
                 _ => None,

@@ -5,6 +5,7 @@
 
 mod child;
 mod code;
+mod project;
 mod record;
 
 use super::{Failure, Global, Result, output};
@@ -28,7 +29,7 @@ pub(crate) struct Arguments {
     name: Option<String>,
     /// Name of the experiment to keep it in; made if it is missing. When the command itself chooses an experiment
     /// (`mlflow.set_experiment`), name the same one here, or use --separate.
-    #[arg(long, short)]
+    #[arg(long, alias = "experiment-name")]
     experiment: Option<String>,
     /// A tag as `key=value`. May be given again.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
@@ -51,8 +52,15 @@ pub(crate) struct Arguments {
     /// End it when it takes longer: seconds.
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// The command and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[command(flatten)]
+    project: project::ProjectOptions,
+    /// A project (a folder or a git address), or a command and its arguments.
+    #[arg(
+        required_unless_present_any = ["entry_point", "again"],
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROJECT|COMMAND"
+    )]
     command: Vec<OsString>,
 }
 
@@ -90,17 +98,22 @@ impl Warning {
     }
 }
 
-pub(crate) fn run(global: &Global, arguments: Arguments) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, mut arguments: Arguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the command could not be started: {error}")))?;
+    let ready = match project::prepare(global, &mut arguments)? {
+        project::Asked::Printed => return Ok(ExitCode::SUCCESS),
+        project::Asked::Command => None,
+        project::Asked::Project(ready) => Some(ready),
+    };
     let warning = Warning::default();
     // From here on a signal cannot leave a run behind that never ends.
     let mut signals = Signals::listen(&runtime)
         .map_err(|error| Failure::failed(format!("signals cannot be listened for: {error}")))?;
-    let tracker = Record::new(&arguments).and_then(|record| {
+    let tracker = Record::new(&arguments, ready.as_deref()).and_then(|record| {
         let dir = global.data_dir()?;
         Tracker::start(&runtime, dir, record, &warning)
     });
@@ -235,7 +248,7 @@ fn limited(text: String) -> String {
 }
 
 impl Record {
-    fn new(arguments: &Arguments) -> Result<Self> {
+    fn new(arguments: &Arguments, ready: Option<&project::Ready>) -> Result<Self> {
         let words: Vec<String> = arguments
             .command
             .iter()
@@ -282,7 +295,16 @@ impl Record {
         spec.environment = Environment { base: Base::Caller, removed, ..Environment::default() };
         spec.tracking = Some(Tracking {
             run_name: arguments.name.clone(),
-            tags: tags.collect(),
+            // What a project says about itself comes before what its command looks like.
+            tags: tags
+                .chain(
+                    ready
+                        .iter()
+                        .flat_map(|ready| ready.tags.clone())
+                        .map(|(key, value)| (key, limited(value))),
+                )
+                .collect(),
+            params: ready.iter().flat_map(|ready| ready.params.clone()).collect(),
             separate: arguments.separate,
             ..Tracking::default()
         });
@@ -291,8 +313,19 @@ impl Record {
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect()
         });
-        let patch = code.and_then(|code| code.patch);
-        Ok(Self { spec, experiment: arguments.experiment.clone(), patch, detached })
+        let mut files = ready.map(|ready| ready.files.clone()).unwrap_or_default();
+        // The project's own patch holds new files, too.
+        if files.len() <= 1 {
+            files.extend(code.and_then(|code| code.patch).map(|patch| ("code/patch.diff".to_owned(), patch)));
+        }
+        if let Some(ready) = ready {
+            for (name, value) in &ready.variables {
+                if let Some(value) = value {
+                    spec.environment.variables.insert((*name).to_owned(), value.clone());
+                }
+            }
+        }
+        Ok(Self { spec, experiment: arguments.experiment.clone(), files, detached })
     }
 }
 

@@ -23,7 +23,8 @@ const HELD_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Record {
     pub(super) spec: JobSpec,
     pub(super) experiment: Option<String>,
-    pub(super) patch: Option<Vec<u8>>,
+    /// Kept as artifacts, by their path.
+    pub(super) files: Vec<(String, Vec<u8>)>,
     /// The queue starts it, and nobody waits: with these variables.
     pub(super) detached: Option<BTreeMap<String, String>>,
 }
@@ -60,7 +61,7 @@ impl Tracker {
     }
 
     fn begin(socket: Socket, record: Record, warning: &Warning) -> Result<Self> {
-        let Record { mut spec, experiment, patch, detached } = record;
+        let Record { mut spec, experiment, files, detached } = record;
         let tracking = spec.tracking.get_or_insert_default();
         if !tracking.tags.contains_key("mlflow.user") {
             // Usually the same account; better than none where there is no USER, as in containers.
@@ -83,10 +84,10 @@ impl Tracker {
         let answer = expect_success(socket.call(Method::GET, &target, None)?)?;
         let run: Value = serde_json::from_slice(&answer.body)?;
         let run_name = text(&run, "/run/info/run_name").unwrap_or_default().to_owned();
-        if let Some(patch) = patch
-            && let Err(failure) = keep_patch(&socket, text(&run, "/run/info/artifact_uri")?, patch)
-        {
-            warning.say(failure);
+        for (path, bytes) in files {
+            if let Err(failure) = keep_file(&socket, text(&run, "/run/info/artifact_uri")?, &path, bytes) {
+                warning.say(failure);
+            }
         }
         Ok(Self { socket, own_server: None, job_id: job.job_id, run_id, run_name })
     }
@@ -156,11 +157,11 @@ impl Tracker {
     }
 }
 
-/// Keeps what was changed since the commit among the artifacts of the run, unless it keeps them elsewhere.
-fn keep_patch(socket: &Socket, artifact_uri: &str, patch: Vec<u8>) -> Result<()> {
+/// Keeps a file among the artifacts of the run, unless it keeps them elsewhere.
+fn keep_file(socket: &Socket, artifact_uri: &str, path: &str, bytes: Vec<u8>) -> Result<()> {
     let Some(root) = proxied(artifact_uri) else { return Ok(()) };
-    let bytes = std::io::Cursor::new(patch);
-    expect_success(socket.put(&format!("{ARTIFACTS}/{root}/code/patch.diff"), bytes)?).map(drop)
+    let bytes = std::io::Cursor::new(bytes);
+    expect_success(socket.put(&format!("{ARTIFACTS}/{root}/{path}"), bytes)?).map(drop)
 }
 
 /// The server of the folder, or one of our own for the time being.
