@@ -56,6 +56,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    // Before anything of the window: where no `slipway` lies beside this program, it is the agent of its jobs itself.
+    if let Some(code) = slipway::agent() {
+        return code;
+    }
     let arguments = Arguments::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("SLIPWAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,slipway=info,slipway_desktop=info"));

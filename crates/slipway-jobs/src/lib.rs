@@ -8,6 +8,7 @@
 //! command goes through a shell unless its description says so. This crate must never know SQL or HTTP routes.
 
 pub mod agent;
+pub mod conformance;
 pub mod folder;
 mod id;
 pub mod local;

@@ -22,6 +22,12 @@ impl Secrets {
         Self { file: data_folder.join("secrets.json") }
     }
 
+    /// The file that they are in.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// All of them.
     ///
     /// # Errors

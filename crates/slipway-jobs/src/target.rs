@@ -7,6 +7,7 @@ use crate::{AttemptId, JobSpec};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// An attempt to be started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,22 @@ pub struct Submission {
     pub place: Place,
     /// Variables that tracking needs, over those of the description.
     pub variables: BTreeMap<String, String>,
+    /// Who tracks it, for the address that its agent holds for it; none for a job that is not tracked.
+    #[serde(default)]
+    pub tracker: Option<Tracker>,
+}
+
+/// Who tracks a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracker {
+    /// The data folder, in which it says where it listens.
+    pub data_dir: PathBuf,
+    /// The variable that tells the command where to log.
+    pub variable: String,
+    /// The run to sample what the job uses into.
+    pub run_id: Option<String>,
+    /// Do not sample.
+    pub no_system_metrics: bool,
 }
 
 /// What an attempt was given for itself.

@@ -221,8 +221,12 @@ mod tests {
             }
             failed += 1;
             assert!(connection.is_autocommit());
-            assert_eq!(version(&connection).unwrap(), 1);
-            assert_eq!(connection.query_row(points, [], |row| row.get::<_, String>(0)).unwrap(), before);
+            // Each step is whole or not at all: it stays where the last whole one brought it.
+            let at = version(&connection).unwrap();
+            assert!(at < SCHEMA_VERSION, "{at}");
+            if at == 1 {
+                assert_eq!(connection.query_row(points, [], |row| row.get::<_, String>(0)).unwrap(), before);
+            }
         }
         assert!(failed > 3, "{failed}");
         drop(connection);

@@ -2882,6 +2882,13 @@ export interface components {
         };
         /** @description A job to be taken in. */
         JobRequest: {
+            /**
+             * @description The variables of the terminal that it is sent from, for `environment.base` = `caller`. They are kept in a file
+             *     that only its owner can read, and never shown.
+             */
+            environment?: {
+                [key: string]: string;
+            } | null;
             /** @description Name of the experiment to track it in, made when it is missing; wins over `spec.tracking.experiment_id`. */
             experiment?: string | null;
             /**

@@ -7,12 +7,13 @@
 mod command;
 mod ending;
 mod output;
+pub mod tracking;
 mod usage;
 
 use crate::folder::{AgentRecord, AttemptFolder};
 use crate::process::{self, ProcessId};
 use crate::spec::Command;
-use crate::target::{Began, Cause, ExitRecord, Stream, Submission};
+use crate::target::{Began, Cause, ExitRecord, Stream, Submission, Tracker};
 use command::{Limits, Started, Variables};
 use ending::Wanted;
 use output::Output;
@@ -60,7 +61,8 @@ pub fn run(options: &AgentOptions) -> std::io::Result<()> {
         tracing::debug!(%error, "processes that the command leaves behind may go unseen");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let record = runtime.block_on(attempt(&folder, &submission, options.attached));
+    let local = tokio::task::LocalSet::new();
+    let record = local.block_on(&runtime, attempt(&folder, &submission, options.attached));
     folder.write_exit(&record)
 }
 
@@ -113,12 +115,23 @@ async fn supervise(
     variables.set(ATTEMPT_VARIABLE, format!("{}/{}", submission.attempt.job, submission.attempt.number));
     variables.set(FOLDER_VARIABLE, folder.path().to_string_lossy());
     variables.set(JOB_VARIABLE, submission.attempt.job.as_str());
+    let mut tracking = Tracking::open(folder, submission.tracker.as_ref(), &mut variables).await;
 
     for preparation in &spec.prepare {
         output.add(Stream::Agent, format!("slipway: {}\n", preparation.title).as_bytes());
-        let ended =
-            one(&preparation.command, &work, &variables, false, &mut wanted, output, usage, |_| Ok(()))
-                .await?;
+        let ended = one(
+            folder,
+            &preparation.command,
+            &work,
+            &variables,
+            false,
+            &mut wanted,
+            output,
+            usage,
+            &mut None,
+            |_| Ok(()),
+        )
+        .await?;
         if ended.cause != Cause::Exited || ended.exit_code != Some(0) {
             let cause = if ended.cause == Cause::Exited { Cause::NotPrepared } else { ended.cause };
             let reason = format!("{}: {}", preparation.title, ended.reason);
@@ -142,12 +155,74 @@ async fn supervise(
         }
         Ok(())
     };
-    one(&spec.command, &work, &variables, attached, &mut wanted, output, usage, began).await
+    let ended = one(
+        folder,
+        &spec.command,
+        &work,
+        &variables,
+        attached,
+        &mut wanted,
+        output,
+        usage,
+        &mut tracking,
+        began,
+    )
+    .await;
+    if let Some(tracking) = &tracking {
+        tracking.endpoint.close().await;
+    }
+    ended
+}
+
+/// Where a command logs, and what is logged of it.
+struct Tracking {
+    endpoint: tracking::Endpoint,
+    metrics: Option<tracking::SystemMetrics>,
+}
+
+impl Tracking {
+    /// Opens an address for a command that is tracked. Without one it logs straight to Slipway.
+    async fn open(
+        folder: &AttemptFolder,
+        tracker: Option<&Tracker>,
+        variables: &mut Variables,
+    ) -> Option<Self> {
+        let tracker = tracker?;
+        match tracking::Endpoint::open(folder, tracker, tracker.run_id.clone()).await {
+            Ok(endpoint) => {
+                variables.set(&tracker.variable, endpoint.url());
+                let wants_metrics = !tracker.no_system_metrics && tracker.run_id.is_some();
+                let metrics = wants_metrics.then(|| tracking::SystemMetrics::new(folder.path().to_owned()));
+                Some(Self { endpoint, metrics })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "there is no tracking address for this job");
+                None
+            }
+        }
+    }
+
+    /// Waits until a sample is due, for ever when none is wanted.
+    async fn sample_is_due(tracking: Option<&Self>) {
+        match tracking.and_then(|tracking| tracking.metrics.as_ref()) {
+            Some(metrics) => tokio::time::sleep_until(metrics.next_at()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Logs a sample, without waiting for that.
+    fn sample(&mut self) {
+        if let (Some(metrics), Some(run_id)) = (&mut self.metrics, self.endpoint.run_id()) {
+            let batch = metrics.sample(run_id);
+            self.endpoint.log_later(batch);
+        }
+    }
 }
 
 /// Runs one command to its end, with everything that it started.
 #[expect(clippy::too_many_arguments, reason = "all of it belongs to one command")]
 async fn one(
+    folder: &AttemptFolder,
     command: &Command,
     work: &std::path::Path,
     variables: &Variables,
@@ -155,6 +230,7 @@ async fn one(
     wanted: &mut Wanted,
     output: &mut Output,
     usage: &mut Usage,
+    tracking: &mut Option<Tracking>,
     began: impl FnOnce(&Started) -> std::io::Result<()>,
 ) -> std::io::Result<ExitRecord> {
     if let Some(record) = wanted.before_the_start() {
@@ -172,7 +248,13 @@ async fn one(
             () = output.pass_on() => {}
             status = started.child.wait() => break status?,
             event = wanted.next() => wanted.take(event, started.pid, output),
-            () = tokio::time::sleep_until(usage.next_at()) => usage.sample(started.pid),
+            () = tokio::time::sleep_until(usage.next_at()) => {
+                usage.sample(started.pid);
+                usage.note(folder);
+            }
+            () = Tracking::sample_is_due(tracking.as_ref()) => if let Some(tracking) = tracking {
+                tracking.sample();
+            },
         }
     };
     usage.ended();

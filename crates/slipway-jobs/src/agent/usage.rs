@@ -1,5 +1,6 @@
 //! What an attempt uses: sampled while it runs, summed up at its end.
 
+use crate::folder::{AttemptFolder, UsageRecord};
 use crate::process::{self, Stat};
 use nix::sys::resource::{UsageWho, getrusage};
 use std::time::Duration;
@@ -15,11 +16,23 @@ pub(super) struct Usage {
     last: Instant,
     pause: Duration,
     peak_memory_bytes: u64,
+    memory_bytes: u64,
+    cpu_ms: u64,
+    cpu_percent: f64,
+    processes: u32,
 }
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { last: Instant::now(), pause: FIRST_PAUSE, peak_memory_bytes: 0 }
+        Self {
+            last: Instant::now(),
+            pause: FIRST_PAUSE,
+            peak_memory_bytes: 0,
+            memory_bytes: 0,
+            cpu_ms: 0,
+            cpu_percent: 0.0,
+            processes: 0,
+        }
     }
 }
 
@@ -31,15 +44,38 @@ impl Usage {
 
     /// Looks at all processes of the attempt.
     pub(super) fn sample(&mut self, command: u32) {
+        let since_ms = self.last.elapsed().as_millis().max(1) as f64;
         self.last = Instant::now();
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         process::reap_orphans(Some(command));
-        let pages: u64 = process::descendants(std::process::id())
-            .iter()
-            .filter_map(|pid| Some(Stat::of(*pid)?.memory_pages))
-            .sum();
+        let own = std::process::id();
+        let stats: Vec<Stat> = process::descendants(own).into_iter().filter_map(Stat::of).collect();
+        // Those that have ended are counted by this process, which waited for them.
+        let ended = Stat::of(own).map_or(0, |stat| stat.children_cpu_ticks);
+        let ticks = ended + stats.iter().map(|stat| stat.cpu_ticks + stat.children_cpu_ticks).sum::<u64>();
+        let cpu_ms = process::ticks_to_ms(ticks).max(self.cpu_ms);
+        self.cpu_percent = 100.0 * (cpu_ms - self.cpu_ms) as f64 / since_ms;
+        self.cpu_ms = cpu_ms;
+        self.processes = u32::try_from(stats.len()).unwrap_or(u32::MAX);
+        let pages: u64 = stats.iter().map(|stat| stat.memory_pages).sum();
         let bytes = pages.saturating_mul(rustix::param::page_size() as u64);
+        self.memory_bytes = bytes;
         self.peak_memory_bytes = self.peak_memory_bytes.max(bytes);
+    }
+
+    /// Says what was seen: for people, and as a sign of life.
+    pub(super) fn note(&mut self, folder: &AttemptFolder) {
+        let record = UsageRecord {
+            at_ms: super::now_ms(),
+            cpu_ms: self.cpu_ms,
+            cpu_percent: self.cpu_percent,
+            memory_bytes: self.memory_bytes,
+            peak_memory_bytes: self.peak_memory_bytes,
+            processes: self.processes,
+        };
+        if let Err(error) = folder.write_usage(&record) {
+            tracing::debug!(%error, "what the job uses is not noted");
+        }
     }
 
     /// A command ended.

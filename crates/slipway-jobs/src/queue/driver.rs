@@ -6,7 +6,7 @@
 use super::order::{Order, Settings, Waiting};
 use crate::folder::JobFolders;
 use crate::spec::{BadSpec, Base, JobSpec, LIMIT_BYTES, When};
-use crate::target::{Target, TargetError};
+use crate::target::{Target, TargetError, Tracker};
 use crate::{AttemptId, JobId, JobState, LocalTarget, WaitOutcome, machine};
 use futures_util::future::BoxFuture;
 use slipway_store::{Change, Job, KeyValue, NewJob, Outcome, Step, Store};
@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 pub trait Surroundings: Send + Sync + 'static {
     /// Variables for its command.
     fn variables(&self, job: &JobId, spec: &JobSpec, run_id: Option<&str>) -> BTreeMap<String, String>;
+
+    /// Who tracks it, if anybody does.
+    fn tracker(&self, spec: &JobSpec, run_id: Option<&str>) -> Option<Tracker>;
 
     /// Tags for its run when it has ended.
     fn run_tags(&self, exit_code: Option<i32>) -> Vec<KeyValue>;

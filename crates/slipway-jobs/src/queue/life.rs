@@ -95,8 +95,9 @@ impl Queue {
         let Some(live) = self.live(&attempt.job) else { return };
         let variables =
             self.shared.options.surroundings.variables(&attempt.job, &live.spec, live.run_id.as_deref());
-        let submission =
-            Submission { attempt: attempt.clone(), spec: (*live.spec).clone(), place, variables };
+        let tracker = self.shared.options.surroundings.tracker(&live.spec, live.run_id.as_deref());
+        let spec = (*live.spec).clone();
+        let submission = Submission { attempt: attempt.clone(), spec, place, variables, tracker };
         let mut tries = 0;
         let begun = loop {
             let begun = if live.from_terminal {

@@ -186,7 +186,7 @@ pub(super) async fn run_project(
     spec.resources.gpus = request.gpus;
     spec.timeout_ms = request.timeout_ms;
     let kept = spec.clone();
-    let answer = super::jobs::submit(&state, spec, None, false).await?;
+    let answer = super::jobs::submit(&state, spec, None, false, None).await?;
     if let Some(run_id) = &answer.run_id {
         project::keep_record(&state, &kept, run_id, plan.patch).await.map_err(|error| {
             ApiFailure::internal(format!("the job runs, but its record cannot be kept: {error}"))

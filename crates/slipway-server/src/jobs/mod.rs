@@ -2,6 +2,7 @@
 //! among the run's artifacts.
 
 mod keep_output;
+mod merge;
 pub(crate) mod project;
 mod run;
 
@@ -11,6 +12,7 @@ use crate::ServerState;
 use crate::app::command_tags;
 use futures_util::future::BoxFuture;
 use slipway_jobs::spec::JobSpec;
+use slipway_jobs::target::Tracker;
 use slipway_jobs::{AttemptId, JobId, LocalTarget, Queue, QueueError, QueueOptions, Surroundings};
 use slipway_store::KeyValue;
 use std::collections::BTreeMap;
@@ -57,6 +59,16 @@ impl Surroundings for Tracked {
         variables
     }
 
+    fn tracker(&self, spec: &JobSpec, run_id: Option<&str>) -> Option<Tracker> {
+        let tracking = spec.tracking.as_ref()?;
+        Some(Tracker {
+            data_dir: self.state.config().data_dir.clone(),
+            variable: "MLFLOW_TRACKING_URI".to_owned(),
+            run_id: run_id.map(str::to_owned),
+            no_system_metrics: tracking.no_system_metrics,
+        })
+    }
+
     fn run_tags(&self, exit_code: Option<i32>) -> Vec<KeyValue> {
         exit_code.map(|code| KeyValue::new(command_tags::EXIT_CODE, code.to_string())).into_iter().collect()
     }
@@ -68,6 +80,9 @@ impl Surroundings for Tracked {
         run_id: Option<&'a str>,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            if let Err(error) = merge::journal(&self.state, attempt).await {
+                tracing::error!(%error, "what {attempt} logged while Slipway was away is not merged");
+            }
             if let Some(run_id) = run_id
                 && let Err(error) = project::keep_record(&self.state, spec, run_id, None).await
             {

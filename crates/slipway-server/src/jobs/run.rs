@@ -16,7 +16,6 @@ impl RunPlan {
     #[must_use]
     pub fn make(spec: &mut JobSpec, user: &str, at_ms: i64) -> Self {
         let command = spec.command.shown();
-        let name = spec.name.clone();
         let Some(tracking) = &mut spec.tracking else { return Self::default() };
         let mut tags: Vec<KeyValue> =
             tracking.tags.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
@@ -36,7 +35,7 @@ impl RunPlan {
                 changes.push(Change::CreateRun(Box::new(NewRun {
                     run_id: run_id.clone(),
                     experiment_id: tracking.experiment_id,
-                    name: tracking.run_name.clone().unwrap_or(name),
+                    name: tracking.run_name.clone().unwrap_or_else(names::shown_name),
                     user: tracking.tags.get("mlflow.user").cloned().unwrap_or_else(|| user.to_owned()),
                     status: RunStatus::Scheduled,
                     start_ms: Some(at_ms),

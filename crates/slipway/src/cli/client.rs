@@ -90,6 +90,11 @@ impl Api {
         parsed(self.call(Method::POST, target, Some(serde_json::to_vec(body)?))?, None)
     }
 
+    /// PUT of Slipway's own API.
+    pub(crate) fn put<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T> {
+        parsed(self.call(Method::PUT, target, Some(serde_json::to_vec(body)?))?, None)
+    }
+
     /// POST whose body carries a filter: when that is wrong, the failure shows where.
     pub(crate) fn post_filter<T: DeserializeOwned>(
         &self,

@@ -7,6 +7,7 @@ mod environments;
 mod export;
 mod failure;
 mod find;
+mod jobs;
 mod metrics;
 mod models;
 mod open;
@@ -16,6 +17,7 @@ mod plot;
 mod program;
 mod run;
 mod runs;
+mod secrets;
 mod serve;
 mod table;
 mod trash;
@@ -75,6 +77,12 @@ enum Command {
     /// Kept are the command line, the folder, the commit and its uncommitted changes, the machine, the Python
     /// environment, everything printed, and the exit code, which is also returned. An MLflow client in the command logs into the same run.
     Run(run::Arguments),
+    /// List jobs, follow what they print, end and repeat them; pause the queue.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Keep tokens and passwords for jobs, which name them and never hold them.
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// List and remove the environments that projects were run in.
     #[command(subcommand)]
     Env(environments::Command),
@@ -168,6 +176,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Serve(arguments)) => serve::run(global, &arguments),
         Some(Command::Url(arguments)) => url::run(global, &arguments),
         Some(Command::Run(arguments)) => run::run(global, arguments),
+        Some(Command::Jobs(command)) => jobs::run(global, command),
+        Some(Command::Secrets(command)) => secrets::run(global, &command),
         Some(Command::Env(command)) => environments::run(global, command),
         Some(Command::Runs(command)) => runs::run(global, command),
         Some(Command::Metrics(arguments)) => metrics::run(global, &arguments),

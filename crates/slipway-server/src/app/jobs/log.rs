@@ -1,6 +1,6 @@
 //! Logs of jobs: the bytes as they came, and their lines.
 
-use super::{attempt_of, find, queue};
+use super::{attempt_of, find};
 use crate::ServerState;
 use crate::app::logs::{matches_of, page_of, unreadable};
 use crate::app::wire::{ApiError, JobLogRequest, JobLogSearch, LogMatches, LogPage};
@@ -11,7 +11,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Response, header};
 use serde::Deserialize;
-use slipway_jobs::QueueError;
+use slipway_jobs::folder::JobFolders;
+use slipway_jobs::target::LogPart;
+use slipway_jobs::{QueueError, log};
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,8 +58,18 @@ pub(in crate::app) async fn get_job_log(
     let part = loop {
         let job = find(&state, &id).await?;
         let attempt = attempt_of(&job, query.attempt)?;
-        let target = queue(&state)?.target(&job.target).map_err(QueueError::from)?;
-        let mut part = target.log(&attempt, query.from, limit).await.map_err(QueueError::from)?;
+        let mut part = match state.queue() {
+            Some(queue) => {
+                let target = queue.target(&job.target).map_err(QueueError::from)?;
+                target.log(&attempt, query.from, limit).await.map_err(QueueError::from)?
+            }
+            // A program that answers only for a moment looks into the folder itself.
+            None => {
+                let folder = folders(&state).attempt(&attempt);
+                let read = blocking(move || log::read(folder.path(), query.from, limit)).await?;
+                LogPart { complete: true, ..read.map_err(unreadable)? }
+            }
+        };
         // An attempt that has not begun has no lock yet and no log either.
         part.complete = part.complete && (job.state.is_final() || attempt.number < job.attempts);
         if !part.bytes.is_empty() || part.complete || tokio::time::Instant::now() >= until {
@@ -113,6 +125,10 @@ pub(in crate::app) async fn search_job_log(
     Ok(Json(matches_of(state, name, file, &find, from_line, limit).await?))
 }
 
+fn folders(state: &ServerState) -> JobFolders {
+    JobFolders::new(state.config().data_dir.join("jobs"))
+}
+
 /// A log that is there: its folder and name, the file, and when it was written to last.
 type Opened = ((PathBuf, String), File, i64);
 
@@ -120,7 +136,7 @@ type Opened = ((PathBuf, String), File, i64);
 async fn open(state: &ServerState, id: &str, attempt: Option<u32>) -> ApiResult<Option<Opened>> {
     let job = find(state, id).await?;
     let attempt = attempt_of(&job, attempt)?;
-    let folder = queue(state)?.folders().attempt(&attempt).path().to_owned();
+    let folder = folders(state).attempt(&attempt).path().to_owned();
     let opened = blocking(move || -> std::io::Result<Option<Opened>> {
         const NAME: &str = "out.log";
         let file = match File::open(folder.join(NAME)) {

@@ -17,9 +17,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use slipway_jobs::queue::NewWork;
-use slipway_jobs::spec::{JobSpec, Tracking};
+use slipway_jobs::spec::{Base, JobSpec, Tracking};
 use slipway_jobs::{JobId, Queue, QueueError};
 use slipway_store::{Applied, Change, Job, JobsQuery, Missing};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::IntoParams;
 
@@ -118,12 +119,12 @@ pub(super) async fn submit_job(
     State(state): State<ServerState>,
     ApiJson(request): ApiJson<JobRequest>,
 ) -> ApiResult<Json<JobSummary>> {
-    let JobRequest { mut spec, experiment, from_terminal } = request;
+    let JobRequest { mut spec, experiment, from_terminal, environment } = request;
     if let Some(name) = experiment {
         let experiment_id = super::experiments::named(&state, &name).await?;
         spec.tracking.get_or_insert_with(Tracking::default).experiment_id = experiment_id;
     }
-    submit(&state, spec, None, from_terminal).await
+    submit(&state, spec, None, from_terminal, environment).await
 }
 
 pub(super) async fn submit(
@@ -131,12 +132,21 @@ pub(super) async fn submit(
     mut spec: JobSpec,
     repeats: Option<JobId>,
     from_terminal: bool,
+    environment: Option<BTreeMap<String, String>>,
 ) -> ApiResult<Json<JobSummary>> {
     let queue = queue(state)?;
     let at_ms = now_ms();
     spec.check().map_err(QueueError::from)?;
+    let id = JobId::random();
+    if let Some(variables) = environment {
+        let (folders, job) = (queue.folders().clone(), id.clone());
+        blocking(move || folders.keep_environment(&job, &variables))
+            .await?
+            .map_err(|source| QueueError::Io { job: id.clone(), source })?;
+    }
     let together_with = RunPlan::make(&mut spec, &state.config().user, at_ms).changes;
-    let id = queue.submit(NewWork { spec, together_with, repeats, from_terminal, id: None, at_ms }).await?;
+    let id =
+        queue.submit(NewWork { spec, together_with, repeats, from_terminal, id: Some(id), at_ms }).await?;
     let job = find(state, id.as_str()).await?;
     Ok(Json(render::summary(&job, state.queue())))
 }
@@ -235,7 +245,17 @@ pub(super) async fn retry_job(
         None => render::spec(&job)?,
     };
     RunPlan::forget_run(&mut spec);
-    submit(&state, spec, Some(id_of(&job)?), false).await
+    let id = id_of(&job)?;
+    let environment = match spec.environment.base {
+        Base::Caller => Some(queue(&state)?.folders().environment(&id).map_err(|error| {
+            ApiFailure::invalid(format!(
+                "the variables of the terminal that job {id} came from are gone: {error}"
+            ))
+            .hint("Start it from a terminal again, or edit its description to use Slipway's own variables.")
+        })?),
+        _ => None,
+    };
+    submit(&state, spec, Some(id), false, environment).await
 }
 
 /// Lets a job go before or after others.

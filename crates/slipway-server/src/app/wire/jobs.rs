@@ -4,6 +4,7 @@ use super::LogFind;
 use serde::{Deserialize, Serialize};
 pub use slipway_jobs::queue::Settings as QueueSettings;
 pub use slipway_jobs::spec::JobSpec;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The state of whatever executes. From `succeeded` on nothing changes any more. `lost`: what watched it is gone, and
@@ -61,6 +62,10 @@ pub struct JobRequest {
     /// terminal. Only for programs of the same machine and account.
     #[serde(default)]
     pub from_terminal: bool,
+    /// The variables of the terminal that it is sent from, for `environment.base` = `caller`. They are kept in a file
+    /// that only its owner can read, and never shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<BTreeMap<String, String>>,
 }
 
 /// A job in a list.

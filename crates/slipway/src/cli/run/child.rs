@@ -1,42 +1,33 @@
-//! The command itself: started, watched, and sent the signals that arrive here.
+//! The command itself: under an agent that stays with it, or alone where nothing can be kept of it. The signals that
+//! arrive here go on to it.
 
 use super::Warning;
-use super::logs::{Log, Stream};
+use crate::cli::output;
+use slipway_jobs::folder::AttemptFolder;
+use slipway_jobs::target::{Cause, ExitRecord};
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::mpsc;
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// A process that the command left behind may hold the output open; it is not waited for longer.
-const LAST_WORDS: Duration = Duration::from_secs(3);
-
-/// A variable of the command's environment: set, or taken away.
-pub(super) type Variable = (&'static str, Option<String>);
-
-/// A command that runs.
-pub(super) struct Watched {
-    child: Child,
-    /// It has its own process group, which signals are passed on to.
-    own_group: bool,
-    stdout: Arc<Log>,
-    stderr: Arc<Log>,
-    copied: mpsc::Receiver<()>,
-    signals: Signals,
-}
 
 /// How a command ended.
 pub(super) struct Ended {
     /// What to return: its own code, or 128 and the signal's number.
     pub(super) code: u8,
-    /// It was ended on purpose.
-    pub(super) canceled: bool,
-    signal: Option<i32>,
+    /// What became of it, for a line on stderr.
+    pub(super) words: String,
     /// MLflow refused to log into this run because the command chose another experiment.
     pub(super) experiment_clash: bool,
+}
+
+/// What became of watching a command.
+pub(super) enum Watched {
+    /// It ended.
+    Ended(Ended),
+    /// It goes on without this program.
+    Kept,
 }
 
 /// The signals that ask a program to end, as they arrive here.
@@ -46,93 +37,140 @@ pub(super) struct Signals {
     hang_up: Option<Signal>,
 }
 
-impl Watched {
-    pub(super) fn start(
-        command: &[OsString],
-        variables: &[Variable],
-        signals: Signals,
-    ) -> std::io::Result<Self> {
-        let Some((program, arguments)) = command.split_first() else {
-            return Err(std::io::Error::from(std::io::ErrorKind::NotFound));
-        };
-        let stdout = Arc::new(Log::new(Stream::Stdout)?);
-        let stderr = Arc::new(Log::new(Stream::Stderr)?);
-        // On a terminal the command stays in this process's group: it can read from the terminal, and Ctrl+C reaches
-        // it directly. Elsewhere it gets a group of its own, so that its own children hear the signals too.
-        let own_group = !std::io::stdin().is_terminal();
-        let mut child = Command::new(program);
-        child.args(arguments).stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for (name, value) in variables {
-            match value {
-                Some(value) => child.env(name, value),
-                None => child.env_remove(name),
-            };
+/// Starts the agent of an attempt on this terminal, and stays with it.
+pub(super) fn watch_agent(
+    runtime: &tokio::runtime::Runtime,
+    folder: &Path,
+    signals: &mut Signals,
+    warning: &Warning,
+) -> std::io::Result<Watched> {
+    let mut agent = Command::new("/proc/self/exe").arg("agent").arg(slipway::ATTACHED).arg(folder).spawn()?;
+    let pid = i32::try_from(agent.id()).ok().and_then(rustix::process::Pid::from_raw);
+    // It is a child that was not waited for yet, so that the id is its own.
+    let send = |signal| {
+        if let Some(pid) = pid
+            && let Err(error) = rustix::process::kill_process(pid, signal)
+        {
+            // It has just ended.
+            tracing::debug!(%error, "a signal was not passed on");
         }
-        if own_group {
-            child.process_group(0);
-        }
-        let mut child = child.spawn()?;
-        let (done, copied) = mpsc::channel();
-        if let Some(pipe) = child.stdout.take() {
-            stdout.copy_from(pipe, done.clone());
-        }
-        if let Some(pipe) = child.stderr.take() {
-            stderr.copy_from(pipe, done);
-        }
-        Ok(Self { child, own_group, stdout, stderr, copied, signals })
-    }
-
-    /// What it prints.
-    pub(super) fn logs(&self) -> [Arc<Log>; 2] {
-        [Arc::clone(&self.stdout), Arc::clone(&self.stderr)]
-    }
-
-    /// Waits for its end, passing on signals.
-    pub(super) fn wait(self, runtime: &tokio::runtime::Runtime, warning: &Warning) -> Ended {
-        let Self { mut child, own_group, stdout, stderr, copied, mut signals } = self;
-        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-        let (status, was_signalled) = runtime.block_on(async {
-            let mut was_signalled = false;
-            let mut waiting = tokio::task::spawn_blocking(move || child.wait());
-            loop {
-                tokio::select! {
-                    status = &mut waiting => break (status, was_signalled),
-                    arrived = signals.next() => {
-                        was_signalled = true;
-                        if let Some(pid) = pid {
-                            pass_on(pid, arrived, own_group);
+    };
+    // The agent has a session of its own: Ctrl+C on the terminal reaches this program only.
+    let may_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let status = runtime.block_on(async {
+        let mut waiting = tokio::task::spawn_blocking(move || agent.wait());
+        loop {
+            tokio::select! {
+                status = &mut waiting => break Some(status),
+                arrived = signals.next() => {
+                    if arrived == rustix::process::Signal::INT && may_ask {
+                        match ask(signals).await {
+                            Wish::GoOn => {}
+                            Wish::End => send(rustix::process::Signal::INT),
+                            Wish::Keep => {
+                                send(rustix::process::Signal::USR1);
+                                break None;
+                            }
                         }
+                    } else {
+                        send(arrived);
                     }
                 }
             }
-        });
-        // Both pipes end when the last process that holds them does.
-        for _ in 0..2 {
-            if copied.recv_timeout(LAST_WORDS) == Err(mpsc::RecvTimeoutError::Timeout) {
-                warning.say("a process that the command left behind still holds its output; what it prints from here on is not kept");
-                break;
+        }
+    });
+    let Some(status) = status else { return Ok(Watched::Kept) };
+    let folder = AttemptFolder::at(folder.to_owned());
+    let record = folder.exit()?;
+    let status = status.ok().and_then(Result::ok).map(|status| status.to_string()).unwrap_or_default();
+    Ok(Watched::Ended(match record {
+        Some(record) => {
+            if matches!(record.cause, Cause::NotStarted) {
+                output::chatter(&format!("slipway: {}", output::clean(&record.reason)));
+            }
+            Ended::of_record(&record, folder.path())
+        }
+        None => {
+            warning.say(format!("its agent ended before it did ({status})"));
+            Ended { code: 1, words: "was lost".to_owned(), experiment_clash: false }
+        }
+    }))
+}
+
+/// What somebody at the terminal wants after Ctrl+C.
+enum Wish {
+    GoOn,
+    End,
+    Keep,
+}
+
+/// Asks whether the command is to be ended or kept in the background. A second Ctrl+C ends it.
+async fn ask(signals: &mut Signals) -> Wish {
+    let asked = write!(
+        std::io::stderr().lock(),
+        "\nslipway: [e]nd it, [k]eep it running in the background, or Enter to go on watching? "
+    );
+    if asked.is_err() {
+        return Wish::End;
+    }
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        // Not standard input, which belongs to the command.
+        let terminal = std::fs::File::open("/dev/tty")?;
+        BufReader::new(terminal).read_line(&mut line).map(|_| line)
+    });
+    tokio::select! {
+        answer = answer => match answer {
+            Ok(Ok(line)) if line.trim_start().starts_with(['k', 'K']) => Wish::Keep,
+            Ok(Ok(line)) if line.trim().is_empty() => Wish::GoOn,
+            Ok(Ok(line)) if !line.trim_start().starts_with(['e', 'E']) => Wish::GoOn,
+            _ => Wish::End,
+        },
+        _ = signals.next() => Wish::End,
+    }
+}
+
+/// Runs a command that nothing can be kept of.
+pub(super) fn run_alone(
+    command: &[OsString],
+    runtime: &tokio::runtime::Runtime,
+    signals: &mut Signals,
+) -> Ended {
+    let (program, arguments) =
+        command.split_first().map_or((OsString::new(), &[][..]), |(program, rest)| (program.clone(), rest));
+    // On a terminal the command stays in this process's group: it can read from the terminal, and Ctrl+C reaches
+    // it directly. Elsewhere it gets a group of its own, so that its own children hear the signals too.
+    let own_group = !std::io::stdin().is_terminal();
+    let mut process = Command::new(&program);
+    process.args(arguments);
+    if own_group {
+        process.process_group(0);
+    }
+    let mut child = match process.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            let shown = output::clean(&program.to_string_lossy());
+            output::chatter(&format!("slipway: `{shown}` could not be started: {error}"));
+            // As shells do.
+            let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            return Ended { code, words: "was not started".to_owned(), experiment_clash: false };
+        }
+    };
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let status = runtime.block_on(async {
+        let mut waiting = tokio::task::spawn_blocking(move || child.wait());
+        loop {
+            tokio::select! {
+                status = &mut waiting => break status,
+                arrived = signals.next() => if let Some(pid) = pid {
+                    pass_on(pid, arrived, own_group);
+                },
             }
         }
-        for log in [&stdout, &stderr] {
-            if let Some(problem) = log.problem() {
-                warning.say(format!("the output could not be kept: {problem}"));
-            }
-        }
-        match status {
-            Ok(Ok(status)) => Ended {
-                experiment_clash: !status.success()
-                    && stderr.ends_with_text("does not match environment run ID"),
-                ..Ended::of(status, was_signalled)
-            },
-            Ok(Err(error)) => {
-                warning.say(format!("the command's end could not be learned: {error}"));
-                Ended::not_started(1)
-            }
-            Err(error) => {
-                warning.say(format!("the command's end could not be learned: {error}"));
-                Ended::not_started(1)
-            }
-        }
+    });
+    match status {
+        Ok(Ok(status)) => Ended::of_status(status),
+        _ => Ended { code: 1, words: "ended".to_owned(), experiment_clash: false },
     }
 }
 
@@ -152,46 +190,36 @@ fn pass_on(pid: rustix::process::Pid, signal: rustix::process::Signal, own_group
 }
 
 impl Ended {
-    fn of(status: ExitStatus, was_signalled: bool) -> Self {
-        let signal = status.signal();
-        let code = match (status.code(), signal) {
+    fn of_status(status: ExitStatus) -> Self {
+        Self::of(status.code(), status.signal())
+    }
+
+    fn of(exit_code: Option<i32>, signal: Option<i32>) -> Self {
+        let code = match (exit_code, signal) {
             (Some(code), _) => u8::try_from(code).unwrap_or(1),
             (None, Some(signal)) => u8::try_from(128 + signal).unwrap_or(255),
             (None, None) => 1,
         };
-        // SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM: somebody wanted it to end.
-        let ended_on_purpose = signal.is_some_and(|signal| [1, 2, 3, 9, 15].contains(&signal));
-        Self {
-            code,
-            signal,
-            canceled: ended_on_purpose || (was_signalled && code != 0),
-            experiment_clash: false,
-        }
+        let words = match (signal, code) {
+            (Some(signal), _) => format!("ended by signal {signal}"),
+            (None, 0) => "succeeded".to_owned(),
+            (None, code) => format!("failed with exit code {code}"),
+        };
+        Self { code, words, experiment_clash: false }
+    }
+
+    fn of_record(record: &ExitRecord, folder: &Path) -> Self {
+        const TAIL: usize = 8 << 10;
+        let from = record.log_bytes.saturating_sub(TAIL as u64);
+        let tail = slipway_jobs::log::read(folder, from, TAIL).map(|part| part.bytes).unwrap_or_default();
+        let clash = "does not match environment run ID";
+        let experiment_clash = record.exit_code != Some(0) && String::from_utf8_lossy(&tail).contains(clash);
+        Self { experiment_clash, ..Self::of(record.exit_code, record.signal) }
     }
 
     /// Somebody wanted it to end before it began.
     pub(super) fn before_the_start(signal: rustix::process::Signal) -> Self {
-        let signal = signal.as_raw();
-        Self {
-            code: u8::try_from(128 + signal).unwrap_or(255),
-            signal: Some(signal),
-            canceled: true,
-            experiment_clash: false,
-        }
-    }
-
-    /// There was nothing to wait for.
-    pub(super) fn not_started(code: u8) -> Self {
-        Self { code, signal: None, canceled: false, experiment_clash: false }
-    }
-
-    /// How it ended, for a line on stderr.
-    pub(super) fn words(&self) -> String {
-        match (self.signal, self.code) {
-            (Some(signal), _) => format!("ended by signal {signal}"),
-            (None, 0) => "succeeded".to_owned(),
-            (None, code) => format!("failed with exit code {code}"),
-        }
+        Self::of(None, Some(signal.as_raw()))
     }
 }
 

@@ -1,19 +1,19 @@
-//! The run that stands for the command: made, described, and given its end, through MLflow's API like any other.
+//! The job that stands for the command, and its run: submitted to the server of the folder, like any other job.
 
 use super::Warning;
-use super::child::{Ended, Variable};
 use crate::cli::client::{Answer, Socket, encoded};
 use crate::cli::{Failure, Result, url};
 use axum::http::Method;
 use serde_json::{Value, json};
 use slipway::{ServeOptions, Server, StartError};
-use slipway_server::app::command_tags;
-use slipway_server::app::wire::Info;
-use std::io::Read;
+use slipway_jobs::JobSpec;
+use slipway_server::app::wire::{Info, JobClaim, JobRequest, JobSummary};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
+const OWN_API: &str = "/api/slipway/v1";
 const MLFLOW: &str = "/api/2.0/mlflow";
 const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts";
 /// Another command may hold the folder for a moment.
@@ -21,52 +21,26 @@ const HELD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is known before the command starts.
 pub(super) struct Record {
-    pub(super) name: Option<String>,
+    pub(super) spec: JobSpec,
     pub(super) experiment: Option<String>,
-    pub(super) user: Option<String>,
-    pub(super) tags: Vec<(String, String)>,
-    pub(super) params: Vec<(String, String)>,
     /// Kept as artifacts, by their path.
     pub(super) files: Vec<(String, Vec<u8>)>,
-    pub(super) patch: Option<Vec<u8>>,
+    /// The queue starts it, and nobody waits: with these variables.
+    pub(super) detached: Option<BTreeMap<String, String>>,
 }
 
-/// Keeps one run.
+/// Keeps one job.
 pub(super) struct Tracker {
     socket: Socket,
     /// Running only for this command.
     own_server: Option<Server>,
+    job_id: String,
     run_id: String,
     run_name: String,
-    experiment_id: String,
-    experiment_was_named: bool,
-    needs_token: bool,
-    files: Files,
-}
-
-/// Where artifacts of the run go.
-#[derive(Clone)]
-pub(super) struct Files {
-    socket: Socket,
-    /// Path in the artifact proxy; absent when the run keeps its artifacts elsewhere.
-    root: Option<String>,
-}
-
-impl Files {
-    /// Sends one file.
-    pub(super) fn put(&self, path: &str, bytes: impl Read + 'static) -> Result<()> {
-        let Some(root) = &self.root else {
-            return Err(Failure::failed(
-                "the run keeps its artifacts elsewhere, so that its output is not kept",
-            ));
-        };
-        let target = format!("{ARTIFACTS}/{root}/{path}");
-        expect_success(self.socket.put(&target, bytes)?).map(drop)
-    }
 }
 
 impl Tracker {
-    /// Finds or starts a server, and makes the run.
+    /// Finds or starts a server, and submits the job.
     pub(super) fn start(
         runtime: &Runtime,
         data_dir: PathBuf,
@@ -86,62 +60,40 @@ impl Tracker {
         }
     }
 
-    fn begin(socket: Socket, mut record: Record, warning: &Warning) -> Result<Self> {
-        if record.user.is_none() {
+    fn begin(socket: Socket, record: Record, warning: &Warning) -> Result<Self> {
+        let Record { mut spec, experiment, files, detached } = record;
+        let tracking = spec.tracking.get_or_insert_default();
+        if !tracking.tags.contains_key("mlflow.user") {
             // Usually the same account; better than none where there is no USER, as in containers.
-            record.user = account(&socket);
-            record.tags.extend(record.user.iter().map(|user| ("mlflow.user".to_owned(), user.clone())));
+            tracking.tags.extend(account(&socket).map(|user| ("mlflow.user".to_owned(), user)));
         }
-        let experiment_was_named = record.experiment.is_some();
-        let info = match resumed(&socket)? {
-            Some(info) => {
-                set_tags(&socket, text(&info, "/run_id")?, &record.tags)?;
-                info
+        match resumed(&socket)? {
+            Some((run_id, experiment_id)) => {
+                tracking.run_id = Some(run_id);
+                tracking.experiment_id = experiment_id;
             }
-            None => {
-                let experiment_id = experiment_id(&socket, record.experiment.as_deref())?;
-                let tags: Vec<Value> =
-                    record.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-                let body = json!({
-                    "experiment_id": experiment_id,
-                    "run_name": record.name,
-                    "user_id": record.user,
-                    "start_time": now_ms(),
-                    "tags": tags,
-                });
-                let made = rpc(&socket, "runs/create", &body)?;
-                made.pointer("/run/info").cloned().unwrap_or_default()
-            }
-        };
-        let root = text(&info, "/artifact_uri").ok().and_then(proxied);
-        let files = Files { socket: socket.clone(), root };
-        if let Some(patch) = record.patch
-            && let Err(failure) = files.put("code/patch.diff", std::io::Cursor::new(patch))
-        {
-            warning.say(failure);
+            None => tracking.experiment_id = experiment_id(&socket, experiment.as_deref())?,
         }
-        for (path, bytes) in record.files {
-            if let Err(failure) = files.put(&path, std::io::Cursor::new(bytes)) {
+        let request =
+            JobRequest { spec, experiment: None, from_terminal: detached.is_none(), environment: detached };
+        let body = serde_json::to_vec(&request)?;
+        let answer = expect_success(socket.call(Method::POST, &format!("{OWN_API}/jobs"), Some(body))?)?;
+        let job: JobSummary = serde_json::from_slice(&answer.body)?;
+        let run_id = job.run_id.unwrap_or_default();
+        let target = format!("{MLFLOW}/runs/get?run_id={}", encoded(&run_id));
+        let answer = expect_success(socket.call(Method::GET, &target, None)?)?;
+        let run: Value = serde_json::from_slice(&answer.body)?;
+        let run_name = text(&run, "/run/info/run_name").unwrap_or_default().to_owned();
+        for (path, bytes) in files {
+            if let Err(failure) = keep_file(&socket, text(&run, "/run/info/artifact_uri")?, &path, bytes) {
                 warning.say(failure);
             }
         }
-        if !record.params.is_empty() {
-            let params: Vec<Value> =
-                record.params.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-            rpc(&socket, "runs/log-batch", &json!({ "run_id": text(&info, "/run_id")?, "params": params }))?;
-        }
-        let open = Socket::at(socket.address().to_owned(), String::new());
-        let probe = open.call(Method::GET, &format!("{MLFLOW}/experiments/get?experiment_id=0"), None)?;
-        Ok(Self {
-            run_id: text(&info, "/run_id")?.to_owned(),
-            run_name: text(&info, "/run_name").unwrap_or_default().to_owned(),
-            experiment_id: text(&info, "/experiment_id")?.to_owned(),
-            experiment_was_named,
-            needs_token: probe.status == 401,
-            socket,
-            own_server: None,
-            files,
-        })
+        Ok(Self { socket, own_server: None, job_id: job.job_id, run_id, run_name })
+    }
+
+    pub(super) fn job_id(&self) -> &str {
+        &self.job_id
     }
 
     pub(super) fn run_id(&self) -> &str {
@@ -152,56 +104,37 @@ impl Tracker {
         &self.run_name
     }
 
-    pub(super) fn files(&self) -> Files {
-        self.files.clone()
+    /// Asks whether it is the command's turn, and waits for that for some seconds.
+    pub(super) fn claim(&self) -> Result<JobClaim> {
+        let target = format!("{OWN_API}/jobs/{}/claim", self.job_id);
+        let answer = expect_success(self.socket.call(Method::POST, &target, Some(b"{}".to_vec()))?)?;
+        Ok(serde_json::from_slice(&answer.body)?)
     }
 
-    /// What the command's environment says, so that an MLflow client in it logs into this run. What the user has set
-    /// wins, but for the address: that is the point.
-    pub(super) fn variables(&self, separate: bool) -> Vec<Variable> {
-        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let mut variables: Vec<Variable> =
-            vec![("MLFLOW_TRACKING_URI", Some(self.socket.address().to_owned()))];
-        if separate {
-            variables.push(("MLFLOW_RUN_ID", None));
-        } else {
-            // Either ours, or the user's own that this run resumes.
-            variables.push(("MLFLOW_RUN_ID", Some(self.run_id.clone())));
-        }
-        let user_chose = is_set("MLFLOW_EXPERIMENT_ID") || is_set("MLFLOW_EXPERIMENT_NAME");
-        if self.experiment_was_named || !user_chose {
-            variables.push(("MLFLOW_EXPERIMENT_ID", Some(self.experiment_id.clone())));
-            variables.push(("MLFLOW_EXPERIMENT_NAME", None));
-        }
-        if self.needs_token && !is_set("MLFLOW_TRACKING_TOKEN") {
-            variables.push(("MLFLOW_TRACKING_TOKEN", Some(self.socket.token().to_owned())));
-        }
-        if !is_set("PYTHONUNBUFFERED") {
-            // Into a pipe Python prints in large pieces, which would come late.
-            variables.push(("PYTHONUNBUFFERED", Some("1".to_owned())));
-        }
-        variables
+    /// The server runs only for this command.
+    pub(super) fn is_alone(&self) -> bool {
+        self.own_server.is_some()
     }
 
-    /// Notes how the command ended. A run that has got its end from the command itself keeps it.
-    pub(super) fn end(&self, ended: &Ended) -> Result<()> {
-        let code = [(command_tags::EXIT_CODE.to_owned(), ended.code.to_string())];
-        set_tags(&self.socket, &self.run_id, &code)?;
-        let target = format!("{MLFLOW}/runs/get?run_id={}", encoded(&self.run_id));
-        let answer = expect_success(self.socket.call(Method::GET, &target, None)?)?;
-        let run: Value = serde_json::from_slice(&answer.body)?;
-        if !matches!(text(&run, "/run/info/status")?, "RUNNING" | "SCHEDULED") {
-            return Ok(());
+    /// Waits until the command runs, or never will.
+    pub(super) fn wait_for_begin(&self) -> Result<()> {
+        for state in ["queued", "starting"] {
+            let target = format!("{OWN_API}/jobs/{}?not={state}&wait_ms=30000", self.job_id);
+            expect_success(self.socket.call(Method::GET, &target, None)?)?;
         }
-        let status = if ended.canceled {
-            "KILLED"
-        } else if ended.code == 0 {
-            "FINISHED"
-        } else {
-            "FAILED"
-        };
-        let body = json!({ "run_id": self.run_id, "status": status, "end_time": now_ms() });
-        rpc(&self.socket, "runs/update", &body).map(drop)
+        Ok(())
+    }
+
+    /// The command is not wanted any more.
+    pub(super) fn cancel(&self) -> Result<()> {
+        let target = format!("{OWN_API}/jobs/{}/cancel", self.job_id);
+        expect_success(self.socket.call(Method::POST, &target, Some(b"{}".to_vec()))?).map(drop)
+    }
+
+    /// Waits until its end is written down.
+    pub(super) fn wait_for_end(&self) -> Result<()> {
+        let target = format!("{OWN_API}/jobs/{}?ended=true&wait_ms=20000", self.job_id);
+        expect_success(self.socket.call(Method::GET, &target, None)?).map(drop)
     }
 
     /// Where the run can be seen: an address, and what to show for it. The token is only in the address, because the
@@ -224,6 +157,13 @@ impl Tracker {
     }
 }
 
+/// Keeps a file among the artifacts of the run, unless it keeps them elsewhere.
+fn keep_file(socket: &Socket, artifact_uri: &str, path: &str, bytes: Vec<u8>) -> Result<()> {
+    let Some(root) = proxied(artifact_uri) else { return Ok(()) };
+    let bytes = std::io::Cursor::new(bytes);
+    expect_success(socket.put(&format!("{ARTIFACTS}/{root}/{path}"), bytes)?).map(drop)
+}
+
 /// The server of the folder, or one of our own for the time being.
 fn connect(runtime: &Runtime, data_dir: PathBuf) -> Result<(Socket, Option<Server>)> {
     let begun = Instant::now();
@@ -238,7 +178,7 @@ fn connect(runtime: &Runtime, data_dir: PathBuf) -> Result<(Socket, Option<Serve
             allowed_hosts: Vec::new(),
             webhooks_to_private: false,
         };
-        match runtime.block_on(Server::start(options)) {
+        match runtime.block_on(Server::start_for_one(options)) {
             Ok(server) => {
                 let socket = Socket::at(server.url(), server.token().to_owned());
                 return Ok((socket, Some(server)));
@@ -258,8 +198,8 @@ fn account(socket: &Socket) -> Option<String> {
     Some(info.user).filter(|user| !user.is_empty())
 }
 
-/// The run that the user's environment names, set running again.
-fn resumed(socket: &Socket) -> Result<Option<Value>> {
+/// The run that the user's environment names, and its experiment.
+fn resumed(socket: &Socket) -> Result<Option<(String, i64)>> {
     let Some(run_id) = std::env::var("MLFLOW_RUN_ID").ok().filter(|id| !id.is_empty()) else {
         return Ok(None);
     };
@@ -269,19 +209,23 @@ fn resumed(socket: &Socket) -> Result<Option<Value>> {
         return Ok(None);
     }
     let run: Value = serde_json::from_slice(&expect_success(answer)?.body)?;
-    rpc(socket, "runs/update", &json!({ "run_id": run_id, "status": "RUNNING" }))?;
-    Ok(run.pointer("/run/info").cloned())
+    let experiment_id = text(&run, "/run/info/experiment_id")?;
+    Ok(Some((run_id, number(experiment_id)?)))
+}
+
+fn number(experiment_id: &str) -> Result<i64> {
+    experiment_id.parse().map_err(|_| Failure::failed(format!("`{experiment_id}` is no id of an experiment")))
 }
 
 /// The experiment to keep the run in; made when it is missing.
-fn experiment_id(socket: &Socket, named: Option<&str>) -> Result<String> {
+fn experiment_id(socket: &Socket, named: Option<&str>) -> Result<i64> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let name = match named {
         Some(name) => name.to_owned(),
         None => match (variable("MLFLOW_EXPERIMENT_ID"), variable("MLFLOW_EXPERIMENT_NAME")) {
-            (Some(id), _) => return Ok(id),
+            (Some(id), _) => return number(&id),
             (None, Some(name)) => name,
-            (None, None) => return Ok("0".to_owned()),
+            (None, None) => return Ok(0),
         },
     };
     let by_name = format!("{MLFLOW}/experiments/get-by-name?experiment_name={}", encoded(&name));
@@ -289,7 +233,7 @@ fn experiment_id(socket: &Socket, named: Option<&str>) -> Result<String> {
     let mut answer = find()?;
     if answer.status == 404 {
         match rpc(socket, "experiments/create", &json!({ "name": name })) {
-            Ok(made) => return Ok(text(&made, "/experiment_id")?.to_owned()),
+            Ok(made) => return number(text(&made, "/experiment_id")?),
             Err(failure) => {
                 // Somebody else may have made it in between.
                 answer = find()?;
@@ -300,14 +244,7 @@ fn experiment_id(socket: &Socket, named: Option<&str>) -> Result<String> {
         }
     }
     let found: Value = serde_json::from_slice(&expect_success(answer)?.body)?;
-    Ok(text(&found, "/experiment/experiment_id")?.to_owned())
-}
-
-fn set_tags(socket: &Socket, run_id: &str, tags: &[(String, String)]) -> Result<()> {
-    for (key, value) in tags {
-        rpc(socket, "runs/set-tag", &json!({ "run_id": run_id, "key": key, "value": value }))?;
-    }
-    Ok(())
+    number(text(&found, "/experiment/experiment_id")?)
 }
 
 fn rpc(socket: &Socket, name: &str, body: &Value) -> Result<Value> {
@@ -339,8 +276,4 @@ fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
 fn proxied(uri: &str) -> Option<String> {
     let path = uri.strip_prefix("mlflow-artifacts:")?.trim_start_matches('/');
     Some(path.trim_end_matches('/').to_owned()).filter(|path| !path.is_empty())
-}
-
-fn now_ms() -> i64 {
-    chrono::Utc::now().timestamp_millis()
 }

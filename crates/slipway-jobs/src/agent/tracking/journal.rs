@@ -1,0 +1,190 @@
+//! The journal: writes that Slipway has not got yet, in order, durable before they are answered.
+//!
+//! An entry is its length, its checksum, and its bytes. What was cut off at the end was never answered, and is left out.
+
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+const JOURNAL: &str = "journal";
+/// How much of it Slipway has got.
+const DONE: &str = "journal.done";
+const HEAD: u64 = 8;
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Of HTTP.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Of the body.
+    pub content_type: String,
+    /// As it was sent.
+    #[serde(skip)]
+    pub body: Vec<u8>,
+}
+
+/// The journal of an attempt.
+#[derive(Debug)]
+pub struct Journal {
+    file: Option<File>,
+    folder: std::path::PathBuf,
+    length: u64,
+    done: u64,
+}
+
+impl Journal {
+    /// Opens the journal in a folder; it is made when there is something for it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let file = match OpenOptions::new().read(true).append(true).open(folder.join(JOURNAL)) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let done = std::fs::read_to_string(folder.join(DONE)).ok().and_then(|text| text.trim().parse().ok());
+        let mut journal = Self { file, folder: folder.to_owned(), length: 0, done: 0 };
+        // Only what is whole counts.
+        while let Some((_, end)) = journal.entry_at(journal.length) {
+            journal.length = end;
+        }
+        journal.done = done.unwrap_or(0).min(journal.length);
+        Ok(journal)
+    }
+
+    /// Nothing is left to be sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.done >= self.length
+    }
+
+    /// Adds a write; it is durable when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, entry: &Entry) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec(entry)?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&entry.body);
+        let too_long = |_| io::Error::new(io::ErrorKind::InvalidInput, "the write is too long");
+        let length = u32::try_from(bytes.len()).map_err(too_long)?;
+        let mut framed = Vec::with_capacity(bytes.len() + 8);
+        framed.extend_from_slice(&length.to_le_bytes());
+        framed.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        framed.extend_from_slice(&bytes);
+        if self.file.is_none() {
+            let mut options = OpenOptions::new();
+            options.read(true).append(true).create(true).mode(0o600);
+            self.file = Some(options.open(self.folder.join(JOURNAL))?);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        // What an earlier attempt to write left behind would hide what comes now.
+        if file.metadata()?.len() != self.length {
+            file.set_len(self.length)?;
+        }
+        file.write_all(&framed)?;
+        file.sync_data()?;
+        self.length += framed.len() as u64;
+        Ok(())
+    }
+
+    /// The first write that is to be sent, and where it ends.
+    #[must_use]
+    pub fn first(&self) -> Option<(Entry, u64)> {
+        if self.is_empty() { None } else { self.entry_at(self.done) }
+    }
+
+    /// Slipway has got everything up to here. A word of that which is lost only makes something be sent twice.
+    pub fn done_up_to(&mut self, end: u64) {
+        self.done = end;
+        if let Err(error) = std::fs::write(self.folder.join(DONE), end.to_string()) {
+            tracing::debug!(%error, "how far the journal was sent is not noted");
+        }
+    }
+
+    fn entry_at(&self, at: u64) -> Option<(Entry, u64)> {
+        let file = self.file.as_ref()?;
+        let mut head = [0; HEAD as usize];
+        file.read_exact_at(&mut head, at).ok()?;
+        let (length, check) = head.split_at(4);
+        let length = u32::from_le_bytes(length.try_into().ok()?);
+        let check = u32::from_le_bytes(check.try_into().ok()?);
+        let end = at + HEAD + u64::from(length);
+        if end > file.metadata().ok()?.len() {
+            return None;
+        }
+        let mut bytes = vec![0; length as usize];
+        file.read_exact_at(&mut bytes, at + HEAD).ok()?;
+        if crc32fast::hash(&bytes) != check {
+            return None;
+        }
+        let line = bytes.iter().position(|byte| *byte == b'\n')?;
+        let mut entry: Entry = serde_json::from_slice(bytes.get(..line)?).ok()?;
+        entry.body = bytes.get(line + 1..)?.to_vec();
+        Some((entry, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: usize) -> Entry {
+        Entry {
+            method: "POST".to_owned(),
+            target: "/x".to_owned(),
+            content_type: "application/json".to_owned(),
+            body: vec![b'\n'; number],
+        }
+    }
+
+    fn all(mut journal: Journal) -> Vec<usize> {
+        let mut found = Vec::new();
+        while let Some((entry, end)) = journal.first() {
+            found.push(entry.body.len());
+            journal.done = end;
+        }
+        found
+    }
+
+    #[test]
+    fn what_was_added_comes_back_in_order_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path()).unwrap();
+        assert!(journal.is_empty());
+        for number in 0..5 {
+            journal.add(&entry(number)).unwrap();
+        }
+        let (first, end) = journal.first().unwrap();
+        assert_eq!(first, entry(0));
+        journal.done_up_to(end);
+        assert_eq!(all(Journal::open(folder.path()).unwrap()), [1, 2, 3, 4]);
+    }
+
+    /// Cut off anywhere, the journal holds exactly the entries that are whole, and takes new ones.
+    #[test]
+    fn a_journal_that_is_cut_off_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path()).unwrap();
+        let mut ends = Vec::new();
+        for number in 0..3 {
+            journal.add(&entry(number)).unwrap();
+            ends.push(journal.length);
+        }
+        let whole = std::fs::read(folder.path().join(JOURNAL)).unwrap();
+        for cut in 0..=whole.len() {
+            std::fs::write(folder.path().join(JOURNAL), &whole[..cut]).unwrap();
+            let mut journal = Journal::open(folder.path()).unwrap();
+            journal.add(&entry(9)).unwrap();
+            let mut expected: Vec<usize> =
+                (0..ends.iter().filter(|end| **end <= cut as u64).count()).collect();
+            expected.push(9);
+            assert_eq!(all(Journal::open(folder.path()).unwrap()), expected, "cut at {cut}");
+        }
+    }
+}
