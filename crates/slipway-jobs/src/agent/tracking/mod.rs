@@ -247,16 +247,12 @@ impl Shared {
     /// Passes a write on, or keeps it.
     async fn write(&self, entry: Entry) -> Response<Body> {
         let mut state = self.state.lock().await;
-        if state.journal.is_empty() || state.send_pending(&self.upstream).await.is_ok() {
-            match self.upstream.send(&entry).await {
-                Ok((status, body)) => {
-                    let mut answer = Response::new(full(body));
-                    *answer.status_mut() = status;
-                    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                    return answer;
-                }
-                Err(Unreachable) => {}
-            }
+        let is_first = state.journal.is_empty() || state.send_pending(&self.upstream).await.is_ok();
+        if is_first && let Ok((status, body)) = self.upstream.send(&entry).await {
+            let mut answer = Response::new(full(body));
+            *answer.status_mut() = status;
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return answer;
         }
         match state.journal.add(&entry) {
             Ok(()) => json_answer(state.words_for(&entry)),
