@@ -306,7 +306,9 @@ mod tests {
     fn new_and_changed_files_are_told_also_in_new_folders() {
         let folder = tempfile::tempdir().unwrap();
         let (tell, told) = channel();
-        let watch = Watch::start(folder.path().to_owned(), pace(), move || drop(tell.send(())));
+        let watch = Watch::start(folder.path().to_owned(), pace(), move || {
+            let _ = tell.send(());
+        });
         let heard = || told.recv_timeout(Duration::from_secs(10)).is_ok();
         std::thread::sleep(Duration::from_millis(100));
         std::fs::write(folder.path().join("MLproject"), "name: x").unwrap();
@@ -325,7 +327,9 @@ mod tests {
     fn a_storm_is_looked_at_and_said_and_passes() {
         let folder = tempfile::tempdir().unwrap();
         let (tell, told) = channel();
-        let watch = Watch::start(folder.path().to_owned(), pace(), move || drop(tell.send(())));
+        let watch = Watch::start(folder.path().to_owned(), pace(), move || {
+            let _ = tell.send(());
+        });
         std::thread::sleep(Duration::from_millis(200));
         for number in 0..3_000 {
             std::fs::write(folder.path().join(format!("{number}.bin")), "x").unwrap();
