@@ -130,6 +130,8 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(jobs::retry_job))
         .routes(routes!(jobs::prioritize_job))
         .routes(routes!(jobs::end_leftovers))
+        .routes(routes!(jobs::many::cancel_jobs))
+        .routes(routes!(jobs::many::retry_jobs))
         .routes(routes!(jobs::forget_jobs))
         .routes(routes!(jobs::log::get_job_log))
         .routes(routes!(jobs::log::read_job_log))

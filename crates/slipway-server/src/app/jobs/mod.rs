@@ -1,6 +1,7 @@
 //! Jobs: taking them in, looking at them, ending and repeating them; and the queue that they wait in.
 
 pub(super) mod log;
+pub(super) mod many;
 mod render;
 
 use super::wire::{
