@@ -278,6 +278,8 @@ def run_trial(trial: Trial, preprocess, train: Split, validation: Split, test: S
         mlflow.sklearn.log_model(
             pipeline,
             name="model",
+            # The model gets the metrics of this step; without it, those of the first epoch.
+            step=trial.epochs - 1,
             signature=infer_signature(example, pipeline.predict(example)),
             input_example=example,
             skops_trusted_types=TRUSTED,

@@ -21,6 +21,11 @@ impl Route {
         Self(format!("/run/{}", encode(run_id)))
     }
 
+    /// The page of a registered model.
+    pub(crate) fn model(name: &str) -> Self {
+        Self(format!("/models/{}", encode(name)))
+    }
+
     /// What a file or folder contains.
     pub(crate) fn inspect(path: &Path) -> Self {
         Self(format!("/inspect?path={}", encode(&path.to_string_lossy())))
@@ -72,8 +77,13 @@ fn follow(link: &str) -> Result<Route, LinkError> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     // Some programs add a slash when they take the run's id for a folder.
     let mut parts = place.trim_end_matches('/').split('/');
-    let (Some("run"), Some(run_id), None) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(unknown());
+    let run_id = match (parts.next(), parts.next(), parts.next()) {
+        (Some("run"), Some(run_id), None) => run_id,
+        (Some("models"), Some(name), None) => {
+            let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+            return if is_model_name(&name) { Ok(Route::model(&name)) } else { Err(unknown()) };
+        }
+        _ => return Err(unknown()),
     };
     let run_id = percent_decode_str(run_id).decode_utf8_lossy().into_owned();
     if !is_word(&run_id, 64) {
@@ -85,6 +95,12 @@ fn follow(link: &str) -> Result<Route, LinkError> {
         route.0.push_str(&format!("?tab={tab}"));
     }
     Ok(route)
+}
+
+/// What the name of a model can be: any text on one line, but for what could be taken for a path.
+fn is_model_name(text: &str) -> bool {
+    let plain = text.chars().all(|c| !c.is_control() && c != '/' && c != ':');
+    plain && !text.trim().is_empty() && text.chars().count() <= 256 && text != "." && text != ".."
 }
 
 fn is_word(text: &str, max_length: usize) -> bool {
@@ -111,6 +127,17 @@ mod tests {
         );
         // What is not a plain word as a tab is left out, the run is still shown.
         assert_eq!(leads_to(&format!("slipway://run/{run}?tab=a%2Fb")), Ok(format!("#/run/{run}")));
+    }
+
+    #[test]
+    fn a_link_shows_a_model() {
+        assert_eq!(leads_to("slipway://models/fraud-detector"), Ok("#/models/fraud-detector".to_owned()));
+        assert_eq!(leads_to("slipway://models/100%25%20ok"), Ok("#/models/100%25%20ok".to_owned()));
+        for link in
+            ["slipway://models", "slipway://models/a%2fb", "slipway://models/..", "slipway://models/a%00"]
+        {
+            assert!(matches!(leads_to(link), Err(LinkError::Unknown(_))), "{link}: {:?}", leads_to(link));
+        }
     }
 
     #[test]

@@ -102,6 +102,13 @@ impl Wanted {
 
     async fn start_on(&self, port: u16) -> Result<Server, StartError> {
         let (host, data_dir) = (HOST.to_owned(), self.data_dir.clone());
-        Server::start(ServeOptions { host, port, data_dir, allowed_hosts: Vec::new() }).await
+        Server::start(ServeOptions {
+            host,
+            port,
+            data_dir,
+            allowed_hosts: Vec::new(),
+            webhooks_to_private: false,
+        })
+        .await
     }
 }

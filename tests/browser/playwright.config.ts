@@ -11,10 +11,13 @@ export default defineConfig({
   forbidOnly: true,
   reporter: [['list']],
   outputDir: 'test-results',
+  // The same on every machine: see tests/snapshots.spec.ts.
+  snapshotPathTemplate: 'snapshots/{arg}{ext}',
   use: {
     baseURL: process.env.SLIPWAY_URL,
     viewport: { width: 1440, height: 900 },
     screenshot: 'only-on-failure',
+    actionTimeout: 10_000,
     launchOptions: {
       executablePath: process.env.SLIPWAY_CHROMIUM ?? '/usr/bin/chromium',
       args: ['--no-sandbox'],

@@ -46,6 +46,8 @@ class Server:
     url: str
     token: str | None
     oracle: bool
+    # Absent when it was started elsewhere.
+    data_dir: Path | None = None
 
     def request(self, method: str, path: str, **arguments) -> requests.Response:
         """A request to any path, with nothing added."""
@@ -139,7 +141,7 @@ def server(request, tmp_path_factory):
         url = f"http://127.0.0.1:{port}"
         wait_for(url, process, log)
         token = None if oracle else json.loads((folder / "data" / "server.json").read_text())["token"]
-        yield Server(url, token, oracle)
+        yield Server(url, token, oracle, folder / "data")
         if not oracle:
             assert process.poll() is None, f"the server died during the tests:\n{log.read_text()}"
             assert "panicked" not in log.read_text(errors="replace"), log.read_text(errors="replace")

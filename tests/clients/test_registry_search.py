@@ -19,7 +19,7 @@ def test_registered_models_are_searched(client, unique):
     )
     assert [m.name for m in rest] == [f"{unique}-a"]
     with pytest.raises(MlflowException):
-        client.search_registered_models("stage = 'x'")
+        client.search_registered_models("colour = 'x'")
 
 
 def test_model_versions_are_searched(client, experiment, unique):

@@ -140,7 +140,12 @@ class Desk:
             "SLIPWAY_RENDERER": "off",
             "WEBKIT_DISABLE_DMABUF_RENDERER": "1",
         }
-        (self.root / "home").mkdir()
+        # Where a desktop keeps what is downloaded.
+        self.downloads = self.root / "home" / "Downloads"
+        self.downloads.mkdir(parents=True)
+        config = self.root / "home" / ".config"
+        config.mkdir()
+        (config / "user-dirs.dirs").write_text('XDG_DOWNLOAD_DIR="$HOME/Downloads"\n')
         # Stands in for the system's browser and file manager: it only notes what it was to open.
         self.opened = self.root / "opened"
         opener = self.root / "bin" / "xdg-open"

@@ -272,6 +272,14 @@ fn endpoints(bench: &Bench) -> Vec<(&'static str, String, Value)> {
             json!({ "name": "ship", "version": "1", "key": "k", "value": "v" }),
         ),
         ("DELETE", of("model-versions/delete-tag"), json!({ "name": "ship", "version": "1", "key": "k" })),
+        (
+            "POST",
+            of("webhooks"),
+            json!({
+                "name": "hook", "description": "d", "url": "https://hooks.example/x", "secret": "s",
+                "events": [{ "entity": "MODEL_VERSION", "action": "CREATED" }], "status": "DISABLED",
+            }),
+        ),
     ];
     let uploads = format!("/api/2.0/mlflow-artifacts/mpu/create/{experiment}/{run}/artifacts");
     list.push(("POST", uploads, json!({ "path": "large.bin", "num_parts": 2 })));

@@ -10,7 +10,16 @@ import { metricTable } from '../src/areas/models/tables'
 import { checkWords, historyWords, plainLine } from '../src/areas/models/words'
 import { neighbour, type GraphBox } from '../src/graph/graph'
 
-const ODD = ['churn', 'a b', 'price 100 % ?#1&x=y', 'Modell für Größe 模型', '%2F', 'x/versions/3', '..', 'a:b']
+const ODD = [
+  'churn',
+  'a b',
+  'price 100 % ?#1&x=y',
+  'Modell für Größe 模型',
+  '%2F',
+  'x/versions/3',
+  '..',
+  'a:b',
+]
 
 test('every name comes back from its address', () => {
   for (const name of ODD) {

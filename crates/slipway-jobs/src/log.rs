@@ -108,27 +108,6 @@ pub fn read(folder: &Path, from: u64, at_most: usize) -> io::Result<LogPart> {
     Ok(part)
 }
 
-/// When and from where the bytes at some places of a log came. The places grow.
-///
-/// # Errors
-/// When the index cannot be read.
-pub fn origins(folder: &Path, places: &[u64]) -> io::Result<Vec<(i64, Stream)>> {
-    let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
-    let wanted = usize::try_from(last.saturating_sub(*first)).unwrap_or(usize::MAX).saturating_add(1);
-    let mut pieces = pieces(&File::open(folder.join(INDEX))?, *first, wanted)?.into_iter();
-    let mut found = Vec::with_capacity(places.len());
-    let (mut end, mut origin) = (*first, (0, Stream::Stdout));
-    for place in places {
-        while end <= *place {
-            let Some(piece) = pieces.next() else { break };
-            end += u64::from(piece.length);
-            origin = (piece.at_ms, piece.stream);
-        }
-        found.push(origin);
-    }
-    Ok(found)
-}
-
 /// The pieces of a stretch of the log.
 fn pieces(index: &File, from: u64, wanted: usize) -> io::Result<Vec<LogPiece>> {
     let count = index.metadata()?.len() / RECORD as u64;
@@ -197,17 +176,6 @@ mod tests {
         let lengths: Vec<_> = part.pieces.iter().map(|piece| piece.length).collect();
         assert_eq!(lengths, [2, 2]);
         assert!(read(folder.path(), 99, 4).unwrap().bytes.is_empty());
-        let lines = origins(folder.path(), &[0, 6, 10, 13, 16]).unwrap();
-        assert_eq!(
-            lines,
-            [
-                (1_000, Stream::Stdout),
-                (1_000, Stream::Stdout),
-                (1_006, Stream::Stderr),
-                (2_000, Stream::Stderr),
-                (2_000, Stream::Agent)
-            ]
-        );
     }
 
     #[test]

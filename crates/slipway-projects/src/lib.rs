@@ -18,6 +18,18 @@ mod table;
 mod tensorboard;
 mod wandb;
 
+mod container;
+pub mod env;
+pub mod git;
+pub mod mlproject;
+pub mod plan;
+mod program;
+pub mod script;
+pub mod watch;
+mod yaml;
+
+pub use yaml::FileError;
+
 pub use report::{Item, Kind, Report};
 
 use std::path::{Path, PathBuf};

@@ -49,6 +49,11 @@ impl ApiFailure {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
     }
 
+    /// It was understood, and is not allowed.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, ErrorCode::Refused, message)
+    }
+
     /// Our own fault.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         let message = message.into();
@@ -119,6 +124,7 @@ impl From<slipway_store::Error> for ApiFailure {
             Error::NotFound(_) => Self::not_found(message),
             Error::AlreadyExists(_) => Self::new(StatusCode::CONFLICT, ErrorCode::AlreadyExists, message),
             Error::Invalid(_) => Self::invalid(message),
+            Error::Refused { .. } | Error::HolderMoved { .. } => Self::refused(message),
             Error::Search(search) => {
                 let failure = Self::invalid(message);
                 match search.hint {

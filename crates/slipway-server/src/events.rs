@@ -35,6 +35,8 @@ struct Shared {
     state: Mutex<State>,
     wake: watch::Sender<bool>,
     run_ends: broadcast::Sender<RunEnded>,
+    /// Something may wait to be told to webhooks.
+    deliveries: tokio::sync::Notify,
 }
 
 /// A run got its end.
@@ -88,6 +90,7 @@ struct Pending {
     runs: BTreeMap<i64, BTreeSet<String>>,
     points: BTreeMap<String, RunPoints>,
     artifacts: BTreeSet<String>,
+    projects: BTreeSet<String>,
     jobs: BTreeMap<String, Option<JobState>>,
     queue: bool,
     weight: usize,
@@ -110,6 +113,7 @@ impl EventBus {
                 state: Mutex::default(),
                 wake: watch::Sender::new(false),
                 run_ends: broadcast::Sender::new(256),
+                deliveries: tokio::sync::Notify::new(),
             }),
         }
     }
@@ -118,6 +122,11 @@ impl EventBus {
     #[must_use]
     pub fn boot_id(&self) -> &str {
         &self.shared.boot_id
+    }
+
+    /// Waits until something may wait to be told to webhooks.
+    pub(crate) async fn deliveries(&self) {
+        self.shared.deliveries.notified().await;
     }
 
     /// Takes in what a commit touched. Quick: it is called on the writer's thread.
@@ -136,10 +145,23 @@ impl EventBus {
                     experiment_id: *experiment_id,
                 });
             }
+            if matches!(notice, Notice::Deliveries) {
+                self.shared.deliveries.notify_one();
+            }
             state.pending.add(notice);
         }
         if state.pending.weight >= MAX_PENDING {
             state.flush();
+        }
+        drop(state);
+        self.shared.wake.send_replace(true);
+    }
+
+    /// Files of an opened project changed, or it was opened or closed.
+    pub(crate) fn projects_changed(&self, project: &str) {
+        let mut state = self.lock();
+        if state.pending.projects.insert(project.to_owned()) {
+            state.pending.weight += 1;
         }
         drop(state);
         self.shared.wake.send_replace(true);
@@ -247,6 +269,7 @@ impl Pending {
                 self.experiments = true;
                 self.weight += 1;
             }
+            Notice::Deliveries => {}
             Notice::Models => {
                 self.models = true;
                 self.weight += 1;
@@ -307,6 +330,9 @@ impl Pending {
                 run_id,
                 points: run.points,
             });
+        }
+        for project in self.projects {
+            events.push(Event::Projects { project });
         }
         for run_id in self.artifacts {
             events.push(Event::Artifacts { run_id });

@@ -15,6 +15,7 @@ pub mod jobs;
 mod look;
 mod media;
 mod mlflow;
+mod opened;
 mod places;
 mod registry;
 mod serve;
@@ -23,6 +24,7 @@ mod state;
 mod testing;
 mod trash;
 mod undo;
+mod webhooks;
 
 pub use app::continue_purges;
 pub use events::{EventBus, RunEnded};
@@ -32,6 +34,7 @@ pub use mlflow::fuzzing;
 pub use places::{ArtifactPlaces, local_path, refused_root};
 pub use serve::serve;
 pub use state::{Exposure, ServerConfig, ServerState};
+pub use webhooks::deliver_webhooks;
 
 use axum::Router;
 

@@ -3,6 +3,7 @@
 use crate::events::EventBus;
 use crate::files::Tickets;
 use crate::look::Known;
+use crate::opened::Opened;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
@@ -28,6 +29,8 @@ pub struct ServerConfig {
     pub user: String,
     /// When it started, in epoch milliseconds.
     pub started_at_ms: i64,
+    /// Webhooks may be told at addresses of this machine and of private networks.
+    pub webhooks_to_private: bool,
 }
 
 /// Who can reach the server, and by which names it may be called in the `Host` header.
@@ -67,8 +70,10 @@ struct Inner {
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
     undos: Undos,
+    opened: Opened,
     run_messages: Renditions,
     warming: AtomicBool,
+    recording: Arc<tokio::sync::Semaphore>,
     queue: OnceLock<Queue>,
 }
 
@@ -92,6 +97,7 @@ impl ServerState {
         let (trash, undos) = (Work::default(), Undos::default());
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
         let warming = AtomicBool::new(false);
+        let recording = Arc::new(tokio::sync::Semaphore::new(1));
         let inner = Inner {
             config,
             store,
@@ -102,9 +108,11 @@ impl ServerState {
             known,
             trash,
             undos,
+            opened: Opened::default(),
             run_messages,
             compared,
             warming,
+            recording,
             queue: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -189,6 +197,11 @@ impl ServerState {
         &self.inner.trash
     }
 
+    /// Projects that were opened.
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.inner.opened
+    }
+
     /// The comparison that was asked for last.
     pub(crate) fn compared(&self) -> &crate::app::Remembered {
         &self.inner.compared
@@ -207,6 +220,11 @@ impl ServerState {
     /// True while columns of the runs table are read ahead.
     pub(crate) fn warming(&self) -> &AtomicBool {
         &self.inner.warming
+    }
+
+    /// Lets one look through the files of a version at a time.
+    pub(crate) fn recording(&self) -> &Arc<tokio::sync::Semaphore> {
+        &self.inner.recording
     }
 
     pub(crate) fn undos(&self) -> &Undos {

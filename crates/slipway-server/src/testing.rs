@@ -69,6 +69,7 @@ impl TestServer {
             user: "tester".to_owned(),
             exposure,
             started_at_ms: 1,
+            webhooks_to_private: true,
         };
         let state = ServerState::with_places(config, store, artifacts, places, events);
         Self { router: router(state.clone()), state, _folder: folder }

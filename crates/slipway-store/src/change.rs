@@ -7,6 +7,7 @@
 
 use crate::job::{JobState, NewJob, RunOfStep, Step};
 use crate::model::{DatasetInput, KeyValue, ModelOutput, ModelStatus, Point, RunStatus, Stage};
+use crate::registry::{DeliveryAttempt, FilesRecord, Promoted, Promotion, Rule, Webhook, Who};
 use crate::trash::PurgeSelection;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,15 @@ use serde::{Deserialize, Serialize};
 pub enum Change {
     /// Several changes as one: all of them in this order, or none. Answer: [`Applied::Done`].
     Together(Vec<Change>),
+    /// A change of the registry, and who asked for it and why; the history keeps that. Answer: that of the change.
+    By {
+        /// Who.
+        who: Who,
+        /// Why.
+        note: Option<String>,
+        /// The change.
+        change: Box<Change>,
+    },
     /// Makes an experiment. Answer: [`Applied::ExperimentId`].
     CreateExperiment {
         /// Must not be taken, not even by one in the trash.
@@ -249,6 +259,8 @@ pub enum Change {
     DeleteRegisteredModel {
         /// Which one.
         name: String,
+        /// Now.
+        at_ms: i64,
     },
     /// Sets a tag of a registered model.
     SetRegisteredModelTag {
@@ -268,7 +280,52 @@ pub enum Change {
         /// Now.
         at_ms: i64,
     },
-    /// Points an alias at a version, away from where it pointed before.
+    /// Moves a version to an alias or a stage. Answer: [`Applied::Promoted`].
+    ///
+    /// Refused with [`crate::Error::Refused`] when a rule is broken, and with [`crate::Error::HolderMoved`] when the
+    /// version that it was compared with is no longer there.
+    Promote(Box<Promotion>),
+    /// Takes a promotion, a rollback or the removal of an alias back, unless something was moved since. Answer:
+    /// [`Applied::Promoted`].
+    UndoPromotion {
+        /// [`crate::HistoryEntry::id`].
+        history_id: i64,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Sets all rules of a model.
+    SetModelRules {
+        /// Registered model.
+        name: String,
+        /// From now on.
+        rules: Vec<Rule>,
+        /// Now.
+        at_ms: i64,
+    },
+    /// Writes down what the files of a version are, unless that was done before. Answer: [`Applied::Changed`].
+    RecordVersionFiles {
+        /// Registered model.
+        name: String,
+        /// Which version.
+        version: i64,
+        /// The files.
+        record: FilesRecord,
+    },
+    /// Makes a webhook, or changes the one with this id.
+    PutWebhook(Box<Webhook>),
+    /// Removes a webhook with its deliveries. Answer: [`Applied::Changed`].
+    DeleteWebhook {
+        /// Which one.
+        id: String,
+    },
+    /// Says how an attempt to tell a webhook went. Answer: [`Applied::Changed`].
+    WebhookTried(DeliveryAttempt),
+    /// Forgets deliveries that ended before a time. Answer: [`Applied::Changed`].
+    ForgetDeliveries {
+        /// Created before this.
+        before_ms: i64,
+    },
+    /// As [`Change::Promote`], for an alias.
     SetAlias {
         /// Registered model.
         name: String,
@@ -332,7 +389,7 @@ pub enum Change {
         /// Now.
         at_ms: i64,
     },
-    /// Moves a version to a stage.
+    /// As [`Change::Promote`], for a stage.
     TransitionStage {
         /// Registered model.
         name: String,
@@ -551,6 +608,8 @@ pub enum Applied {
     Changed(u64),
     /// The runs that were edited, as they were.
     Edited(Vec<RunBefore>),
+    /// What was moved.
+    Promoted(Promoted),
 }
 
 /// What a committed change touched, for views that are open. Sent after the commit, in commit order.
@@ -587,6 +646,8 @@ pub enum Notice {
     },
     /// Logged or registered models changed.
     Models,
+    /// Something may wait to be told to webhooks.
+    Deliveries,
     /// A job came, changed or was forgotten.
     Job {
         /// Its id.

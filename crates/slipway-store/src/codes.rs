@@ -4,6 +4,7 @@
 use crate::job::JobState;
 use crate::model::{Lifecycle, ModelStatus, RunStatus, Stage};
 use crate::reader::ColumnKind;
+use crate::registry::{Action, DeliveryState, HistoryKind};
 use crate::trash::TrashKind;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
@@ -43,3 +44,21 @@ codes!(JobState {
     Lost = 8,
 });
 codes!(TrashKind { Run = 1, LoggedModel = 2, Experiment = 3 });
+codes!(Action { Edit = 0, Promotion = 1, Rollback = 2, Undo = 3 });
+codes!(DeliveryState { Waiting = 0, Delivered = 1, GivenUp = 2 });
+codes!(HistoryKind {
+    ModelCreated = 1,
+    ModelRenamed = 2,
+    ModelDescribed = 3,
+    ModelDeleted = 4,
+    ModelTagSet = 5,
+    ModelTagRemoved = 6,
+    RulesSet = 7,
+    VersionCreated = 8,
+    VersionDescribed = 9,
+    VersionDeleted = 10,
+    VersionTagSet = 11,
+    VersionTagRemoved = 12,
+    AliasMoved = 13,
+    StageMoved = 14,
+});

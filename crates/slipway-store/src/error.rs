@@ -18,6 +18,24 @@ pub enum Error {
     /// The request contradicts what is stored, e.g. another value for a param.
     #[error("{0}")]
     Invalid(String),
+    /// Rules of a registered model forbid it.
+    #[error("{what} was refused: {}", reasons.join("; "))]
+    Refused {
+        /// What was to be done.
+        what: String,
+        /// Which rules are broken, and how.
+        reasons: Vec<String>,
+    },
+    /// Another version is where the one was that was compared with.
+    #[error("{target} of the model '{name}' has moved to {}; look again", now.map_or("no version".to_owned(), |version| format!("version {version}")))]
+    HolderMoved {
+        /// The model.
+        name: String,
+        /// Alias or stage.
+        target: String,
+        /// The version that is there now.
+        now: Option<i64>,
+    },
     /// A filter or an order could not be understood.
     #[error(transparent)]
     Search(#[from] SearchError),
@@ -144,6 +162,15 @@ pub enum Missing {
     /// An alias.
     #[error("Registered model alias {0} not found.")]
     Alias(String),
+    /// An entry of the history of models.
+    #[error("The history of models has no entry {0}")]
+    HistoryEntry(i64),
+    /// A webhook.
+    #[error("Webhook with ID {0} not found.")]
+    Webhook(String),
+    /// A delivery.
+    #[error("There is no delivery {0}")]
+    Delivery(i64),
     /// A job.
     #[error("there is no job `{0}`")]
     Job(String),

@@ -83,8 +83,10 @@ pub use reader::{
     Suggestions, Table, TableCell, TableQuery, TableRow, TableShape,
 };
 pub use registry::{
-    FileRecord, FilesRecord, MetricKey, ModelSummary, ModelsOrder, ModelsQuery, RunName, VersionMetric,
-    VersionSummary, VersionsOrder, VersionsQuery,
+    Action, Check, Compared, Delivery, DeliveryAttempt, DeliveryState, Earlier, EventFacts, EventKind,
+    FileRecord, FilesRecord, HistoryEntry, HistoryKind, HistoryQuery, MetricKey, ModelSummary, ModelsOrder,
+    ModelsQuery, Promoted, Promotion, Rule, RuleOutcome, RunName, Target, VersionMetric, VersionSummary,
+    VersionsOrder, VersionsQuery, Webhook, Who,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

@@ -32,6 +32,8 @@ pub struct ServeOptions {
     pub data_dir: PathBuf,
     /// Further names by which clients may call the server: `name`, or `name:port`.
     pub allowed_hosts: Vec<String>,
+    /// Webhooks may be told at addresses of this machine and of private networks.
+    pub webhooks_to_private: bool,
 }
 
 /// A run got its end.
@@ -92,7 +94,7 @@ impl Server {
         artifacts: ArtifactOptions,
         own_jobs_only: bool,
     ) -> Result<Self, StartError> {
-        let ServeOptions { host, port, data_dir, allowed_hosts } = options;
+        let ServeOptions { host, port, data_dir, allowed_hosts, webhooks_to_private } = options;
         let held = tokio::task::spawn_blocking(move || Held::take(&data_dir)).await??;
         // Before the database is opened, so that a taken port is found without touching anything.
         let (listener, address) = listen(&host, port).await?;
@@ -102,7 +104,7 @@ impl Server {
         let (held, state, lock) = {
             let (url, token) = (url.clone(), token.clone());
             tokio::task::spawn_blocking(move || {
-                let (state, lock) = open(&held, &artifacts, url, token, exposure)?;
+                let (state, lock) = open(&held, &artifacts, url, token, exposure, webhooks_to_private)?;
                 held.announce(&state.config().url, &state.config().token)?;
                 Ok::<_, StartError>((held, state, lock))
             })
@@ -116,6 +118,7 @@ impl Server {
         let router = slipway_server::router(state.clone());
         let serving = tokio::spawn(slipway_server::serve(listener, router, stop.clone()));
         let run_ends = broadcast::Sender::new(256);
+        tokio::spawn(slipway_server::deliver_webhooks(state.clone(), stop.clone()));
         tokio::spawn(tell_ends(state.clone(), run_ends.clone(), stop.clone()));
         Ok(Self {
             address,
@@ -207,7 +210,7 @@ impl InProcess {
         let held = Held::take(&data_dir)?;
         let exposure = Exposure::Loopback { port: 0, allowed_hosts: vec![Self::HOST.to_owned()] };
         let url = format!("http://{}", Self::HOST);
-        let (state, lock) = open(&held, &ArtifactOptions::default(), url, fresh_token(), exposure)?;
+        let (state, lock) = open(&held, &ArtifactOptions::default(), url, fresh_token(), exposure, false)?;
         let router = slipway_server::router(state.clone());
         Ok(Self { router, state, _held: held, _artifacts: lock })
     }
@@ -235,6 +238,7 @@ fn open(
     url: String,
     token: String,
     exposure: Exposure,
+    webhooks_to_private: bool,
 ) -> Result<(ServerState, Option<File>), StartError> {
     let Chosen { destination, lock, places } = artifacts::choose(options, held.folder())?;
     let (store, root, events) = held.open(&destination)?;
@@ -251,6 +255,7 @@ fn open(
         exposure,
         user: user_name(),
         started_at_ms: chrono::Utc::now().timestamp_millis(),
+        webhooks_to_private,
     };
     Ok((ServerState::with_places(config, store, root, places, events), lock))
 }

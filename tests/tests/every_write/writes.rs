@@ -35,7 +35,7 @@ const OF_A_SERVER: [&str; 11] = [
 pub(crate) const KINDS: usize = ROUND.len();
 
 /// The writes of one round, in order; their names are for messages.
-const ROUND: [&str; 54] = [
+const ROUND: [&str; 59] = [
     "experiments/create",
     "experiments/set-experiment-tag",
     "experiments/set-experiment-tag 2",
@@ -69,6 +69,11 @@ const ROUND: [&str; 54] = [
     "model-versions/transition-stage 2",
     "registered-models/alias",
     "registered-models/alias moves",
+    "own model rules",
+    "own model promote",
+    "own model rollback",
+    "own model edit",
+    "own webhook",
     "registered-models/alias delete",
     "model-versions/delete",
     "registered-models/rename",
@@ -239,6 +244,30 @@ impl Client {
             "registered-models/alias" => post(kind, json!({ "name": name, "alias": "best", "version": "1" })),
             "registered-models/alias moves" => {
                 post("registered-models/alias", json!({ "name": name, "alias": "best", "version": "2" }))
+            }
+            "own model rules" => {
+                let guarded = json!([{ "kind": "alias", "alias": "guarded" }]);
+                let rules = json!([{ "targets": guarded, "check": { "kind": "signature" } }]);
+                own("POST", "/models/rules", json!({ "name": name, "rules": rules }))
+            }
+            "own model promote" => {
+                let target = json!({ "kind": "alias", "alias": "guarded" });
+                let body = json!({ "name": name, "version": 2, "target": target, "note": "n" });
+                own("POST", "/models/promote", body)
+            }
+            "own model rollback" => {
+                let target = json!({ "kind": "alias", "alias": "best" });
+                own("POST", "/models/rollback", json!({ "name": name, "version": 1, "target": target }))
+            }
+            "own model edit" => {
+                let edit =
+                    json!({ "name": name, "version": 2, "description": "e", "set_tags": { "own": "1" } });
+                own("POST", "/models/edit", edit)
+            }
+            "own webhook" => {
+                let hook = json!({ "name": "hook", "url": "https://hooks.example/x", "is_active": false,
+                                   "events": ["model_version.created"] });
+                own("POST", "/webhooks", hook)
             }
             "registered-models/alias delete" => {
                 call("DELETE", "registered-models/alias", json!({ "name": name, "alias": "best" }))

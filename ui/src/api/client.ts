@@ -24,7 +24,10 @@ import type {
   GroupsExport,
   GroupsRequest,
   Info,
+  EnvironmentList,
+  EnvironmentsRemoved,
   InspectReport,
+  JobSummary,
   MediaKind,
   MediaList,
   LogList,
@@ -59,6 +62,11 @@ import type {
   ViewName,
   ViewProject,
   ViewSave,
+  ProjectDetail,
+  ProjectJobRequest,
+  ProjectList,
+  ProjectPlan,
+  ProjectRunRequest,
 } from './types'
 import { decodeMatrix, type Matrix } from './matrix'
 import { decodeSeries, FrameReader, SeriesFormatError, type SeriesEntry } from './series'
@@ -321,6 +329,21 @@ export const api = {
     json<ArtifactLink>('/artifacts/link', 'POST', { run_id: runId, path }),
 
   inspect: (path: string) => json<InspectReport>('/inspect', 'POST', { path }),
+
+  projects: () => json<ProjectList>('/projects'),
+
+  openProject: (project: string, version: string | null, remember: boolean) =>
+    json<ProjectDetail>('/projects/open', 'POST', { project, version, remember }),
+
+  closeProject: (project: string) => json<ProjectList>('/projects/close', 'POST', { project }),
+
+  planProject: (request: ProjectRunRequest) => json<ProjectPlan>('/projects/plan', 'POST', request),
+
+  runProject: (request: ProjectJobRequest) => json<JobSummary>('/projects/run', 'POST', request),
+
+  environments: () => json<EnvironmentList>('/environments'),
+
+  removeEnvironments: (ids: string[]) => json<EnvironmentsRemoved>('/environments/remove', 'POST', { ids }),
 
   trash: (offset: number, limit: number, sizes: boolean) =>
     json<TrashList>(`/trash?offset=${offset}&limit=${limit}&sizes=${sizes}`),

@@ -1,7 +1,16 @@
 // Calls about jobs and their queue. They stand apart since only the screens that show jobs load them.
 
 import { json, send } from './client'
-import type { JobDetail, JobList, JobRequest, JobSpec, JobState, JobSummary, QueueSettings, QueueStatus } from './job-types'
+import type {
+  JobDetail,
+  JobList,
+  JobRequest,
+  JobSpec,
+  JobState,
+  JobSummary,
+  QueueSettings,
+  QueueStatus,
+} from './job-types'
 import type { Changed, LogFind, LogMatches, LogPage } from './types'
 
 export interface JobsQuery {
@@ -15,6 +24,19 @@ const at = (id: string) => `/jobs/${encodeURIComponent(id)}`
 /** The server gives at most so many bytes of a log at once. */
 const PART_BYTES = 4 << 20
 
+const AT_ONCE = 6
+
+/** Asks for each, a few at a time, and sums up what changed. Stops at the first that fails. */
+async function forEach(ids: string[], ask: (id: string) => Promise<number>): Promise<Changed> {
+  const left = [...ids].reverse()
+  let changed = 0
+  const work = async () => {
+    for (let id = left.pop(); id !== undefined; id = left.pop()) changed += await ask(id)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  return { changed }
+}
+
 export const jobsApi = {
   list({ states, text, offset = 0, limit }: JobsQuery, signal?: AbortSignal) {
     const query = new URLSearchParams({ offset: String(offset), limit: String(limit) })
@@ -24,13 +46,17 @@ export const jobsApi = {
   },
   get: (id: string) => json<JobDetail>(at(id)),
   submit: (request: JobRequest) => json<JobSummary>('/jobs', 'POST', request),
-  cancel: (ids: string[]) => json<Changed>('/jobs/cancel', 'POST', { job_ids: ids }),
+  cancel: (ids: string[]) =>
+    forEach(ids, async (id) => (await json<Changed>(`${at(id)}/cancel`, 'POST', {})).changed),
   /** As it was, or with another description. */
   retry: (id: string, spec?: JobSpec) => json<JobSummary>(`${at(id)}/retry`, 'POST', { spec }),
-  retryAll: (ids: string[]) => json<Changed>('/jobs/retry', 'POST', { job_ids: ids }),
+  retryAll: (ids: string[]) =>
+    forEach(ids, async (id) => {
+      await json<JobSummary>(`${at(id)}/retry`, 'POST', {})
+      return 1
+    }),
   forget: (ids: string[]) => json<Changed>('/jobs/forget', 'POST', { job_ids: ids }),
-  prioritize: (id: string, priority: number) =>
-    json<JobSummary>(`${at(id)}/priority`, 'POST', { priority }),
+  prioritize: (id: string, priority: number) => json<JobSummary>(`${at(id)}/priority`, 'POST', { priority }),
   endLeftovers: (id: string) => json<{ processes: number }>(`${at(id)}/end-leftovers`, 'POST'),
   lines: (id: string, attempt: number | null, first: number | null, count: number) =>
     json<LogPage>(`${at(id)}/log/lines`, 'POST', { attempt, first_line: first, count }),

@@ -7,25 +7,61 @@ import type { CellValue } from './types'
 type Schemas = components['schemas']
 
 export type AliasHolder = Schemas['AliasHolder']
+export type AliasRemoval = Schemas['AliasRemoval']
 export type BestMetric = Schemas['BestMetric']
+export type DeliveryInfo = Schemas['DeliveryInfo']
+export type DeliveryList = Schemas['DeliveryList']
+export type DeliveryRef = Schemas['DeliveryRef']
+export type DeliveryState = Schemas['DeliveryState']
+export type DiffRequest = Schemas['DiffRequest']
+export type EarlierHolder = Schemas['EarlierHolder']
+export type FileChange = Schemas['FileChange']
+export type FileChangeKind = Schemas['FileChangeKind']
+export type FilesCheck = Schemas['FilesCheck']
 export type FilesRecord = Schemas['FilesRecord']
+export type FilesState = Schemas['FilesState']
+export type HistoryAction = Schemas['HistoryAction']
+export type HistoryEntry = Schemas['HistoryEntry']
+export type HistoryKind = Schemas['HistoryKind']
+export type Holders = Schemas['Holders']
+export type Lineage = Schemas['Lineage']
+export type LineageEdge = Schemas['LineageEdge']
+export type LineageNode = Schemas['LineageNode']
+export type LineagePoint = Schemas['LineagePoint']
 export type MetricDirection = Schemas['MetricDirection']
 export type MetricName = Schemas['MetricName']
+export type ModelDeletion = Schemas['ModelDeletion']
 export type ModelDetail = Schemas['ModelDetail']
+export type ModelEdit = Schemas['ModelEdit']
 export type ModelFlavor = Schemas['ModelFlavor']
+export type ModelHistory = Schemas['ModelHistory']
 export type ModelMetricInfo = Schemas['ModelMetricInfo']
 export type ModelRow = Schemas['ModelRow']
 export type ModelRule = Schemas['ModelRule']
 export type ModelSignature = Schemas['ModelSignature']
 export type ModelStage = Schemas['ModelStage']
 export type ModelTarget = Schemas['ModelTarget']
+export type ModelVersionRef = Schemas['ModelVersionRef']
 export type ModelsOrder = Schemas['ModelsOrder']
 export type ModelsPage = Schemas['ModelsPage']
 export type ModelsRequest = Schemas['ModelsRequest']
+export type NewModel = Schemas['NewModel']
+export type Promoted = Schemas['Promoted']
+export type PromotionRequest = Schemas['PromotionRequest']
+export type RegisterPreview = Schemas['RegisterPreview']
+export type RegisterRequest = Schemas['RegisterRequest']
+export type RegisterSource = Schemas['RegisterSource']
+export type Registered = Schemas['Registered']
+export type RollbackRequest = Schemas['RollbackRequest']
 export type RuleCheck = Schemas['RuleCheck']
+export type RuleResult = Schemas['RuleResult']
+export type RulesEdit = Schemas['RulesEdit']
 export type RunBrief = Schemas['RunBrief']
 export type SignatureField = Schemas['SignatureField']
+export type SignatureState = Schemas['SignatureState']
+export type SignatureVerdict = Schemas['SignatureVerdict']
 export type StageHolder = Schemas['StageHolder']
+export type UndoPromotion = Schemas['UndoPromotion']
 export type VersionDataset = Schemas['VersionDataset']
 export type VersionFile = Schemas['VersionFile']
 export type VersionFiles = Schemas['VersionFiles']
@@ -34,6 +70,11 @@ export type VersionMetric = Schemas['VersionMetric']
 export type VersionRun = Schemas['VersionRun']
 export type VersionsOrder = Schemas['VersionsOrder']
 export type VersionsRequest = Schemas['VersionsRequest']
+export type WebhookEdit = Schemas['WebhookEdit']
+export type WebhookInfo = Schemas['WebhookInfo']
+export type WebhookList = Schemas['WebhookList']
+export type WebhookRef = Schemas['WebhookRef']
+export type WebhookTrial = Schemas['WebhookTrial']
 
 export type VersionsPage = Omit<Schemas['VersionsPage'], 'versions'> & { versions: VersionRow[] }
 
@@ -48,259 +89,23 @@ export type ModelCard = Omit<Schemas['ModelCard'], 'input_example'> & { input_ex
 
 export type InputExample = Omit<Schemas['InputExample'], 'rows'> & { rows: (CellValue | null)[][] }
 
-export interface ModelVersionRef {
-  name: string
-  version: number
-}
+export type PromotionPreview = Omit<Schemas['PromotionPreview'], 'diff'> & { diff: ModelsDiff }
 
-export interface ModelEdit {
-  name: string
-  version?: number | null
-  description?: string | null
-  set_tags?: { [key: string]: string }
-  remove_tags?: string[]
-  new_name?: string | null
-}
-
-export interface ModelDeletion {
-  name: string
-  version?: number | null
-  note?: string | null
-}
-
-export interface NewModel {
-  name: string
-  description?: string | null
-  tags?: { [key: string]: string }
-}
-
-export type RegisterSource =
-  | { kind: 'logged_model'; model_id: string }
-  | { kind: 'run_artifact'; run_id: string; path: string }
-  | { kind: 'path'; path: string }
-
-export interface RegisterRequest {
-  name: string
-  source: RegisterSource
-  description?: string | null
-  tags?: { [key: string]: string }
-}
-
-export interface Registered {
-  name: string
-  version: number
-  warnings: string[]
-}
-
-export interface RegisterPreview {
-  suggested_name: string
-  detail: string
-  files: number
-  size_bytes: number
-  warnings: string[]
-}
-
-export type LineagePoint =
-  | { kind: 'dataset'; experiment_id: string; name: string; digest: string }
-  | { kind: 'run'; run_id: string }
-  | { kind: 'logged_model'; model_id: string }
-  | { kind: 'version'; name: string; version: number }
-  | { kind: 'alias'; name: string; alias: string }
-  | { kind: 'model'; name: string }
-
-export interface Lineage {
-  nodes: LineageNode[]
-  edges: LineageEdge[]
-  width: number
-  height: number
-  truncated: boolean
-}
-
-export interface LineageNode {
-  id: number
-  point: LineagePoint
-  label: string
-  detail: string
-  is_start: boolean
-  is_missing: boolean
-  layer: number
-  x: number
-  y: number
-  width: number
-  height: number
-}
-
-export interface LineageEdge {
-  from: number
-  to: number
-  label: string
-}
-
-export interface RulesEdit {
-  name: string
-  rules: ModelRule[]
-  note?: string | null
-}
-
-export interface RuleResult {
-  rule: ModelRule
-  passed: boolean
-  reason: string
-}
-
-export interface PromotionRequest {
-  name: string
-  version: number
-  target: ModelTarget
-  note?: string | null
-  archive_existing?: boolean | null
-  expected_holder?: number | null
-}
-
-export interface PromotionPreview {
-  name: string
-  version: number
-  target: ModelTarget
-  holder?: number | null
-  rules: RuleResult[]
-  allowed: boolean
-  archived: number[]
-  follows: string[]
-  diff: ModelsDiff
-}
-
-export interface Promoted {
-  name: string
-  target: ModelTarget
-  version?: number | null
-  previous?: number | null
-  history_id?: number | null
-}
-
-export interface UndoPromotion {
-  history_id: number
-  note?: string | null
-}
-
-export interface AliasRemoval {
-  name: string
-  alias: string
-  note?: string | null
-}
-
-export interface RollbackRequest {
-  name: string
-  target: ModelTarget
-  version?: number | null
-  note?: string | null
-  force?: boolean
-}
-
-export interface Holders {
-  target: ModelTarget
-  holder?: number | null
-  earlier: EarlierHolder[]
-}
-
-export interface EarlierHolder {
-  version: number
-  from_ms?: number | null
-  until_ms: number
-  replaced_by?: number | null
-}
-
-export interface FilesCheck {
-  version: ModelVersionRef
-  state: FilesState
-  summary: string
-  recorded_ms?: number | null
-  changes: FileChange[]
-  files: number
-  size_bytes: number
-}
-
-export type FilesState = 'unchanged' | 'changed' | 'missing' | 'unknown' | 'elsewhere'
-
-export interface FileChange {
-  path: string
-  change: FileChangeKind
-  recorded_sha256?: string | null
-  sha256?: string | null
-}
-
-export type FileChangeKind = 'changed' | 'missing' | 'added'
-
-export interface ModelHistory {
-  entries: HistoryEntry[]
-  more: boolean
-}
-
-export interface HistoryEntry {
-  id: number
-  name: string
-  version?: number | null
-  at_ms: number
-  user?: string | null
-  via?: string | null
-  kind: HistoryKind
-  action: HistoryAction
-  subject?: string | null
-  from?: string | null
-  to?: string | null
-  note?: string | null
-  cause_id?: number | null
-  undoes_id?: number | null
-  can_undo: boolean
-}
-
-export type HistoryKind =
-  | 'model_created'
-  | 'model_renamed'
-  | 'model_described'
-  | 'model_deleted'
-  | 'model_tag_set'
-  | 'model_tag_removed'
-  | 'rules_set'
-  | 'version_created'
-  | 'version_described'
-  | 'version_deleted'
-  | 'version_tag_set'
-  | 'version_tag_removed'
-  | 'alias_moved'
-  | 'stage_moved'
-
-export type HistoryAction = 'edit' | 'promotion' | 'rollback' | 'undo'
-
-export interface DiffRequest {
-  versions: ModelVersionRef[]
-}
-
-export interface ModelsDiff {
+export type ModelsDiff = Omit<
+  Schemas['ModelsDiff'],
+  'versions' | 'metrics' | 'params' | 'environment' | 'sizes_bytes'
+> & {
   versions: VersionRow[]
   metrics: DiffMetric[]
   params: DiffText[]
   environment: DiffText[]
-  signatures: SignatureVerdict[]
   sizes_bytes: (number | null)[]
 }
 
-export interface DiffMetric {
-  metric: MetricName
-  direction: MetricDirection
+export type DiffMetric = Omit<Schemas['DiffMetric'], 'values' | 'deltas' | 'better'> & {
   values: (CellValue | null)[]
   deltas: (number | null)[]
   better: (boolean | null)[]
 }
 
-export interface DiffText {
-  key: string
-  values: (string | null)[]
-  differs: boolean
-}
-
-export interface SignatureVerdict {
-  state: SignatureState
-  reasons: string[]
-}
-
-export type SignatureState = 'same' | 'compatible' | 'incompatible' | 'unknown'
+export type DiffText = Omit<Schemas['DiffText'], 'values'> & { values: (string | null)[] }

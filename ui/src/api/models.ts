@@ -3,6 +3,8 @@
 import { json } from './client'
 import type {
   AliasRemoval,
+  DeliveryInfo,
+  DeliveryList,
   DiffRequest,
   FilesCheck,
   Holders,
@@ -31,6 +33,10 @@ import type {
   VersionDetail,
   VersionsPage,
   VersionsRequest,
+  WebhookEdit,
+  WebhookInfo,
+  WebhookList,
+  WebhookTrial,
 } from './model-types'
 import type { Changed } from './types'
 
@@ -67,4 +73,16 @@ export const modelsApi = {
   previewRegister: (source: RegisterSource) => post<RegisterPreview>('/register/preview', source),
   register: (request: RegisterRequest) => post<Registered>('/register', request),
   lineage: (point: LineagePoint) => post<Lineage>('/lineage', point),
+}
+
+export const webhooksApi = {
+  list: () => json<WebhookList>('/webhooks'),
+  save: (edit: WebhookEdit) => json<WebhookInfo>('/webhooks', 'POST', edit),
+  delete: (id: string) => json<Changed>('/webhooks/delete', 'POST', { id }),
+  try: (id: string) => json<WebhookTrial>('/webhooks/try', 'POST', { id }),
+  deliveries: (id: string, before: number | null) =>
+    json<DeliveryList>(
+      `/webhooks/deliveries?webhook=${encodeURIComponent(id)}${before === null ? '' : `&before=${before}`}`,
+    ),
+  again: (delivery: number) => json<DeliveryInfo>('/webhooks/deliveries/again', 'POST', { id: delivery }),
 }

@@ -55,6 +55,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/environments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The environments that projects were run in. */
+        get: operations["list_environments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes environments, unless they are in use. */
+        post: operations["remove_environments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -471,6 +505,145 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/alias/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an alias away from the model. */
+        post: operations["remove_alias"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a model without versions. */
+        post: operations["create_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deletes a model with all versions, or one version. Files stay, until nothing else refers to them and the trash is
+         *     asked for what nothing refers to.
+         */
+        post: operations["delete_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What differs between versions; all are compared with the first. */
+        post: operations["diff_versions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Edits the description and the tags of a model or a version, or renames a model. */
+        post: operations["edit_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was done to models, by whom and when, newest first. */
+        get: operations["list_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/holders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The version at an alias or a stage, and those that were there before. */
+        post: operations["list_holders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What leads to a dataset, run, model, version or alias, and what comes from it, laid out. */
+        post: operations["trace_lineage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/models/one": {
         parameters: {
             query?: never;
@@ -482,6 +655,114 @@ export interface paths {
         get: operations["get_model"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Moves a version to an alias or a stage, unless a rule forbids it. */
+        post: operations["promote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/promotion/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a promotion would change, and whether the rules allow it. Changes nothing. */
+        post: operations["preview_promotion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Registers a version; the model is made when there is none of this name. Files of this machine are copied. Nothing is
+         *     loaded.
+         */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/register/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What would be registered. Changes nothing, copies nothing. */
+        post: operations["preview_registration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Moves an alias or a stage back to a version that was there before, whatever the rules say, if its files are what they
+         *     were.
+         */
+        post: operations["roll_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets what a version of a model has to fulfil before it gets an alias or a stage. */
+        post: operations["set_rules"];
         delete?: never;
         options?: never;
         head?: never;
@@ -505,6 +786,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a promotion, a rollback or the removal of an alias back, unless something was moved since. */
+        post: operations["undo_promotion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/models/version": {
         parameters: {
             query?: never;
@@ -514,6 +812,23 @@ export interface paths {
         };
         /** Everything about a version of a model. */
         get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/version/files/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the files of a version are what they were when they were recorded. Reads all of them. */
+        get: operations["check_files"];
         put?: never;
         post?: never;
         delete?: never;
@@ -567,6 +882,97 @@ export interface paths {
         get: operations["draw_plot"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The projects that were opened, last opened first. */
+        get: operations["list_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forgets an opened project. Its files stay as they are. */
+        post: operations["close_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a project offers: entry points, scripts with their parameters, environments. It is read, never run; an
+         *     address is fetched.
+         */
+        post: operations["open_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Exactly what would be run: command, environment, variables, commit. Nothing is started. */
+        post: operations["plan_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Runs a project, or a recorded run again, as a job. Laying out a clean copy and making the environment are part of
+         *     the job.
+         */
+        post: operations["run_project"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1204,6 +1610,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All webhooks, oldest first. */
+        get: operations["list_webhooks"];
+        put?: never;
+        /** Makes a webhook, or changes one. */
+        post: operations["save_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes a webhook with its log. */
+        post: operations["delete_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a webhook was told and how it answered, newest first. */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/deliveries/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells a webhook again what it did not take. */
+        post: operations["deliver_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends an example of its first event to a webhook, once. */
+        post: operations["try_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1212,6 +1704,11 @@ export interface components {
             alias: string;
             /** Format: int64 */
             version: number;
+        };
+        AliasRemoval: {
+            alias: string;
+            name: string;
+            note?: string | null;
         };
         /** @description Why a request was refused. The same shape for every status outside 2xx. */
         ApiError: {
@@ -1635,6 +2132,42 @@ export interface components {
             source: string;
             source_type: string;
         };
+        DeliveryInfo: {
+            /** Format: int64 */
+            attempts: number;
+            /** Format: int64 */
+            created_ms: number;
+            /**
+             * Format: int64
+             * @description While it is waiting.
+             */
+            due_ms?: number | null;
+            event: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Name of the model, and the version where there is one. */
+            model: string;
+            problem?: string | null;
+            state: components["schemas"]["DeliveryState"];
+            /** Format: int64 */
+            status?: number | null;
+            /** Format: int64 */
+            tried_ms?: number | null;
+            /** Format: int64 */
+            version?: number | null;
+        };
+        DeliveryList: {
+            /** @description Newest first. */
+            deliveries: components["schemas"]["DeliveryInfo"][];
+            /** @description Ask for those before the last one's id to go on. */
+            more: boolean;
+        };
+        DeliveryRef: {
+            /** Format: int64 */
+            id: number;
+        };
+        /** @enum {string} */
+        DeliveryState: "waiting" | "delivered" | "given_up";
         /**
          * @description The columns in which the matching runs do not all have the same value; a missing value is a value of its own.
          *     Metrics are compared by their last value.
@@ -1666,13 +2199,80 @@ export interface components {
             old?: number | null;
             text: string;
         };
+        DiffMetric: {
+            /** @description Absent where nothing differs or cannot be told. */
+            better: (boolean | null)[];
+            /** @description Less the first; absent where one of them is no number. */
+            deltas: (number | null)[];
+            direction: components["schemas"]["MetricDirection"];
+            metric: components["schemas"]["MetricName"];
+            values: (components["schemas"]["CellValue"] | null)[];
+        };
+        DiffRequest: {
+            /** @description Two or more, at most 20; all are compared with the first. */
+            versions: components["schemas"]["ModelVersionRef"][];
+        };
+        DiffText: {
+            differs: boolean;
+            key: string;
+            values: (string | null)[];
+        };
+        EarlierHolder: {
+            /** Format: int64 */
+            from_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Who put something else there.
+             */
+            replaced_by?: number | null;
+            /** Format: int64 */
+            until_ms: number;
+            /** Format: int64 */
+            version: number;
+        };
         /** @description How many processes were ended. */
         EndedLeftovers: {
             /** Format: int64 */
             processes: number;
         };
+        EntryParameter: {
+            /** @description Without one a value is required. */
+            default?: string | null;
+            kind: components["schemas"]["EntryParameterKind"];
+            name: string;
+        };
         /** @enum {string} */
-        ErrorCode: "invalid_input" | "unauthenticated" | "forbidden" | "not_found" | "already_exists" | "too_large" | "disk_full" | "read_only" | "unavailable" | "internal";
+        EntryParameterKind: "float" | "int" | "string" | "path" | "uri";
+        EnvironmentEntry: {
+            id: string;
+            in_use: boolean;
+            is_ready: boolean;
+            /** Format: int64 */
+            made_at_ms?: number | null;
+            /** Format: int64 */
+            made_in_ms?: number | null;
+            /** Format: int64 */
+            size_bytes: number;
+            summary: string;
+            /** Format: int64 */
+            used_at_ms?: number | null;
+        };
+        EnvironmentIds: {
+            ids: string[];
+        };
+        /** @description The environments of this data folder, used last first. */
+        EnvironmentList: {
+            environments: components["schemas"]["EnvironmentEntry"][];
+        };
+        /** @description What was removed; what was not says why. */
+        EnvironmentsRemoved: {
+            /** Format: int64 */
+            freed_bytes: number;
+            problems: string[];
+            removed: string[];
+        };
+        /** @enum {string} */
+        ErrorCode: "invalid_input" | "unauthenticated" | "forbidden" | "not_found" | "already_exists" | "refused" | "too_large" | "disk_full" | "read_only" | "unavailable" | "internal";
         /** @description One message of the event stream. `id` of the stream is `boot_id.sequence`. */
         Event: {
             boot_id: string;
@@ -1699,6 +2299,10 @@ export interface components {
         } | {
             /** @enum {string} */
             type: "models";
+        } | {
+            project: string;
+            /** @enum {string} */
+            type: "projects";
         } | {
             jobs: components["schemas"]["JobChange"][];
             /** @enum {string} */
@@ -1749,6 +2353,29 @@ export interface components {
         };
         /** @enum {string} */
         ExportFormat: "csv" | "tsv" | "parquet" | "json" | "md" | "latex";
+        FileChange: {
+            change: components["schemas"]["FileChangeKind"];
+            path: string;
+            recorded_sha256?: string | null;
+            sha256?: string | null;
+        };
+        /** @enum {string} */
+        FileChangeKind: "changed" | "missing" | "added";
+        /** @description Whether the files of a version are what they were. */
+        FilesCheck: {
+            /** @description Those that are not what they were; at most 200. */
+            changes: components["schemas"]["FileChange"][];
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            recorded_ms?: number | null;
+            /** Format: int64 */
+            size_bytes: number;
+            state: components["schemas"]["FilesState"];
+            /** @description In words. */
+            summary: string;
+            version: components["schemas"]["ModelVersionRef"];
+        };
         FilesRecord: {
             /** Format: int64 */
             files: number;
@@ -1758,6 +2385,8 @@ export interface components {
             /** Format: int64 */
             size_bytes: number;
         };
+        /** @enum {string} */
+        FilesState: "unchanged" | "changed" | "missing" | "unknown" | "elsewhere";
         /** @description Files that nothing refers to: no run, no logged model, no version. */
         GcReport: {
             /** Format: int64 */
@@ -1921,6 +2550,60 @@ export interface components {
             /** @description As in a table. */
             search?: string;
             view?: components["schemas"]["View"];
+        };
+        /** @enum {string} */
+        HistoryAction: "edit" | "promotion" | "rollback" | "undo";
+        /** @description One change of a registered model, as it was recorded with the change itself. */
+        HistoryEntry: {
+            action: components["schemas"]["HistoryAction"];
+            /** Format: int64 */
+            at_ms: number;
+            /** @description It can be taken back now. */
+            can_undo: boolean;
+            /**
+             * Format: int64
+             * @description The entry that brought this one about.
+             */
+            cause_id?: number | null;
+            /** @description Version, stage, text or value before. */
+            from?: string | null;
+            /** Format: int64 */
+            id: number;
+            kind: components["schemas"]["HistoryKind"];
+            name: string;
+            note?: string | null;
+            /** @description The alias, or the key of the tag. */
+            subject?: string | null;
+            to?: string | null;
+            /**
+             * Format: int64
+             * @description The entry that this one takes back.
+             */
+            undoes_id?: number | null;
+            /** @description Who, as far as it is known. */
+            user?: string | null;
+            /**
+             * Format: int64
+             * @description Absent for changes of the model itself, and where an alias was removed.
+             */
+            version?: number | null;
+            /** @description Through what: `MLflow client`, `Slipway`, `slipway command`. */
+            via?: string | null;
+        };
+        /** @enum {string} */
+        HistoryKind: "model_created" | "model_renamed" | "model_described" | "model_deleted" | "model_tag_set" | "model_tag_removed" | "rules_set" | "version_created" | "version_described" | "version_deleted" | "version_tag_set" | "version_tag_removed" | "alias_moved" | "stage_moved";
+        /** @description Versions that were where the present one is now. */
+        Holders: {
+            /** @description Last one first. Deleted versions are left out. */
+            earlier: components["schemas"]["EarlierHolder"][];
+            /** Format: int64 */
+            holder?: number | null;
+            target: components["schemas"]["ModelTarget"];
+        };
+        /** @description Asks who is and was at an alias or a stage. */
+        HoldersRequest: {
+            name: string;
+            target: components["schemas"]["ModelTarget"];
         };
         Importance: {
             /** @description Most important first. Empty when nothing can be said. */
@@ -2437,6 +3120,88 @@ export interface components {
          * @enum {string}
          */
         Lifecycle: "active" | "deleted";
+        /** @description Datasets, runs, logged models, versions and aliases that lead to the start or come from it. */
+        Lineage: {
+            edges: components["schemas"]["LineageEdge"][];
+            /** Format: double */
+            height: number;
+            /** @description In layers from left to right, each from top to bottom. */
+            nodes: components["schemas"]["LineageNode"][];
+            /** @description There is more than is shown. */
+            truncated: boolean;
+            /**
+             * Format: double
+             * @description Of the whole drawing, in the same unit as the nodes.
+             */
+            width: number;
+        };
+        LineageEdge: {
+            /** Format: int32 */
+            from: number;
+            /** @description E.g. `training`, `registered`. */
+            label: string;
+            /** Format: int32 */
+            to: number;
+        };
+        LineageNode: {
+            /** @description A second line, e.g. the experiment of a run. */
+            detail: string;
+            /** Format: double */
+            height: number;
+            /**
+             * Format: int32
+             * @description Unique within the answer.
+             */
+            id: number;
+            /** @description It is named by another, but is gone. */
+            is_missing: boolean;
+            /** @description It is where the question started. */
+            is_start: boolean;
+            label: string;
+            /** Format: int32 */
+            layer: number;
+            point: components["schemas"]["LineagePoint"];
+            /** Format: double */
+            width: number;
+            /**
+             * Format: double
+             * @description Left upper corner.
+             */
+            x: number;
+            /** Format: double */
+            y: number;
+        };
+        /** @description Where a lineage starts. */
+        LineagePoint: {
+            digest: string;
+            experiment_id: string;
+            /** @enum {string} */
+            kind: "dataset";
+            name: string;
+        } | {
+            /** @enum {string} */
+            kind: "run";
+            run_id: string;
+        } | {
+            /** @enum {string} */
+            kind: "logged_model";
+            model_id: string;
+        } | {
+            /** @enum {string} */
+            kind: "version";
+            name: string;
+            /** Format: int64 */
+            version: number;
+        } | {
+            alias: string;
+            /** @enum {string} */
+            kind: "alias";
+            name: string;
+        } | {
+            /** @enum {string} */
+            kind: "model";
+            name: string;
+        };
         LineageVersion: {
             aliases: string[];
             /** @description Logged model it was made of. */
@@ -2705,6 +3470,13 @@ export interface components {
             requirements: string[];
             signature?: components["schemas"]["ModelSignature"] | null;
         };
+        /** @description A model, or one of its versions. */
+        ModelDeletion: {
+            name: string;
+            note?: string | null;
+            /** Format: int64 */
+            version?: number | null;
+        };
         ModelDetail: {
             /** @description Metrics that versions have, for columns and rules; the most frequent ones, at most 200. */
             metrics: components["schemas"]["ModelMetricInfo"][];
@@ -2712,12 +3484,35 @@ export interface components {
             /** @description What a version has to fulfil before it gets an alias or a stage. */
             rules: components["schemas"]["ModelRule"][];
         };
+        /** @description What is left out stays as it is. */
+        ModelEdit: {
+            /** @description Markdown. */
+            description?: string | null;
+            name: string;
+            /** @description Renames the model. */
+            new_name?: string | null;
+            remove_tags?: string[];
+            set_tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Edits this version, and not the model.
+             */
+            version?: number | null;
+        };
         ModelFlavor: {
             /** @description E.g. `pickled_model: model.pkl`; values that are not plain are JSON. */
             fields: {
                 [key: string]: string;
             };
             name: string;
+        };
+        ModelHistory: {
+            /** @description Newest first. */
+            entries: components["schemas"]["HistoryEntry"][];
+            /** @description Ask for entries before the last one's id to go on. */
+            more: boolean;
         };
         ModelLink: {
             artifact_uri: string;
@@ -2779,6 +3574,18 @@ export interface components {
             /** @description What it guards. Empty: every alias, and the stages `Staging` and `Production`. */
             targets?: components["schemas"]["ModelTarget"][];
         };
+        /** @description Versions side by side; every list has one place per version. */
+        ModelsDiff: {
+            /** @description Flavors, versions of Python and of packages. */
+            environment: components["schemas"]["DiffText"][];
+            metrics: components["schemas"]["DiffMetric"][];
+            /** @description Those that differ first. */
+            params: components["schemas"]["DiffText"][];
+            /** @description Whether whoever calls the first can call each; the first place compares it with itself. */
+            signatures: components["schemas"]["SignatureVerdict"][];
+            sizes_bytes: (number | null)[];
+            versions: components["schemas"]["VersionRow"][];
+        };
         /** @description What goes in and what comes out. A list is absent where it was not said. */
         ModelSignature: {
             inputs?: components["schemas"]["SignatureField"][] | null;
@@ -2832,8 +3639,25 @@ export interface components {
             kind: "stage";
             stage: components["schemas"]["ModelStage"];
         };
+        /** @description Which version of which model. */
+        ModelVersionRef: {
+            name: string;
+            /** Format: int64 */
+            version: number;
+        };
+        NamedValue: {
+            name: string;
+            value: string;
+        };
         NewExperiment: {
             name: string;
+        };
+        NewModel: {
+            description?: string | null;
+            name: string;
+            tags?: {
+                [key: string]: string;
+            };
         };
         NonFinite: {
             metric: string;
@@ -2844,6 +3668,18 @@ export interface components {
             others: number;
             /** Format: int64 */
             step: number;
+        };
+        OpenProject: {
+            /** @description The folder is there; an address always counts as there. */
+            exists: boolean;
+            name: string;
+            /** Format: int64 */
+            opened_ms: number;
+            /** @description A folder, or an address that git fetches. */
+            project: string;
+            watch_note?: string | null;
+            /** @description Changes are told by events. Otherwise `watch_note` says how they are noticed. */
+            watched: boolean;
         };
         /** @enum {string} */
         PictureFormat: "svg" | "png" | "pdf";
@@ -2917,6 +3753,198 @@ export interface components {
              */
             priority: number;
         };
+        /** @description What a project offers. */
+        ProjectDetail: {
+            /** @description The first is the usual one. */
+            environments: components["schemas"]["ProjectEnvironment"][];
+            /** @description The folder that was read. */
+            folder: string;
+            mlproject?: components["schemas"]["ProjectFile"] | null;
+            /** @description What is wrong with its `MLproject`. */
+            problem?: string | null;
+            revision?: components["schemas"]["ProjectRevision"] | null;
+            scripts: components["schemas"]["ProjectScript"][];
+            /** @description There may be more scripts. */
+            truncated: boolean;
+        };
+        ProjectEntryPoint: {
+            /** @description With `{parameter}` in it. */
+            command: string;
+            name: string;
+            parameters: components["schemas"]["EntryParameter"][];
+        };
+        /** @description An environment that the project's files describe, or that is there. */
+        ProjectEnvironment: {
+            /** @description Absent for a folder of the project that is used as it is. */
+            id?: string | null;
+            is_ready: boolean;
+            /** @description The file or folder it comes from. */
+            name: string;
+            notes: string[];
+            /** @description Why it cannot be used. */
+            problem?: string | null;
+            /** @description A few words about what is in it. */
+            summary: string;
+        };
+        /** @description What an `MLproject` says. */
+        ProjectFile: {
+            entry_points: components["schemas"]["ProjectEntryPoint"][];
+            /** @description The image of `docker_env`. */
+            image?: string | null;
+            name?: string | null;
+            notes: string[];
+        };
+        /** @description A project to be run as a job. */
+        ProjectJobRequest: {
+            /** @description A recorded run: its commit with its changes on top, its command, its versions. */
+            again?: string | null;
+            /** @description Name of the experiment, made when it is missing; `Default` when absent. */
+            experiment?: string | null;
+            /**
+             * Format: int32
+             * @description Graphics processors, each for itself alone.
+             */
+            gpus?: number;
+            /** Format: int32 */
+            priority?: number;
+            run?: components["schemas"]["ProjectRunRequest"] | null;
+            run_name?: string | null;
+            /** @description Name of the target; this machine when absent. */
+            target?: string | null;
+            /** Format: int64 */
+            timeout_ms?: number | null;
+        };
+        /** @description The projects that were opened, as they are now. */
+        ProjectList: {
+            projects: components["schemas"]["OpenProject"][];
+        };
+        ProjectName: {
+            project: string;
+        };
+        /** @description Exactly what would be run. Nothing was started. */
+        ProjectPlan: {
+            argv: string[];
+            environment?: components["schemas"]["ProjectEnvironment"] | null;
+            /** @description Absent for a clean copy, which gets a folder of its own. */
+            folder?: string | null;
+            name: string;
+            notes: string[];
+            parameters: components["schemas"]["NamedValue"][];
+            /**
+             * Format: int64
+             * @description Bytes of what was not committed; it is kept with the run.
+             */
+            patch_bytes: number;
+            /** @description Folders in front of `PATH`. */
+            path: string[];
+            revision?: components["schemas"]["ProjectRevision"] | null;
+            /** @description As one would type it. */
+            shown: string;
+            subfolder: string;
+            tags: {
+                [key: string]: string;
+            };
+            through_shell: boolean;
+            variables: {
+                [key: string]: string;
+            };
+        };
+        ProjectRequest: {
+            /** @description A folder, or an address that git fetches. */
+            project: string;
+            /** @description Adds it to the opened projects. */
+            remember?: boolean;
+            /** @description A branch, tag or commit. */
+            version?: string | null;
+        };
+        ProjectRevision: {
+            branch?: string | null;
+            commit: string;
+            repository: string;
+            subfolder?: string;
+        };
+        /** @description What to run. */
+        ProjectRunRequest: {
+            /** @description An entry point, or a script; `main` when absent. */
+            entry_point?: string | null;
+            /** @description The file or folder to take the environment from; the usual one when absent. */
+            environment?: string | null;
+            /** @description Run in whatever Python is on the `PATH`. */
+            local?: boolean;
+            parameters?: components["schemas"]["NamedValue"][];
+            project: string;
+            /** @description Of a script. */
+            subcommand?: string | null;
+            version?: string | null;
+        };
+        ProjectScript: {
+            /** @description One of them has to be chosen, if there are any. */
+            commands: components["schemas"]["ScriptCommand"][];
+            framework?: components["schemas"]["ScriptFramework"] | null;
+            help?: string | null;
+            /** @description What was left out, and where. */
+            notes: string[];
+            /** @description Written before the subcommand. */
+            parameters: components["schemas"]["ScriptParameter"][];
+            path: string;
+            runs: boolean;
+        };
+        /** @description What was done. `history_id` undoes it. */
+        Promoted: {
+            /**
+             * Format: int64
+             * @description Absent when nothing changed.
+             */
+            history_id?: number | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description The version that was there before.
+             */
+            previous?: number | null;
+            target: components["schemas"]["ModelTarget"];
+            /**
+             * Format: int64
+             * @description The version that is there now; none when an undo took the alias away.
+             */
+            version?: number | null;
+        };
+        /** @description What a promotion would change. Changes nothing. */
+        PromotionPreview: {
+            /** @description All rules hold. */
+            allowed: boolean;
+            /** @description Versions that would be archived. */
+            archived: number[];
+            /** @description The holder first, then the version; or the version alone. */
+            diff: components["schemas"]["ModelsDiff"];
+            /** @description Addresses that name another version from then on, e.g. `models:/fraud@champion`. */
+            follows: string[];
+            /**
+             * Format: int64
+             * @description The version that is there now.
+             */
+            holder?: number | null;
+            name: string;
+            /** @description Rules that guard the target, and whether they hold. */
+            rules: components["schemas"]["RuleResult"][];
+            target: components["schemas"]["ModelTarget"];
+            /** Format: int64 */
+            version: number;
+        };
+        PromotionRequest: {
+            /** @description For a stage: moves the versions that are in it to `Archived`. Default true. */
+            archive_existing?: boolean | null;
+            /**
+             * Format: int64
+             * @description The version that the preview compared with, 0 for none. Refused when another one is there by now.
+             */
+            expected_holder?: number | null;
+            name: string;
+            note?: string | null;
+            target: components["schemas"]["ModelTarget"];
+            /** Format: int64 */
+            version: number;
+        };
         /** @description What was, or would be, deleted for ever. */
         PurgeReport: {
             /**
@@ -2974,6 +4002,48 @@ export interface components {
         };
         /** @enum {string} */
         Reduce: "last" | "min" | "max" | "first" | "at";
+        Registered: {
+            name: string;
+            /** Format: int64 */
+            version: number;
+            warnings: string[];
+        };
+        /** @description What would be registered. */
+        RegisterPreview: {
+            /** @description E.g. `MLflow model, sklearn, with signature` or `ONNX, IR version 8`. */
+            detail: string;
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            size_bytes: number;
+            /** @description A name that fits and is not too long. */
+            suggested_name: string;
+            warnings: string[];
+        };
+        RegisterRequest: {
+            description?: string | null;
+            /** @description The model is made when there is none of this name. */
+            name: string;
+            source: components["schemas"]["RegisterSource"];
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /** @description Where a new version's files are. */
+        RegisterSource: {
+            /** @enum {string} */
+            kind: "logged_model";
+            model_id: string;
+        } | {
+            /** @enum {string} */
+            kind: "run_artifact";
+            path: string;
+            run_id: string;
+        } | {
+            /** @enum {string} */
+            kind: "path";
+            path: string;
+        };
         /** @description A run, or the mean of several. */
         ReportBar: components["schemas"]["ChartLine"] & {
             run_ids: string[];
@@ -3040,6 +4110,18 @@ export interface components {
         RetryRequest: {
             spec?: components["schemas"]["JobSpec"] | null;
         };
+        RollbackRequest: {
+            /** @description Also when its files have changed or are gone. */
+            force?: boolean;
+            name: string;
+            note?: string | null;
+            target: components["schemas"]["ModelTarget"];
+            /**
+             * Format: int64
+             * @description An earlier holder; the one before the present one when absent.
+             */
+            version?: number | null;
+        };
         RuleCheck: {
             /** @description Absent: where the metric was measured on one dataset, or on none. */
             dataset?: string | null;
@@ -3063,6 +4145,18 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "note";
+        };
+        RuleResult: {
+            passed: boolean;
+            /** @description Why, e.g. `auc is 0.91, and that of version 3 is 0.93`. */
+            reason: string;
+            rule: components["schemas"]["ModelRule"];
+        };
+        RulesEdit: {
+            name: string;
+            note?: string | null;
+            /** @description All rules that hold from now on. */
+            rules: components["schemas"]["ModelRule"][];
         };
         RunBrief: {
             experiment_id: string;
@@ -3171,6 +4265,33 @@ export interface components {
             /** Format: int64 */
             updated_ms: number;
         };
+        ScriptCommand: {
+            help?: string | null;
+            name: string;
+            parameters: components["schemas"]["ScriptParameter"][];
+        };
+        /** @enum {string} */
+        ScriptFramework: "argparse" | "click" | "typer" | "fire" | "hydra";
+        ScriptParameter: {
+            /** @description Empty when any value is taken. */
+            choices: string[];
+            default?: string | null;
+            /** @description The expression that makes the default, when it is not plain. */
+            default_source?: string | null;
+            flags: string[];
+            help?: string | null;
+            kind: components["schemas"]["ScriptValueKind"];
+            /** @description Takes several values, written as in a shell. */
+            many: boolean;
+            name: string;
+            off_flag?: string | null;
+            required: boolean;
+            style: components["schemas"]["ScriptStyle"];
+        };
+        /** @enum {string} */
+        ScriptStyle: "option" | "joined" | "positional" | "flag" | "count" | "override";
+        /** @enum {string} */
+        ScriptValueKind: "string" | "float" | "int" | "bool" | "path";
         /** @enum {string} */
         SeriesAggregate: "mean" | "median" | "min" | "max";
         /**
@@ -3242,6 +4363,13 @@ export interface components {
             required: boolean;
             /** @description E.g. `double`, `tensor float32 (-1, 28, 28)`. */
             type: string;
+        };
+        /** @enum {string} */
+        SignatureState: "same" | "compatible" | "incompatible" | "unknown";
+        SignatureVerdict: {
+            /** @description What speaks against it, or what differs without harm. */
+            reasons: string[];
+            state: components["schemas"]["SignatureState"];
         };
         /**
          * @description With weight `w`, `ema` looks back over about `n = (1 + w) / (1 - w)` points; kinds with a window take the odd number of
@@ -3501,6 +4629,14 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        UndoPromotion: {
+            /**
+             * Format: int64
+             * @description Entry of the history: a promotion, rollback or removal of an alias after which nothing else moved the target.
+             */
+            history_id: number;
+            note?: string | null;
+        };
         UnreferencedFiles: {
             /** Format: int64 */
             bytes: number;
@@ -3697,6 +4833,50 @@ export interface components {
              */
             revision?: string | null;
         };
+        /** @description Makes a webhook, or changes the one with this id. */
+        WebhookEdit: {
+            description?: string | null;
+            events: string[];
+            id?: string | null;
+            is_active: boolean;
+            name: string;
+            /** @description Absent: as it was. Empty: none. */
+            secret?: string | null;
+            url: string;
+        };
+        WebhookInfo: {
+            /** Format: int64 */
+            created_ms: number;
+            description?: string | null;
+            /** @description E.g. `model_version.created`. */
+            events: string[];
+            /** @description What is sent is signed. */
+            has_secret: boolean;
+            id: string;
+            is_active: boolean;
+            name: string;
+            /** Format: int64 */
+            updated_ms: number;
+            url: string;
+        };
+        WebhookList: {
+            /** @description Names of all events there are. */
+            events: string[];
+            /** @description Addresses of this machine and of private networks are allowed. */
+            to_private: boolean;
+            webhooks: components["schemas"]["WebhookInfo"][];
+        };
+        WebhookRef: {
+            id: string;
+        };
+        /** @description What came of a trial. */
+        WebhookTrial: {
+            /** @description The answer, or what went wrong. */
+            message: string;
+            /** Format: int32 */
+            status?: number | null;
+            success: boolean;
+        };
         /** @enum {string} */
         WorkState: "running" | "done" | "failed";
         /** @enum {string} */
@@ -3792,6 +4972,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ColumnList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_environments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    remove_environments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnvironmentIds"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentsRemoved"];
                 };
             };
             default: {
@@ -4635,6 +5873,259 @@ export interface operations {
             };
         };
     };
+    remove_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AliasRemoval"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promoted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    create_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewModel"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    delete_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelDeletion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    diff_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DiffRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelsDiff"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    edit_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_history: {
+        parameters: {
+            query?: {
+                /** @description Only entries before this one. */
+                before?: number;
+                /** @description Entries at most; 100 when absent, 1000 at most. */
+                limit?: number;
+                /** @description Name of the model; of all models when absent. */
+                name?: string;
+                /** @description Only what is about this version. */
+                version?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelHistory"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_holders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldersRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Holders"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    trace_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LineagePoint"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lineage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     get_model: {
         parameters: {
             query: {
@@ -4646,6 +6137,192 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    promote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromotionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promoted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    preview_promotion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromotionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionPreview"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Registered"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    preview_registration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterSource"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisterPreview"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    roll_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promoted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    set_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RulesEdit"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -4696,6 +6373,37 @@ export interface operations {
             };
         };
     };
+    undo_promotion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoPromotion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promoted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     get_version: {
         parameters: {
             query: {
@@ -4716,6 +6424,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VersionDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    check_files: {
+        parameters: {
+            query: {
+                /** @description Name of the model. */
+                name: string;
+                /** @description Number of the version. */
+                version: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilesCheck"];
                 };
             };
             default: {
@@ -4817,6 +6557,157 @@ export interface operations {
                 content: {
                     "image/png": components["schemas"]["Binary"];
                     "image/svg+xml": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    close_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectName"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    open_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    plan_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectRunRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectPlan"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    run_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectJobRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
                 };
             };
             default: {
@@ -6009,6 +7900,191 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ViewList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    save_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookInfo"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookRef"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query: {
+                /** @description Only deliveries before this one. */
+                before?: number;
+                /** @description Deliveries at most; 50 when absent, 500 at most. */
+                limit?: number;
+                /** @description Id of the webhook. */
+                webhook: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    deliver_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeliveryRef"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryInfo"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    try_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookRef"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTrial"];
                 };
             };
             default: {

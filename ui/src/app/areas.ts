@@ -39,7 +39,8 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
   if (model)
     return area(() => import('../areas/models/ModelArea.svelte'), { name: decoded(model) }, `model ${model}`)
   const job = /^\/jobs?\/([^/]+)$/.exec(path)?.[1]
-  if (job === 'new') return area(() => import('../areas/jobs/NewJobArea.svelte'), { params }, `new job ${params.clone ?? ''}`)
+  if (job === 'new')
+    return area(() => import('../areas/jobs/NewJobArea.svelte'), { params }, `new job ${params.clone ?? ''}`)
   if (job) return area(() => import('../areas/jobs/JobArea.svelte'), { jobId: job }, `job ${job}`)
   const view = /^\/view\/(.+)$/.exec(path)?.[1]
   if (view) {
@@ -54,6 +55,8 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
       return area(() => import('../areas/jobs/JobsArea.svelte'), {}, 'jobs')
     case '/models':
       return area(() => import('../areas/models/ModelsArea.svelte'), {}, 'models')
+    case '/webhooks':
+      return area(() => import('../areas/models/WebhooksArea.svelte'), {}, 'webhooks')
     case '/lineage':
       return area(() => import('../areas/models/LineageArea.svelte'), { params }, 'lineage')
     case '/compare':

@@ -13,8 +13,10 @@ export interface Shortcut {
   single?: boolean
   /** While text is typed the key is the text field's own, e.g. Ctrl+Z. */
   leaveText?: boolean
-  /** Absent: handled elsewhere, listed here for the sheet. */
+  /** What it does. Absent: it only moves within something, and is listed for the sheet. */
   run?: () => void
+  /** Its keys mean this only where the focus is, and are handled there; from here, `run` serves the palette. */
+  elsewhere?: boolean
   /** Heading in the palette. Default: the screen's name, or `Commands`. */
   group?: string
 }
@@ -80,6 +82,7 @@ class Shortcuts {
 }
 
 function isUsable(shortcut: Shortcut, target: EventTarget | null): boolean {
+  if (shortcut.elsewhere) return false
   const typing = isTyping(target)
   if (shortcut.leaveText && typing) return false
   if (!shortcut.single) return true
@@ -100,7 +103,7 @@ export function isTyping(target: EventTarget | null): boolean {
 
 /** `Ctrl+K`, `Alt+←`, `?`: Ctrl stands for Cmd as well. */
 export function printKey(event: KeyboardEvent): string {
-  const names: Record<string, string> = { ArrowLeft: '←', ArrowRight: '→', ' ': 'Space' }
+  const names: Record<string, string> = { ArrowLeft: '←', ArrowRight: '→', ' ': 'Space', Delete: 'Del' }
   const key = names[event.key] ?? (event.key.length === 1 ? event.key : event.key)
   const command = event.ctrlKey || event.metaKey
   if (!command && !event.altKey) return event.shiftKey && event.key.length > 1 ? `Shift+${key}` : key

@@ -68,6 +68,8 @@ export function axes(x: Axis, log: boolean, logX: boolean, theme: ChartTheme): u
     grid: { stroke: theme.grid, width: 1 },
     ticks: { show: false },
     border: { show: false },
+    // Where uPlot would leave out labels of a log axis, and give none for them: ours are few enough.
+    filter: (_u, splits) => splits,
   }
   const xAxis: uPlot.Axis = {
     ...look,

@@ -64,20 +64,8 @@ pub(super) async fn page_of(
     first_line: Option<u64>,
     count: u64,
 ) -> ApiResult<LogPage> {
-    Ok(page_with_starts(state, name, file, modified_ms, first_line, count).await?.0)
-}
-
-/// The same, and at which byte each line begins.
-pub(super) async fn page_with_starts(
-    state: ServerState,
-    name: (PathBuf, String),
-    file: File,
-    modified_ms: i64,
-    first_line: Option<u64>,
-    count: u64,
-) -> ApiResult<(LogPage, Vec<u64>)> {
     let count = count.min(MOST_LINES);
-    let page = blocking(move || -> std::io::Result<(LogPage, Vec<u64>)> {
+    let page = blocking(move || -> std::io::Result<LogPage> {
         let patience = if first_line.is_some() { COUNTING_ON } else { COUNTING };
         let until = Instant::now() + patience;
         let name = (name.0, name.1.as_str());
@@ -94,8 +82,7 @@ pub(super) async fn page_with_starts(
                     (None, lines::tail(&file, size_bytes, count)?)
                 }
             };
-            let starts = found.iter().map(|line| line.start).collect();
-            let page = LogPage {
+            Ok(LogPage {
                 size_bytes,
                 modified_ms,
                 indexed_bytes: index.scanned(),
@@ -103,8 +90,7 @@ pub(super) async fn page_with_starts(
                 first_line,
                 lines: found.into_iter().map(wire_line).collect(),
                 ends_open: index.ends_open(),
-            };
-            Ok((page, starts))
+            })
         })
     });
     page.await?.map_err(unreadable)
@@ -163,13 +149,7 @@ fn checked(text: &str) -> ApiResult<&str> {
 }
 
 fn wire_line(line: Line) -> LogLine {
-    LogLine {
-        text: line.text,
-        left_out_bytes: line.left_out_bytes,
-        is_rewritten: line.is_rewritten,
-        stream: None,
-        at_ms: None,
-    }
+    LogLine { text: line.text, left_out_bytes: line.left_out_bytes, is_rewritten: line.is_rewritten }
 }
 
 pub(super) fn unreadable(error: std::io::Error) -> ApiFailure {

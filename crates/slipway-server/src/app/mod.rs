@@ -33,12 +33,14 @@ mod picture;
 mod plot;
 mod preview;
 mod problems;
+mod projects;
 mod run_detail;
 mod runs_table;
 mod series;
 mod suggest;
 mod trash;
 mod views;
+mod webhooks;
 
 pub(crate) use compare::Remembered;
 pub use openapi::openapi;
@@ -99,6 +101,13 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(preview::look_at_artifact))
         .routes(routes!(preview::preview_table))
         .routes(routes!(problems::get_problems))
+        .routes(routes!(projects::list_projects))
+        .routes(routes!(projects::open_project))
+        .routes(routes!(projects::close_project))
+        .routes(routes!(projects::plan_project))
+        .routes(routes!(projects::run_project))
+        .routes(routes!(projects::list_environments))
+        .routes(routes!(projects::remove_environments))
         .routes(routes!(lineage::get_lineage))
         .routes(routes!(logs::list_logs))
         .routes(routes!(logs::read_log))
@@ -109,6 +118,27 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(models::list::get_model))
         .routes(routes!(models::list::list_versions))
         .routes(routes!(models::version::get_version))
+        .routes(routes!(models::edit::create_model))
+        .routes(routes!(models::edit::edit_model))
+        .routes(routes!(models::edit::delete_model))
+        .routes(routes!(models::history::list_history))
+        .routes(routes!(models::history::set_rules))
+        .routes(routes!(models::diff::diff_versions))
+        .routes(routes!(models::promote::preview_promotion))
+        .routes(routes!(models::promote::promote))
+        .routes(routes!(models::promote::roll_back))
+        .routes(routes!(models::promote::undo_promotion))
+        .routes(routes!(models::promote::remove_alias))
+        .routes(routes!(models::promote::list_holders))
+        .routes(routes!(models::promote::check_files))
+        .routes(routes!(models::lineage::trace_lineage))
+        .routes(routes!(models::register::preview_registration))
+        .routes(routes!(models::register::register))
+        .routes(routes!(webhooks::list_webhooks, webhooks::save_webhook))
+        .routes(routes!(webhooks::delete_webhook))
+        .routes(routes!(webhooks::try_webhook))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::deliver_again))
         .routes(routes!(plot::draw_plot))
         .routes(routes!(picture::export_chart))
         .routes(routes!(export::groups::export_groups))
@@ -130,8 +160,6 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(jobs::retry_job))
         .routes(routes!(jobs::prioritize_job))
         .routes(routes!(jobs::end_leftovers))
-        .routes(routes!(jobs::many::cancel_jobs))
-        .routes(routes!(jobs::many::retry_jobs))
         .routes(routes!(jobs::forget_jobs))
         .routes(routes!(jobs::log::get_job_log))
         .routes(routes!(jobs::log::read_job_log))

@@ -16,12 +16,14 @@ mod models;
 mod plot;
 mod plots;
 mod preview;
+mod projects;
 mod promotion;
 mod report;
 mod series;
 mod suggest;
 mod trash;
 mod views;
+mod webhooks;
 
 pub use bulk::*;
 pub use compare::*;
@@ -35,12 +37,14 @@ pub use models::*;
 pub use plot::{ChartLine, ChartRequest, ChartRole, PictureFormat, PictureRequest, PictureTheme};
 pub use plots::*;
 pub use preview::*;
+pub use projects::*;
 pub use promotion::*;
 pub use report::*;
 pub use series::*;
 pub use suggest::*;
 pub use trash::*;
 pub use views::*;
+pub use webhooks::*;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,6 +96,8 @@ pub enum ErrorCode {
     Forbidden,
     NotFound,
     AlreadyExists,
+    /// A rule forbids it, or something was moved meanwhile.
+    Refused,
     TooLarge,
     DiskFull,
     ReadOnly,
@@ -603,6 +609,8 @@ pub enum Event {
     Artifacts { run_id: String },
     /// Registered models, versions or aliases changed.
     Models,
+    /// Files of an opened project changed, or it was opened or closed.
+    Projects { project: String },
     /// Jobs came, changed or were forgotten.
     Jobs { jobs: Vec<JobChange> },
     /// The queue of jobs was set.

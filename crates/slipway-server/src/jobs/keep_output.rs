@@ -52,7 +52,7 @@ pub(super) async fn keep(state: &ServerState, attempt: &AttemptId, run_id: &str)
 
 /// Why the output is not there.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     #[error(transparent)]
     Store(#[from] slipway_store::Error),
     #[error(transparent)]

@@ -2,6 +2,7 @@
 //! among the run's artifacts.
 
 mod keep_output;
+pub(crate) mod project;
 mod run;
 
 pub use run::RunPlan;
@@ -63,10 +64,15 @@ impl Surroundings for Tracked {
     fn before_end<'a>(
         &'a self,
         attempt: &'a AttemptId,
-        _: &'a JobSpec,
+        spec: &'a JobSpec,
         run_id: Option<&'a str>,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            if let Some(run_id) = run_id
+                && let Err(error) = project::keep_record(&self.state, spec, run_id, None).await
+            {
+                tracing::warn!(%error, "the record of {attempt} is not among the artifacts of its run");
+            }
             if let Some(run_id) = run_id
                 && let Err(error) = keep_output::keep(&self.state, attempt, run_id).await
             {

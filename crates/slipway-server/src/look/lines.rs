@@ -19,8 +19,6 @@ pub(crate) struct Line {
     pub(crate) left_out_bytes: u64,
     /// It was written over, as progress bars are; `text` is the last state.
     pub(crate) is_rewritten: bool,
-    /// Where it begins in the file.
-    pub(crate) start: u64,
 }
 
 /// Up to `count` lines from `first` on.
@@ -29,7 +27,7 @@ pub(crate) fn range(index: &Index, file: &File, first: u64, count: u64) -> io::R
     let mut lines = Vec::new();
     while (lines.len() as u64) < count {
         let Some(span) = walk.next_span()? else { break };
-        lines.push(Line { start: span.start, ..line(file, span)? });
+        lines.push(line(file, span)?);
     }
     Ok(lines)
 }
@@ -47,8 +45,7 @@ pub(crate) fn tail(file: &File, size_bytes: u64, count: usize) -> io::Result<Vec
     let mut lines = Vec::new();
     for (at, begin) in starts.iter().enumerate().skip(starts.len().saturating_sub(count)) {
         let end = starts.get(at + 1).map_or(body.len(), |next| next - 1);
-        let span = Span { start: start + *begin as u64, end: start + end as u64 };
-        lines.push(Line { start: span.start, ..line(file, span)? });
+        lines.push(line(file, Span { start: start + *begin as u64, end: start + end as u64 })?);
     }
     Ok(lines)
 }
@@ -79,7 +76,7 @@ fn whole(bytes: &[u8], left_out_bytes: u64) -> Line {
     let states = || bytes.split(|byte| *byte == b'\r');
     let last = states().rfind(|state| !state.trim_ascii().is_empty()).unwrap_or_default();
     let is_rewritten = bytes.contains(&b'\r');
-    Line { text: String::from_utf8_lossy(last).into_owned(), left_out_bytes, is_rewritten, start: 0 }
+    Line { text: String::from_utf8_lossy(last).into_owned(), left_out_bytes, is_rewritten }
 }
 
 #[cfg(test)]

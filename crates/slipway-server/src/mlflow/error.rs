@@ -17,6 +17,7 @@ pub(super) enum Code {
     BadRequest,
     ResourceAlreadyExists,
     ResourceDoesNotExist,
+    ResourceConflict,
     EndpointNotFound,
     PermissionDenied,
     NotImplemented,
@@ -30,6 +31,7 @@ impl Code {
             Self::BadRequest => "BAD_REQUEST",
             Self::ResourceAlreadyExists => "RESOURCE_ALREADY_EXISTS",
             Self::ResourceDoesNotExist => "RESOURCE_DOES_NOT_EXIST",
+            Self::ResourceConflict => "RESOURCE_CONFLICT",
             Self::EndpointNotFound => "ENDPOINT_NOT_FOUND",
             Self::PermissionDenied => "PERMISSION_DENIED",
             Self::NotImplemented => "NOT_IMPLEMENTED",
@@ -59,6 +61,7 @@ impl Code {
                 StatusCode::BAD_REQUEST
             }
             Self::ResourceDoesNotExist | Self::EndpointNotFound => StatusCode::NOT_FOUND,
+            Self::ResourceConflict => StatusCode::CONFLICT,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
@@ -134,6 +137,8 @@ impl From<StoreError> for MlflowError {
             StoreError::NotFound(Missing::Alias(_)) | StoreError::Invalid(_) | StoreError::Search(_) => {
                 Self::invalid(message)
             }
+            StoreError::Refused { .. } => Self::new(Code::PermissionDenied, message),
+            StoreError::HolderMoved { .. } => Self::new(Code::ResourceConflict, message),
             StoreError::NotFound(_) => Self::missing(message),
             StoreError::AlreadyExists(_) => Self::new(Code::ResourceAlreadyExists, message),
             // Not among the codes that clients send again and again.

@@ -29,6 +29,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod webhooks;
 
 use crate::ServerState;
 use crate::state::now_ms;
@@ -37,10 +38,16 @@ use axum::extract::OriginalUri;
 use axum::http::{Method, StatusCode};
 use axum::routing::{any, get, patch, post, put};
 use error::{Code, MlflowError, Result};
-use slipway_store::{Applied, Change, Reader};
+use slipway_store::{Action, Applied, Change, Promotion, Reader, Target};
+pub(crate) use webhooks::{
+    check_webhook, event_name, event_named, message as webhook_message, new_id as new_webhook_id, try_out,
+};
 
 /// Version of MLflow whose protocol this is.
 pub(crate) const MLFLOW_VERSION: &str = "3.18.0";
+
+/// How the history of models calls whoever comes through here.
+const CLIENT: &str = "MLflow client";
 
 /// Every MLflow route, under all its prefixes.
 pub(crate) fn router() -> Router<ServerState> {
@@ -128,6 +135,9 @@ fn tracking() -> Router<ServerState> {
         .route("/model-versions/delete", axum::routing::delete(model_versions::delete))
         .route("/model-versions/set-tag", post(model_versions::set_tag))
         .route("/model-versions/delete-tag", axum::routing::delete(model_versions::delete_tag))
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/webhooks/{webhook_id}", get(webhooks::get).patch(webhooks::update).delete(webhooks::delete))
+        .route("/webhooks/{webhook_id}/test", post(webhooks::test))
         .route("/artifacts/list", get(artifacts::list_of_run))
         .route("/artifacts/presigned-download-url", post(multipart::presigned_download))
         .route("/artifacts/presigned-upload-url", post(multipart::presigned_upload))
@@ -181,6 +191,45 @@ async fn read<T: Send + 'static>(
     tokio::task::spawn_blocking(move || store.read(|reader| Ok(ask(reader)))).await.map_err(|error| {
         MlflowError::new(Code::InternalError, format!("The request was given up: {error}"))
     })??
+}
+
+/// The name of a registered model, if it can be one.
+pub(crate) fn check_model_name(name: &str) -> std::result::Result<String, String> {
+    validate::registered_model_name(name).map_err(|error| error.to_string())
+}
+
+/// An alias, if it can be one.
+pub(crate) fn check_alias(alias: &str) -> std::result::Result<String, String> {
+    validate::alias(alias).map_err(|error| error.to_string())
+}
+
+/// Changes the registry in the name of a client.
+async fn write_registry(state: &ServerState, change: Change) -> Result<Applied> {
+    let who = crate::registry::who(state, CLIENT);
+    write(state, Change::By { who, note: None, change: Box::new(change) }).await
+}
+
+/// Moves a version, if the rules allow it.
+async fn promote(
+    state: &ServerState,
+    name: String,
+    version: i64,
+    target: Target,
+    archive_existing: bool,
+) -> Result<()> {
+    let promotion = Promotion {
+        name,
+        version,
+        target,
+        archive_existing,
+        action: Action::Promotion,
+        expected_holder: None,
+        compared: None,
+        at_ms: now_ms(),
+    };
+    let who = crate::registry::who(state, CLIENT);
+    crate::registry::promotion::promote(state, promotion, who, None).await?;
+    Ok(())
 }
 
 /// Changes the store; done when it is durable.

@@ -5,10 +5,10 @@ use super::encode::{Answer, ModelVersion};
 use super::error::{Code, MlflowError, Result};
 use super::registered_models::{name, stage};
 use super::source::{Claim, Source};
-use super::{now_ms, page, read, validate, write};
+use super::{now_ms, page, promote, read, validate, write_registry};
 use crate::ServerState;
 use axum::extract::State;
-use slipway_store::{Applied, Change, NewModelVersion, Search, Stage, View};
+use slipway_store::{Applied, Change, NewModelVersion, Search, Stage, Target, View};
 
 const SEARCH_LIMIT: i64 = 200_000;
 
@@ -54,8 +54,11 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
         tags,
         at_ms: now_ms(),
     }));
-    match write(&state, change).await? {
-        Applied::Version(version) => answer(&state, name, version).await,
+    match write_registry(&state, change).await? {
+        Applied::Version(version) => {
+            crate::registry::hashes::record_soon(&state, name.clone(), version);
+            answer(&state, name, version).await
+        }
         _ => Err(MlflowError::new(Code::InternalError, "The store gave no number for the version")),
     }
 }
@@ -107,7 +110,7 @@ pub(super) async fn update(State(state): State<ServerState>, params: Params) -> 
             description: description.to_owned(),
             at_ms: now_ms(),
         };
-        write(&state, change).await?;
+        write_registry(&state, change).await?;
     }
     answer(&state, name, version).await
 }
@@ -124,15 +127,13 @@ pub(super) async fn transition_stage(State(state): State<ServerState>, params: P
             stage.as_str()
         )));
     }
-    let change =
-        Change::TransitionStage { name: name.clone(), version, stage, archive_existing, at_ms: now_ms() };
-    write(&state, change).await?;
+    promote(&state, name.clone(), version, Target::Stage(stage), archive_existing).await?;
     answer(&state, name, version).await
 }
 
 pub(super) async fn delete(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let (name, version) = named(&params.fields())?;
-    write(&state, Change::DeleteModelVersion { name, version, at_ms: now_ms() }).await?;
+    write_registry(&state, Change::DeleteModelVersion { name, version, at_ms: now_ms() }).await?;
     Ok(Answer::empty())
 }
 
@@ -141,7 +142,7 @@ pub(super) async fn set_tag(State(state): State<ServerState>, params: Params) ->
     let (name, version) = named(&fields)?;
     fields.required_text("key")?;
     let tag = validate::registry_tag(&fields)?;
-    write(&state, Change::SetModelVersionTag { name, version, tag, at_ms: now_ms() }).await?;
+    write_registry(&state, Change::SetModelVersionTag { name, version, tag, at_ms: now_ms() }).await?;
     Ok(Answer::empty())
 }
 
@@ -149,6 +150,6 @@ pub(super) async fn delete_tag(State(state): State<ServerState>, params: Params)
     let fields = params.fields();
     let (name, version) = named(&fields)?;
     let key = fields.required_text("key")?.to_owned();
-    write(&state, Change::DeleteModelVersionTag { name, version, key, at_ms: now_ms() }).await?;
+    write_registry(&state, Change::DeleteModelVersionTag { name, version, key, at_ms: now_ms() }).await?;
     Ok(Answer::empty())
 }

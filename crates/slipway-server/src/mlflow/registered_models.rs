@@ -3,10 +3,10 @@
 use super::decode::{Fields, Params};
 use super::encode::{Answer, List, ModelVersion, RegisteredModel};
 use super::error::{MlflowError, Result};
-use super::{now_ms, page, read, validate, write};
+use super::{now_ms, page, promote, read, validate, write_registry};
 use crate::ServerState;
 use axum::extract::State;
-use slipway_store::{Change, Search, Stage, View};
+use slipway_store::{Change, Search, Stage, Target, View};
 
 const SEARCH_DEFAULT: i64 = 100;
 const SEARCH_LIMIT: i64 = 1000;
@@ -32,7 +32,7 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
         tags: fields.objects("tags")?.iter().map(validate::registry_tag).collect::<Result<_>>()?,
         at_ms: now_ms(),
     };
-    write(&state, change).await?;
+    write_registry(&state, change).await?;
     answer(&state, name).await
 }
 
@@ -61,8 +61,11 @@ pub(super) async fn rename(State(state): State<ServerState>, params: Params) -> 
     let fields = params.fields();
     let name = name(&fields)?;
     let new_name = validate::registered_model_name(fields.required_text("new_name")?)?;
-    write(&state, Change::RenameRegisteredModel { name, new_name: new_name.clone(), at_ms: now_ms() })
-        .await?;
+    write_registry(
+        &state,
+        Change::RenameRegisteredModel { name, new_name: new_name.clone(), at_ms: now_ms() },
+    )
+    .await?;
     answer(&state, new_name).await
 }
 
@@ -75,14 +78,14 @@ pub(super) async fn update(State(state): State<ServerState>, params: Params) -> 
             description: description.to_owned(),
             at_ms: now_ms(),
         };
-        write(&state, change).await?;
+        write_registry(&state, change).await?;
     }
     answer(&state, name).await
 }
 
 pub(super) async fn delete(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let name = name(&params.fields())?;
-    write(&state, Change::DeleteRegisteredModel { name }).await?;
+    write_registry(&state, Change::DeleteRegisteredModel { name, at_ms: now_ms() }).await?;
     Ok(Answer::empty())
 }
 
@@ -91,7 +94,7 @@ pub(super) async fn set_tag(State(state): State<ServerState>, params: Params) ->
     let name = name(&fields)?;
     fields.required_text("key")?;
     let tag = validate::registry_tag(&fields)?;
-    write(&state, Change::SetRegisteredModelTag { name, tag, at_ms: now_ms() }).await?;
+    write_registry(&state, Change::SetRegisteredModelTag { name, tag, at_ms: now_ms() }).await?;
     Ok(Answer::empty())
 }
 
@@ -99,7 +102,7 @@ pub(super) async fn delete_tag(State(state): State<ServerState>, params: Params)
     let fields = params.fields();
     let name = name(&fields)?;
     let key = fields.required_text("key")?.to_owned();
-    write(&state, Change::DeleteRegisteredModelTag { name, key, at_ms: now_ms() }).await?;
+    write_registry(&state, Change::DeleteRegisteredModelTag { name, key, at_ms: now_ms() }).await?;
     Ok(Answer::empty())
 }
 
@@ -118,7 +121,7 @@ pub(super) async fn set_alias(State(state): State<ServerState>, params: Params) 
     let name = name(&fields)?;
     let alias = validate::alias(fields.required_text("alias")?)?;
     let version = validate::version(fields.required_text("version")?)?;
-    write(&state, Change::SetAlias { name, alias, version, at_ms: now_ms() }).await?;
+    promote(&state, name, version, Target::Alias(alias), false).await?;
     Ok(Answer::empty())
 }
 
@@ -126,7 +129,7 @@ pub(super) async fn delete_alias(State(state): State<ServerState>, params: Param
     let fields = params.fields();
     let name = name(&fields)?;
     let alias = fields.required_text("alias")?.to_owned();
-    write(&state, Change::DeleteAlias { name, alias, at_ms: now_ms() }).await?;
+    write_registry(&state, Change::DeleteAlias { name, alias, at_ms: now_ms() }).await?;
     Ok(Answer::empty())
 }
 

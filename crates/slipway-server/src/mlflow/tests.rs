@@ -63,6 +63,7 @@ impl Server {
             user: "tester".to_owned(),
             exposure: Exposure::Loopback { port: 5757, allowed_hosts: Vec::new() },
             started_at_ms: 0,
+            webhooks_to_private: true,
         };
         let places = places(folder.path());
         let state = ServerState::with_places(config, store, artifacts, places, events);

@@ -76,6 +76,11 @@ pub(crate) fn higher_is_better(key: &str) -> bool {
     !words(key).any(|word| LOWER.contains(&word.as_str()))
 }
 
+/// Whether the name says in which direction a metric is better.
+pub(crate) fn has_direction(key: &str) -> bool {
+    words(key).any(|word| LOWER.contains(&word.as_str()) || TELLING.contains(&word.as_str()))
+}
+
 /// How much a metric says, the smallest most: those of held-out data come before others, and those of training last.
 pub(crate) fn rank(key: &str, dataset: Option<&str>) -> (usize, usize) {
     let whole = format!("{key} {}", dataset.unwrap_or_default());
@@ -126,6 +131,12 @@ mod tests {
         for key in ["auc", "val_auc", "accuracy", "glossary", "timeliness"] {
             assert!(higher_is_better(key), "{key}");
         }
+    }
+
+    #[test]
+    fn a_threshold_is_neither_better_nor_worse() {
+        assert!(has_direction("val_auc") && has_direction("loss"));
+        assert!(!has_direction("threshold") && !has_direction("epoch"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ impl<'a> Touched<'a> {
     pub(crate) fn by(change: &'a Change) -> Self {
         match change {
             Change::Together(changes) => changes.iter().map(Self::by).fold(Self::Nothing, Self::and),
+            Change::By { change, .. } => Self::by(change),
             Change::CreateRun(run) => Self::Runs(vec![&run.run_id]),
             Change::Log(batch) => Self::Runs(vec![&batch.run_id]),
             Change::UpdateRun { run_id, .. }
@@ -60,6 +61,14 @@ impl<'a> Touched<'a> {
             | Change::DeleteRegisteredModel { .. }
             | Change::SetRegisteredModelTag { .. }
             | Change::DeleteRegisteredModelTag { .. }
+            | Change::Promote(_)
+            | Change::UndoPromotion { .. }
+            | Change::SetModelRules { .. }
+            | Change::RecordVersionFiles { .. }
+            | Change::PutWebhook(_)
+            | Change::DeleteWebhook { .. }
+            | Change::WebhookTried(_)
+            | Change::ForgetDeliveries { .. }
             | Change::SetAlias { .. }
             | Change::DeleteAlias { .. }
             | Change::CreateModelVersion(_)
@@ -167,7 +176,7 @@ mod tests {
     #[test]
     fn changes_made_together_alter_what_each_alters() {
         let run = |id: &str| Change::DeleteRunTag { run_id: id.to_owned(), key: "k".to_owned() };
-        let none = Change::DeleteRegisteredModel { name: "m".to_owned() };
+        let none = Change::DeleteRegisteredModel { name: "m".to_owned(), at_ms: 1 };
         let all = Change::DeleteExperiment { id: 1, at_ms: 1 };
         let of = |changes: Vec<Change>| Change::Together(changes);
         assert_eq!(Touched::by(&of(vec![])), Touched::Nothing);

@@ -7,6 +7,7 @@ mod jobs;
 mod key_texts;
 mod lent;
 mod logged_models;
+mod model_history;
 mod models;
 mod registry;
 mod renditions;

@@ -226,6 +226,28 @@ impl Reader<'_> {
         Ok((rows.collect::<rusqlite::Result<_>>()?, total))
     }
 
+    /// Active runs that read a dataset, newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn runs_that_read_dataset(
+        &self,
+        experiment_id: i64,
+        name: &str,
+        digest: &str,
+        limit: u64,
+    ) -> Result<Vec<RunName>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT r.run_id, r.name, r.experiment FROM datasets d JOIN run_datasets i ON i.dataset = d.id \
+             JOIN runs r ON r.id = i.run WHERE d.experiment = ?1 AND d.name = ?2 AND d.digest = ?3 AND r.lifecycle = 0 \
+             ORDER BY r.start_ms DESC, r.run_id LIMIT ?4",
+        )?;
+        let rows = statement.query_map(params![experiment_id, name, digest, as_i64(limit)], |row| {
+            Ok(RunName { run_id: row.get(0)?, name: row.get(1)?, experiment_id: row.get(2)? })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     pub(crate) fn require_model(&self, name: &str) -> Result<()> {
         let mut statement =
             self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM registered_models WHERE name = ?1)")?;

@@ -1,5 +1,6 @@
 //! What is asked about registered models, and the answers.
 
+use super::{Action, Compared, Target};
 use crate::model::{ModelVersion, Point, RegisteredModel};
 use serde::{Deserialize, Serialize};
 
@@ -158,4 +159,66 @@ pub struct RunName {
     pub name: String,
     /// Its experiment.
     pub experiment_id: i64,
+}
+
+/// A version to be moved to a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// Registered model.
+    pub name: String,
+    /// Which version.
+    pub version: i64,
+    /// Where to.
+    pub target: Target,
+    /// For a stage: move the versions that are in it to `Archived`.
+    pub archive_existing: bool,
+    /// [`Action::Promotion`] obeys the rules; [`Action::Rollback`] takes a version that was there before.
+    pub action: Action,
+    /// The version that has to be there still, 0 for none.
+    pub expected_holder: Option<i64>,
+    /// What the files say, where a rule asks for that.
+    pub compared: Option<Compared>,
+    /// Now.
+    pub at_ms: i64,
+}
+
+/// What came of a promotion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promoted {
+    /// Registered model.
+    pub name: String,
+    /// What was moved.
+    pub target: Target,
+    /// The version that is there now.
+    pub version: Option<i64>,
+    /// The version that was there before.
+    pub previous: Option<i64>,
+    /// Entry of the history; none when nothing changed.
+    pub history_id: Option<i64>,
+}
+
+/// Asks for the history of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryQuery {
+    /// Of this model; of all when absent.
+    pub name: Option<String>,
+    /// Only what is about this version.
+    pub version: Option<i64>,
+    /// Only entries before this one.
+    pub before: Option<i64>,
+    /// Entries at most.
+    pub limit: u64,
+}
+
+/// A version that was at a target once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The version.
+    pub version: i64,
+    /// Since when it was there last, if that was recorded.
+    pub from_ms: Option<i64>,
+    /// Until when.
+    pub until_ms: i64,
+    /// What came in its place.
+    pub replaced_by: Option<i64>,
 }

@@ -14,14 +14,17 @@ mod keys;
 mod log;
 mod logged_models;
 pub(crate) mod names;
+mod promotion;
 pub(crate) mod purge;
 mod registry;
 mod runs;
 mod tidy;
+mod webhooks;
 
 use crate::change::{Applied, Change, Notice, RunsEdit};
 use crate::columns::{Columns, Touched};
 use crate::error::{Error, Result};
+use crate::registry::history::By;
 use crate::store::Observer;
 use crate::upkeep::Board;
 pub(crate) use desk::Desk;
@@ -174,7 +177,7 @@ impl Writer {
         let told = notices.len();
         let result = match work {
             Work::Change(change) => {
-                let result = self.apply(&change, notices);
+                let result = self.apply(&change, By::default(), notices);
                 if !keeps_series(&change) {
                     self.hot.forget_all();
                     self.board.series_may_be_gone();
@@ -202,15 +205,18 @@ impl Writer {
         result
     }
 
-    fn apply(&mut self, change: &Change, notices: &mut Vec<Notice>) -> Result<Applied> {
+    fn apply(&mut self, change: &Change, by: By<'_>, notices: &mut Vec<Notice>) -> Result<Applied> {
         let db = &self.connection;
         let names = &mut self.names;
         match change {
             Change::Together(changes) => {
                 for change in changes {
-                    self.apply(change, notices)?;
+                    self.apply(change, by, notices)?;
                 }
                 Ok(Applied::Done)
+            }
+            Change::By { who, note, change } => {
+                self.apply(change, By { who: Some(who), note: note.as_deref() }, notices)
             }
             Change::CreateExperiment { name, artifact_location, tags, at_ms } => {
                 let place =
@@ -280,7 +286,11 @@ impl Writer {
             Change::PrioritizeJob { job_id, priority } => jobs::prioritize(db, notices, job_id, *priority),
             Change::ForgetJobs { job_ids } => jobs::forget(db, notices, job_ids),
             Change::SetQueue { settings } => jobs::set_queue(db, notices, settings),
-            _ => registry::apply(db, notices, change),
+            Change::PutWebhook(_)
+            | Change::DeleteWebhook { .. }
+            | Change::WebhookTried(_)
+            | Change::ForgetDeliveries { .. } => webhooks::apply(db, notices, change),
+            _ => registry::apply(db, notices, by, change),
         }
     }
 }
@@ -290,6 +300,7 @@ impl Writer {
 fn keeps_series(change: &Change) -> bool {
     match change {
         Change::Together(changes) => changes.iter().all(keeps_series),
+        Change::By { change, .. } => keeps_series(change),
         Change::Log(_)
         | Change::CreateRun(_)
         | Change::UpdateRun { .. }
@@ -306,6 +317,10 @@ fn keeps_series(change: &Change) -> bool {
         | Change::SetLoggedModelTags { .. }
         | Change::CreateRegisteredModel { .. }
         | Change::CreateModelVersion(_)
+        | Change::Promote(_)
+        | Change::SetAlias { .. }
+        | Change::RecordVersionFiles { .. }
+        | Change::WebhookTried(_)
         | Change::RestoreLoggedModel { .. }
         | Change::SubmitJob(_)
         | Change::StepJob { .. }

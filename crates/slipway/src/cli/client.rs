@@ -15,6 +15,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const OWN_API: &str = "/api/slipway/v1";
+/// By this name the history of models knows who changed them.
+const USER_AGENT: &str = concat!("slipway/", env!("CARGO_PKG_VERSION"));
 /// Another command may hold the folder for a moment.
 const HELD_PATIENCE: Duration = Duration::from_secs(5);
 /// A server that stays silent this long is broken.
@@ -144,7 +146,8 @@ impl Api {
         match self {
             Self::Socket(socket) => socket.call(method, &target, body),
             Self::InProcess { server, runtime } => {
-                let mut request = Request::builder().method(method).uri(&target);
+                let mut request =
+                    Request::builder().method(method).uri(&target).header(header::USER_AGENT, USER_AGENT);
                 if body.is_some() {
                     request = request.header(header::CONTENT_TYPE, "application/json");
                 }
@@ -183,6 +186,7 @@ impl Socket {
             .timeout_recv_response(Some(SILENCE_LIMIT))
             .timeout_per_read(Some(SILENCE_LIMIT))
             .timeout_per_write(Some(SILENCE_LIMIT))
+            .user_agent(USER_AGENT)
             .build()
             .new_agent();
         Self { agent, address: address.trim_end_matches('/').to_owned(), token }
@@ -259,6 +263,16 @@ impl Socket {
         let body = answer.body_mut().with_config().limit(ANSWER_LIMIT_BYTES).read_to_vec().map_err(broken)?;
         Ok(Answer { status: answer.status().as_u16(), body })
     }
+}
+
+/// A text for a query string.
+pub(crate) fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    text.bytes().fold(String::new(), |mut out, byte| {
+        // Writing to a text never fails.
+        let _ = if plain(byte) { write!(out, "{}", byte as char) } else { write!(out, "%{byte:02X}") };
+        out
+    })
 }
 
 fn json_request(target: &str, body: Vec<u8>) -> Result<Request<Vec<u8>>> {

@@ -3,10 +3,12 @@
 mod client;
 mod completions;
 mod doctor;
+mod environments;
 mod export;
 mod failure;
 mod find;
 mod metrics;
+mod models;
 mod open;
 mod openapi;
 mod output;
@@ -64,16 +66,26 @@ enum Command {
     Serve(serve::Arguments),
     /// Print the address of the running server's pages, with its token.
     Url(url::Arguments),
-    /// Run a command and keep what it logs, prints and returns.
+    /// Run a command or a project and keep what it logs, prints and returns.
+    ///
+    /// `slipway run -- COMMAND` runs a command. `slipway run PROJECT -e ENTRY -P name=value` runs an entry point of an
+    /// `MLproject`, or a script of a folder or a git address, in the environment that it describes; it takes what
+    /// `mlflow run` takes.
     ///
     /// Kept are the command line, the folder, the commit and its uncommitted changes, the machine, the Python
     /// environment, everything printed, and the exit code, which is also returned. An MLflow client in the command logs into the same run.
     Run(run::Arguments),
+    /// List and remove the environments that projects were run in.
+    #[command(subcommand)]
+    Env(environments::Command),
     /// List, show and compare runs.
     #[command(subcommand)]
     Runs(runs::Command),
     /// Print every point of one metric of a run.
     Metrics(metrics::Arguments),
+    /// List, show, register, promote and roll back models.
+    #[command(subcommand)]
+    Models(models::Command),
     /// Write runs, histories or comparisons to files: CSV, TSV, Parquet, JSON, Markdown, LaTeX.
     #[command(subcommand)]
     Export(export::Command),
@@ -156,8 +168,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Serve(arguments)) => serve::run(global, &arguments),
         Some(Command::Url(arguments)) => url::run(global, &arguments),
         Some(Command::Run(arguments)) => run::run(global, arguments),
+        Some(Command::Env(command)) => environments::run(global, command),
         Some(Command::Runs(command)) => runs::run(global, command),
         Some(Command::Metrics(arguments)) => metrics::run(global, &arguments),
+        Some(Command::Models(command)) => models::run(global, command),
         Some(Command::Export(command)) => export::run(global, &command),
         Some(Command::Plot(arguments)) => plot::run(global, &arguments),
         Some(Command::Trash(arguments)) => trash::run(global, arguments),

@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// A further name that clients may call this server by, as `name` or `name:port`. May be given again.
     #[arg(long = "allowed-host", value_name = "NAME")]
     allowed_hosts: Vec<String>,
+    /// Let webhooks lead to this machine and to private networks, and to addresses with http://.
+    #[arg(long)]
+    webhooks_to_private: bool,
     /// Show it in a browser.
     #[arg(long)]
     open: bool,
@@ -48,6 +51,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode> {
         port: port(arguments)?,
         data_dir: global.data_dir()?,
         allowed_hosts: arguments.allowed_hosts.clone(),
+        webhooks_to_private: arguments.webhooks_to_private,
     };
     let artifacts = ArtifactOptions {
         default_root: filled(&arguments.default_artifact_root),

@@ -17,6 +17,7 @@ fn options(data_dir: &Path) -> ServeOptions {
         port: 0,
         data_dir: data_dir.to_owned(),
         allowed_hosts: Vec::new(),
+        webhooks_to_private: false,
     }
 }
 

@@ -260,9 +260,14 @@ export class RunsModel {
   /** Opens the selected runs side by side. */
   compare(): void {
     void this.actions.selectedIds().then((ids) => {
-      if (ids.length === 0) return
+      if (ids.length === 0) {
+        toasts.show('Select the runs to compare first, with X or their boxes.')
+        return
+      }
       const base = this.view.baseline
-      router.go('/compare', { runs: ids.join(','), ...(base ? { base } : {}) })
+      // What the others are held against is looked at as well.
+      const runs = base && !ids.includes(base) ? [base, ...ids] : ids
+      router.go('/compare', { runs: runs.join(','), ...(base ? { base } : {}) })
     })
   }
 

@@ -2,8 +2,8 @@
 
 use super::{attempt_of, find, queue};
 use crate::ServerState;
-use crate::app::logs::{matches_of, page_with_starts, unreadable};
-use crate::app::wire::{ApiError, JobLogRequest, JobLogSearch, LogMatches, LogPage, LogStream};
+use crate::app::logs::{matches_of, page_of, unreadable};
+use crate::app::wire::{ApiError, JobLogRequest, JobLogSearch, LogMatches, LogPage};
 use crate::app::{Binary, blocking};
 use crate::error::{ApiJson, ApiPath, ApiQuery, ApiResult};
 use axum::Json;
@@ -11,8 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Response, header};
 use serde::Deserialize;
-use slipway_jobs::target::Stream;
-use slipway_jobs::{QueueError, log};
+use slipway_jobs::QueueError;
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -95,19 +94,7 @@ pub(in crate::app) async fn read_job_log(
             ends_open: false,
         }));
     };
-    let folder = name.0.clone();
-    let (mut page, starts) =
-        page_with_starts(state, name, file, modified_ms, request.first_line, request.count).await?;
-    let origins = blocking(move || log::origins(&folder, &starts)).await?.map_err(unreadable)?;
-    for (line, (at_ms, stream)) in page.lines.iter_mut().zip(origins) {
-        line.at_ms = Some(at_ms);
-        line.stream = Some(match stream {
-            Stream::Stdout => LogStream::Stdout,
-            Stream::Stderr => LogStream::Stderr,
-            Stream::Agent => LogStream::Agent,
-        });
-    }
-    Ok(Json(page))
+    Ok(Json(page_of(state, name, file, modified_ms, request.first_line, request.count).await?))
 }
 
 /// Lines of a job's log that match, by number.

@@ -1,7 +1,6 @@
 //! Jobs: taking them in, looking at them, ending and repeating them; and the queue that they wait in.
 
 pub(super) mod log;
-pub(super) mod many;
 mod render;
 
 use super::wire::{
@@ -127,7 +126,7 @@ pub(super) async fn submit_job(
     submit(&state, spec, None, from_terminal).await
 }
 
-async fn submit(
+pub(super) async fn submit(
     state: &ServerState,
     mut spec: JobSpec,
     repeats: Option<JobId>,

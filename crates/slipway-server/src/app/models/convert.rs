@@ -1,6 +1,7 @@
 //! Between the store's words on models and the wire's.
 
 use crate::app::wire;
+use crate::error::{ApiFailure, ApiResult};
 use crate::registry::metrics::higher_is_better;
 use slipway_store as store;
 use std::collections::BTreeMap;
@@ -139,5 +140,109 @@ fn signature(signature: slipway_models::Signature) -> wire::ModelSignature {
         inputs: signature.inputs.map(fields),
         outputs: signature.outputs.map(fields),
         params: signature.params.map(fields),
+    }
+}
+
+pub(super) fn target(target: wire::ModelTarget) -> ApiResult<store::Target> {
+    Ok(match target {
+        wire::ModelTarget::Alias { alias } => {
+            store::Target::Alias(crate::mlflow::check_alias(&alias).map_err(ApiFailure::invalid)?)
+        }
+        wire::ModelTarget::Stage { stage } => store::Target::Stage(match stage {
+            wire::ModelStage::None => store::Stage::None,
+            wire::ModelStage::Staging => store::Stage::Staging,
+            wire::ModelStage::Production => store::Stage::Production,
+            wire::ModelStage::Archived => store::Stage::Archived,
+        }),
+    })
+}
+
+pub(super) fn promoted(done: store::Promoted) -> wire::Promoted {
+    wire::Promoted {
+        name: done.name,
+        target: super::promote::wire_target(done.target),
+        version: done.version,
+        previous: done.previous,
+        history_id: done.history_id,
+    }
+}
+
+pub(super) fn rule(rule: wire::ModelRule) -> ApiResult<store::Rule> {
+    let check = match rule.check {
+        wire::RuleCheck::Metric { metric, dataset, direction, tolerance } => store::Check::Metric {
+            metric: store::MetricKey { key: metric, dataset: dataset.filter(|dataset| !dataset.is_empty()) },
+            higher: direction == wire::MetricDirection::Higher,
+            tolerance,
+        },
+        wire::RuleCheck::Signature => store::Check::Signature,
+        wire::RuleCheck::Tag { key, value } => store::Check::Tag { key, value },
+        wire::RuleCheck::Note => store::Check::Note,
+    };
+    let targets = rule.targets.into_iter().map(target).collect::<ApiResult<_>>()?;
+    Ok(store::Rule { targets, check })
+}
+
+pub(super) fn wire_rule(rule: store::Rule) -> wire::ModelRule {
+    let check = match rule.check {
+        store::Check::Metric { metric, higher, tolerance } => wire::RuleCheck::Metric {
+            metric: metric.key,
+            dataset: metric.dataset,
+            direction: if higher { wire::MetricDirection::Higher } else { wire::MetricDirection::Lower },
+            tolerance,
+        },
+        store::Check::Signature => wire::RuleCheck::Signature,
+        store::Check::Tag { key, value } => wire::RuleCheck::Tag { key, value },
+        store::Check::Note => wire::RuleCheck::Note,
+    };
+    let targets = rule.targets.into_iter().map(super::promote::wire_target).collect();
+    wire::ModelRule { targets, check }
+}
+
+pub(super) fn outcome(outcome: store::RuleOutcome) -> wire::RuleResult {
+    wire::RuleResult {
+        rule: wire_rule(outcome.rule),
+        passed: outcome.passed == Some(true),
+        reason: outcome.reason,
+    }
+}
+
+pub(super) fn entry(entry: store::HistoryEntry) -> wire::HistoryEntry {
+    use store::HistoryKind as Kind;
+    wire::HistoryEntry {
+        id: entry.id,
+        name: entry.model,
+        version: entry.version,
+        at_ms: entry.at_ms,
+        user: entry.who.user,
+        via: entry.who.via,
+        kind: match entry.kind {
+            Kind::ModelCreated => wire::HistoryKind::ModelCreated,
+            Kind::ModelRenamed => wire::HistoryKind::ModelRenamed,
+            Kind::ModelDescribed => wire::HistoryKind::ModelDescribed,
+            Kind::ModelDeleted => wire::HistoryKind::ModelDeleted,
+            Kind::ModelTagSet => wire::HistoryKind::ModelTagSet,
+            Kind::ModelTagRemoved => wire::HistoryKind::ModelTagRemoved,
+            Kind::RulesSet => wire::HistoryKind::RulesSet,
+            Kind::VersionCreated => wire::HistoryKind::VersionCreated,
+            Kind::VersionDescribed => wire::HistoryKind::VersionDescribed,
+            Kind::VersionDeleted => wire::HistoryKind::VersionDeleted,
+            Kind::VersionTagSet => wire::HistoryKind::VersionTagSet,
+            Kind::VersionTagRemoved => wire::HistoryKind::VersionTagRemoved,
+            Kind::AliasMoved => wire::HistoryKind::AliasMoved,
+            Kind::StageMoved => wire::HistoryKind::StageMoved,
+        },
+        action: match entry.action {
+            store::Action::Edit => wire::HistoryAction::Edit,
+            store::Action::Promotion => wire::HistoryAction::Promotion,
+            store::Action::Rollback => wire::HistoryAction::Rollback,
+            store::Action::Undo => wire::HistoryAction::Undo,
+        },
+        subject: entry.subject,
+        from: entry.was,
+        to: entry.became,
+        note: entry.note,
+        cause_id: entry.cause,
+        undoes_id: entry.refers,
+        can_undo: entry.can_undo,
     }
 }

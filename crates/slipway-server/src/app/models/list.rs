@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use slipway_store as store;
-use slipway_store::Reader;
+use slipway_store::{Check, Reader};
 use utoipa::IntoParams;
 
 const MODELS_DEFAULT: u64 = 50;
@@ -71,7 +71,12 @@ pub(in crate::app) async fn get_model(
     State(state): State<ServerState>,
     ApiQuery(NameQuery { name }): ApiQuery<NameQuery>,
 ) -> ApiResult<Json<ModelDetail>> {
-    let detail = read(&state, move |reader| {
+    detail(&state, name).await
+}
+
+/// The page of a model.
+pub(super) async fn detail(state: &ServerState, name: String) -> ApiResult<Json<ModelDetail>> {
+    let detail = read(state, move |reader| {
         let summary = reader.model_summary(&name)?;
         let metrics = reader.metrics_of_versions(&name, METRICS_LIMIT)?.into_iter();
         Ok(ModelDetail {
@@ -83,7 +88,7 @@ pub(in crate::app) async fn get_model(
                     version_count,
                 })
                 .collect(),
-            rules: Vec::new(),
+            rules: reader.model_rules(&name)?.into_iter().map(convert::wire_rule).collect(),
         })
     })
     .await??;
@@ -127,10 +132,20 @@ pub(in crate::app) async fn list_versions(
 
 /// The best value of the metric that says most about a model.
 fn best(reader: &Reader<'_>, name: &str) -> store::Result<Option<BestMetric>> {
-    let known = reader.metrics_of_versions(name, METRICS_LIMIT)?;
-    let telling = known.into_iter().min_by_key(|(metric, _)| rank(&metric.key, metric.dataset.as_deref()));
-    let Some((metric, _)) = telling else { return Ok(None) };
-    let higher = higher_is_better(&metric.key);
+    let ruled = reader.model_rules(name)?.into_iter().find_map(|rule| match rule.check {
+        Check::Metric { metric, higher, .. } => Some((metric, higher)),
+        _ => None,
+    });
+    let (metric, higher) = match ruled {
+        Some(ruled) => ruled,
+        None => {
+            let known = reader.metrics_of_versions(name, METRICS_LIMIT)?.into_iter();
+            let telling = known.min_by_key(|(metric, _)| rank(&metric.key, metric.dataset.as_deref()));
+            let Some((metric, _)) = telling else { return Ok(None) };
+            let higher = higher_is_better(&metric.key);
+            (metric, higher)
+        }
+    };
     let direction = if higher { MetricDirection::Higher } else { MetricDirection::Lower };
     let found = reader.best_version(name, &metric, higher)?;
     Ok(found.map(|(version, value)| BestMetric {

@@ -56,22 +56,6 @@ pub struct LogLine {
     /// It was written over by carriage returns, as progress bars are; `text` is the last state.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_rewritten: bool,
-    /// Where it was written to; only of jobs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stream: Option<LogStream>,
-    /// When it came; only of jobs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_ms: Option<i64>,
-}
-
-/// Where a line of a job's log comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LogStream {
-    Stdout,
-    Stderr,
-    /// Said by Slipway about the job.
-    Agent,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]

@@ -141,6 +141,13 @@ pub struct RollbackRequest {
     pub force: bool,
 }
 
+/// Asks who is and was at an alias or a stage.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HoldersRequest {
+    pub name: String,
+    pub target: ModelTarget,
+}
+
 /// Versions that were where the present one is now.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Holders {

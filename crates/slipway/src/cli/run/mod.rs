@@ -6,6 +6,7 @@
 mod child;
 mod code;
 mod logs;
+mod project;
 mod record;
 
 use super::{Failure, Global, Result, output};
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
     name: Option<String>,
     /// Name of the experiment to keep it in; made if it is missing. When the command itself chooses an experiment
     /// (`mlflow.set_experiment`), name the same one here, or use --separate.
-    #[arg(long, short)]
+    #[arg(long, alias = "experiment-name")]
     experiment: Option<String>,
     /// A tag as `key=value`. May be given again.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
@@ -34,8 +35,15 @@ pub(crate) struct Arguments {
     /// Let the command make runs of its own instead of logging into this one.
     #[arg(long)]
     separate: bool,
-    /// The command and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[command(flatten)]
+    project: project::ProjectOptions,
+    /// A project (a folder or a git address), or a command and its arguments.
+    #[arg(
+        required_unless_present_any = ["entry_point", "again"],
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROJECT|COMMAND"
+    )]
     command: Vec<OsString>,
 }
 
@@ -73,17 +81,25 @@ impl Warning {
     }
 }
 
-pub(crate) fn run(global: &Global, arguments: Arguments) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, mut arguments: Arguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the command could not be started: {error}")))?;
+    let ready = match project::prepare(global, &mut arguments)? {
+        project::Asked::Printed => return Ok(ExitCode::SUCCESS),
+        project::Asked::Command => None,
+        project::Asked::Project(ready) => Some(ready),
+    };
     let warning = Warning::default();
     // From here on a signal cannot leave a run behind that never ends.
     let mut signals = Signals::listen(&runtime)
         .map_err(|error| Failure::failed(format!("signals cannot be listened for: {error}")))?;
-    let record = Record::new(&arguments.command, &arguments.tags, arguments.name, arguments.experiment);
+    let mut record = Record::new(&arguments.command, &arguments.tags, arguments.name, arguments.experiment);
+    if let Some(ready) = &ready {
+        record.of_project(ready);
+    }
     let tracker = match global.data_dir().and_then(|dir| Tracker::start(&runtime, dir, record, &warning)) {
         Ok(tracker) => Some(tracker),
         Err(failure) => {
@@ -98,7 +114,9 @@ pub(crate) fn run(global: &Global, arguments: Arguments) -> Result<ExitCode> {
             tracker.run_id()
         ));
     }
-    let variables = tracker.as_ref().map(|tracker| tracker.variables(arguments.separate)).unwrap_or_default();
+    let mut variables =
+        tracker.as_ref().map(|tracker| tracker.variables(arguments.separate)).unwrap_or_default();
+    variables.extend(ready.iter().flat_map(|ready| ready.variables.clone()));
     let ended = match signals.arrived(&runtime) {
         Some(signal) => Ended::before_the_start(signal),
         None => watch(&runtime, &arguments.command, &variables, signals, tracker.as_ref(), &warning),
@@ -213,7 +231,20 @@ impl Record {
         let mut all: Vec<(String, String)> =
             all.into_iter().map(|(key, value)| (key, limited(value))).collect();
         all.extend(tags.iter().cloned());
-        Self { name, experiment, user, tags: all, patch: code.and_then(|code| code.patch) }
+        let patch = code.and_then(|code| code.patch);
+        Self { name, experiment, user, tags: all, params: Vec::new(), files: Vec::new(), patch }
+    }
+
+    /// What a project says about itself comes before what its command looks like.
+    fn of_project(&mut self, ready: &project::Ready) {
+        self.tags.retain(|(key, _)| !ready.tags.iter().any(|(known, _)| known == key));
+        self.tags.extend(ready.tags.iter().map(|(key, value)| (key.clone(), limited(value.clone()))));
+        self.params.clone_from(&ready.params);
+        self.files.clone_from(&ready.files);
+        // The project's own patch holds new files, too.
+        if self.files.len() > 1 {
+            self.patch = None;
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) struct Record {
     pub(super) experiment: Option<String>,
     pub(super) user: Option<String>,
     pub(super) tags: Vec<(String, String)>,
+    pub(super) params: Vec<(String, String)>,
+    /// Kept as artifacts, by their path.
+    pub(super) files: Vec<(String, Vec<u8>)>,
     pub(super) patch: Option<Vec<u8>>,
 }
 
@@ -116,6 +119,16 @@ impl Tracker {
             && let Err(failure) = files.put("code/patch.diff", std::io::Cursor::new(patch))
         {
             warning.say(failure);
+        }
+        for (path, bytes) in record.files {
+            if let Err(failure) = files.put(&path, std::io::Cursor::new(bytes)) {
+                warning.say(failure);
+            }
+        }
+        if !record.params.is_empty() {
+            let params: Vec<Value> =
+                record.params.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+            rpc(&socket, "runs/log-batch", &json!({ "run_id": text(&info, "/run_id")?, "params": params }))?;
         }
         let open = Socket::at(socket.address().to_owned(), String::new());
         let probe = open.call(Method::GET, &format!("{MLFLOW}/experiments/get?experiment_id=0"), None)?;
@@ -223,6 +236,7 @@ fn connect(runtime: &Runtime, data_dir: PathBuf) -> Result<(Socket, Option<Serve
             port: 0,
             data_dir: data_dir.clone(),
             allowed_hosts: Vec::new(),
+            webhooks_to_private: false,
         };
         match runtime.block_on(Server::start(options)) {
             Ok(server) => {

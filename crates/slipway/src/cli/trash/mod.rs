@@ -2,7 +2,7 @@
 
 mod age;
 pub(crate) mod gc;
-mod report;
+pub(crate) mod report;
 
 use super::client::Api;
 use super::table::TextTable;

@@ -8,7 +8,7 @@ use std::io::Write;
 const NAMED: usize = 10;
 
 /// `14.2 GB`.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
         return format!("{bytes} B");

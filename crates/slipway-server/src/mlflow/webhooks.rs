@@ -1,0 +1,410 @@
+//! Webhooks: making, listing and testing them, and what they are told in MLflow's words.
+
+use super::decode::{Fields, Params};
+use super::encode::Answer;
+use super::error::{MlflowError, Result};
+use super::{now_ms, page, read, write};
+use crate::ServerState;
+use crate::webhooks::{Message, Sent, check_url, send};
+use axum::extract::{Path, State};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Map, Value, json};
+use sha2::Sha256;
+use slipway_store::{Change, Delivery, DeliveryState, EventFacts, EventKind, KeyValue, Webhook};
+
+const LIST_DEFAULT: i64 = 100;
+const LIST_LIMIT: i64 = 1000;
+const NAME_LIMIT_CHARS: usize = 63;
+const TEXT_LIMIT_CHARS: usize = 5000;
+const SECRET_LIMIT_CHARS: usize = 1000;
+
+const ENTITIES: &[(&str, &str)] = &[
+    ("REGISTERED_MODEL", "registered_model"),
+    ("MODEL_VERSION", "model_version"),
+    ("MODEL_VERSION_TAG", "model_version_tag"),
+    ("MODEL_VERSION_ALIAS", "model_version_alias"),
+    ("PROMPT", "prompt"),
+    ("PROMPT_VERSION", "prompt_version"),
+    ("PROMPT_TAG", "prompt_tag"),
+    ("PROMPT_VERSION_TAG", "prompt_version_tag"),
+    ("PROMPT_ALIAS", "prompt_alias"),
+    ("BUDGET_POLICY", "budget_policy"),
+];
+const ACTIONS: &[(&str, &str)] = &[
+    ("CREATED", "created"),
+    ("UPDATED", "updated"),
+    ("DELETED", "deleted"),
+    ("SET", "set"),
+    ("EXCEEDED", "exceeded"),
+];
+
+/// What an event is about, and what happened to it.
+fn words(kind: EventKind) -> (&'static str, &'static str) {
+    match kind {
+        EventKind::ModelCreated => ("registered_model", "created"),
+        EventKind::VersionCreated => ("model_version", "created"),
+        EventKind::VersionTagSet => ("model_version_tag", "set"),
+        EventKind::VersionTagRemoved => ("model_version_tag", "deleted"),
+        EventKind::AliasSet => ("model_version_alias", "created"),
+        EventKind::AliasRemoved => ("model_version_alias", "deleted"),
+        EventKind::PromptCreated => ("prompt", "created"),
+        EventKind::PromptVersionCreated => ("prompt_version", "created"),
+        EventKind::PromptTagSet => ("prompt_tag", "set"),
+        EventKind::PromptTagRemoved => ("prompt_tag", "deleted"),
+        EventKind::PromptVersionTagSet => ("prompt_version_tag", "set"),
+        EventKind::PromptVersionTagRemoved => ("prompt_version_tag", "deleted"),
+        EventKind::PromptAliasSet => ("prompt_alias", "created"),
+        EventKind::PromptAliasRemoved => ("prompt_alias", "deleted"),
+        EventKind::BudgetExceeded => ("budget_policy", "exceeded"),
+    }
+}
+
+/// The name of an event, e.g. `model_version.created`.
+pub(crate) fn event_name(kind: EventKind) -> String {
+    let (entity, action) = words(kind);
+    format!("{entity}.{action}")
+}
+
+/// The event with a name.
+pub(crate) fn event_named(name: &str) -> Option<EventKind> {
+    EventKind::ALL.into_iter().find(|kind| event_name(*kind) == name)
+}
+
+/// Refuses a webhook that cannot be.
+pub(crate) fn check_webhook(webhook: &Webhook, to_private: bool) -> std::result::Result<(), String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric();
+    let fits = webhook.name.len() <= NAME_LIMIT_CHARS
+        && webhook.name.starts_with(is_plain)
+        && webhook.name.ends_with(is_plain)
+        && webhook.name.chars().all(|c| is_plain(c) || matches!(c, '.' | '_' | '-'));
+    if !fits {
+        return Err(format!(
+            "Webhook name '{}' is invalid. It must start and end with a letter or digit, be at most \
+             {NAME_LIMIT_CHARS} characters long, and contain only letters, digits, dots (.), underscores (_), and \
+             hyphens (-).",
+            super::decode::cut(&webhook.name)
+        ));
+    }
+    if webhook.events.is_empty() {
+        return Err("Webhook events must be a non-empty list of events.".to_owned());
+    }
+    if webhook.description.as_ref().is_some_and(|text| text.chars().count() > TEXT_LIMIT_CHARS) {
+        return Err(format!("Webhook description has more than {TEXT_LIMIT_CHARS} characters."));
+    }
+    if webhook.secret.as_ref().is_some_and(|text| text.chars().count() > SECRET_LIMIT_CHARS) {
+        return Err(format!("Webhook secret has more than {SECRET_LIMIT_CHARS} characters."));
+    }
+    check_url(&webhook.url, to_private).map_err(|error| format!("Invalid webhook URL: {error}"))
+}
+
+/// Reads one `{entity, action}`.
+fn event(fields: &Fields<'_>) -> Result<EventKind> {
+    let entity = fields.choice("entity", 1, ENTITIES)?.unwrap_or("?");
+    let action = fields.choice("action", 1, ACTIONS)?.unwrap_or("?");
+    let named = event_named(&format!("{entity}.{action}"));
+    named.ok_or_else(|| {
+        MlflowError::invalid(format!("Invalid action '{action}' for entity '{entity}' of a webhook event."))
+    })
+}
+
+fn events(fields: &Fields<'_>) -> Result<Vec<EventKind>> {
+    let mut events = fields.objects("events")?.iter().map(event).collect::<Result<Vec<_>>>()?;
+    events.sort_unstable();
+    events.dedup();
+    Ok(events)
+}
+
+fn is_active(fields: &Fields<'_>) -> Result<Option<bool>> {
+    fields.choice("status", 1, &[("ACTIVE", true), ("DISABLED", false)])
+}
+
+/// The webhook in MLflow's words. Its secret is never said again.
+fn shown(webhook: &Webhook) -> Value {
+    let upper = |text: &str| text.to_ascii_uppercase();
+    let events: Vec<Value> = webhook
+        .events
+        .iter()
+        .map(|kind| {
+            let (entity, action) = words(*kind);
+            json!({ "entity": upper(entity), "action": upper(action) })
+        })
+        .collect();
+    let mut shown = Map::new();
+    shown.insert("webhook_id".to_owned(), webhook.id.clone().into());
+    shown.insert("name".to_owned(), webhook.name.clone().into());
+    if let Some(description) = &webhook.description {
+        shown.insert("description".to_owned(), description.clone().into());
+    }
+    shown.insert("url".to_owned(), webhook.url.clone().into());
+    shown.insert("events".to_owned(), events.into());
+    shown.insert("status".to_owned(), if webhook.is_active { "ACTIVE" } else { "DISABLED" }.into());
+    shown.insert("creation_timestamp".to_owned(), webhook.created_ms.into());
+    shown.insert("last_updated_timestamp".to_owned(), webhook.updated_ms.into());
+    Value::Object(shown)
+}
+
+async fn answer(state: &ServerState, id: String) -> Result<Answer> {
+    read(state, move |reader| Answer::one("webhook", &shown(&reader.webhook(&id)?))).await
+}
+
+async fn put(state: &ServerState, webhook: Webhook) -> Result<Answer> {
+    check_webhook(&webhook, state.config().webhooks_to_private).map_err(MlflowError::invalid)?;
+    let id = webhook.id.clone();
+    write(state, Change::PutWebhook(Box::new(webhook))).await?;
+    answer(state, id).await
+}
+
+pub(super) async fn create(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+    let fields = params.fields();
+    let owned = |name| fields.filled_text(name).map(|text| text.map(str::to_owned));
+    let at_ms = now_ms();
+    let webhook = Webhook {
+        id: new_id(),
+        name: fields.required_text("name")?.to_owned(),
+        description: owned("description")?,
+        url: fields.required_text("url")?.to_owned(),
+        events: events(&fields)?,
+        is_active: is_active(&fields)?.unwrap_or(true),
+        secret: owned("secret")?,
+        created_ms: at_ms,
+        updated_ms: at_ms,
+    };
+    put(&state, webhook).await
+}
+
+/// Makes up an id.
+pub(crate) fn new_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+pub(super) async fn list(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+    let fields = params.fields();
+    if let Some(wanted) = fields.integer("max_results")?
+        && !(1..=LIST_LIMIT).contains(&wanted)
+    {
+        return Err(MlflowError::invalid(format!(
+            "Invalid value {wanted} for parameter 'max_results': it must be between 1 and {LIST_LIMIT}."
+        )));
+    }
+    let (offset, limit) = (page::offset(&fields)?, page::limit(&fields, LIST_DEFAULT, LIST_LIMIT)?);
+    read(&state, move |reader| {
+        let found = reader.webhooks(offset, limit)?;
+        let token = page::next(found.more, offset, found.items.len());
+        Answer::page("webhooks", found.items.iter().map(shown), token)
+    })
+    .await
+}
+
+pub(super) async fn get(State(state): State<ServerState>, Path(id): Path<String>) -> Result<Answer> {
+    answer(&state, id).await
+}
+
+pub(super) async fn update(
+    State(state): State<ServerState>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Result<Answer> {
+    let fields = params.fields();
+    let mut webhook = read(&state, move |reader| Ok(reader.webhook(&id)?)).await?;
+    let owned = |name| fields.filled_text(name).map(|text| text.map(str::to_owned));
+    webhook.name = owned("name")?.unwrap_or(webhook.name);
+    webhook.description = fields.text("description")?.map(str::to_owned).or(webhook.description);
+    webhook.url = owned("url")?.unwrap_or(webhook.url);
+    if fields.has("events")? {
+        webhook.events = events(&fields)?;
+    }
+    webhook.secret = owned("secret")?.or(webhook.secret);
+    webhook.is_active = is_active(&fields)?.unwrap_or(webhook.is_active);
+    webhook.updated_ms = now_ms();
+    put(&state, webhook).await
+}
+
+pub(super) async fn delete(State(state): State<ServerState>, Path(id): Path<String>) -> Result<Answer> {
+    write(&state, Change::DeleteWebhook { id }).await?;
+    Ok(Answer::empty())
+}
+
+pub(super) async fn test(
+    State(state): State<ServerState>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Result<Answer> {
+    let wanted = params.fields().object("event")?.map(|fields| event(&fields)).transpose()?;
+    let webhook = read(&state, move |reader| Ok(reader.webhook(&id)?)).await?;
+    let sent = try_out(&state, webhook, wanted).await;
+    let result = match sent {
+        Sent::Taken { status, body } => {
+            json!({ "success": true, "response_status": status, "response_body": body })
+        }
+        Sent::Refused { status, body, .. } => {
+            json!({ "success": false, "response_status": status, "response_body": body })
+        }
+        Sent::Failed { problem, .. } => {
+            json!({ "success": false, "error_message": format!("Failed to test webhook: {problem}") })
+        }
+    };
+    Answer::one("result", &result)
+}
+
+/// Sends an example of an event, once.
+pub(crate) async fn try_out(state: &ServerState, webhook: Webhook, event: Option<EventKind>) -> Sent {
+    let Some(event) = event.or_else(|| webhook.events.first().copied()) else {
+        return Sent::Failed { problem: "the webhook asks for no event".to_owned(), again: false };
+    };
+    let to_private = state.config().webhooks_to_private;
+    let now = now_ms();
+    let delivery = Delivery {
+        id: 0,
+        webhook: webhook.id.clone(),
+        event,
+        facts: example(now),
+        state: DeliveryState::Waiting,
+        attempts: 0,
+        due_ms: now,
+        tried_ms: None,
+        status: None,
+        problem: None,
+    };
+    let work = move || send(&webhook.url, &message(&webhook, &delivery, now), to_private);
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Sent::Failed { problem: error.to_string(), again: false })
+}
+
+fn example(at_ms: i64) -> EventFacts {
+    EventFacts {
+        at_ms,
+        name: "example_model".to_owned(),
+        version: Some(1),
+        source: Some("models:/123".to_owned()),
+        run_id: Some("abcd1234abcd5678".to_owned()),
+        description: Some("An example".to_owned()),
+        tags: vec![KeyValue::new("example_key", "example_value")],
+        alias: Some("example_alias".to_owned()),
+        key: Some("example_key".to_owned()),
+        value: Some("example_value".to_owned()),
+    }
+}
+
+/// What is sent to a webhook, signed if it has a secret.
+pub(crate) fn message(webhook: &Webhook, delivery: &Delivery, now_ms: i64) -> Message {
+    let (entity, action) = words(delivery.event);
+    let body = json!({
+        "entity": entity,
+        "action": action,
+        "timestamp": timestamp(delivery.facts.at_ms),
+        "data": data(delivery.event, &delivery.facts),
+    })
+    .to_string();
+    // The same for every attempt, so that the other side can tell what it has already heard.
+    let id = format!("{}-{}", webhook.id, delivery.id);
+    let seconds = (now_ms / 1000).to_string();
+    let mut headers = vec![("X-MLflow-Delivery-Id", id.clone()), ("X-MLflow-Timestamp", seconds.clone())];
+    if let Some(secret) = &webhook.secret {
+        headers.push(("X-MLflow-Signature", signature(secret, &id, &seconds, &body)));
+    }
+    Message { headers, body }
+}
+
+fn signature(secret: &str, id: &str, seconds: &str, body: &str) -> String {
+    // A key of any length will do.
+    let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
+    hmac.update(format!("{id}.{seconds}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(hmac.finalize().into_bytes()))
+}
+
+/// What an event tells, by its kind.
+fn data(kind: EventKind, facts: &EventFacts) -> Value {
+    let version = facts.version.map(|version| version.to_string());
+    let tags: Map<String, Value> =
+        facts.tags.iter().map(|tag| (tag.key.clone(), Value::from(tag.value.clone()))).collect();
+    let name = &facts.name;
+    match kind {
+        EventKind::ModelCreated | EventKind::PromptCreated => {
+            json!({ "name": name, "tags": tags, "description": facts.description })
+        }
+        EventKind::VersionCreated => json!({
+            "name": name,
+            "version": version,
+            "source": facts.source,
+            "run_id": facts.run_id,
+            "tags": tags,
+            "description": facts.description,
+        }),
+        EventKind::PromptVersionCreated => {
+            let template =
+                facts.tags.iter().find(|tag| tag.key == "mlflow.prompt.text").map(|tag| &tag.value);
+            json!({
+                "name": name,
+                "version": version,
+                "template": template,
+                "tags": tags,
+                "description": facts.description,
+            })
+        }
+        EventKind::VersionTagSet | EventKind::PromptVersionTagSet => {
+            json!({ "name": name, "version": version, "key": facts.key, "value": facts.value })
+        }
+        EventKind::VersionTagRemoved | EventKind::PromptVersionTagRemoved => {
+            json!({ "name": name, "version": version, "key": facts.key })
+        }
+        EventKind::AliasSet | EventKind::PromptAliasSet => {
+            json!({ "name": name, "alias": facts.alias, "version": version })
+        }
+        EventKind::AliasRemoved | EventKind::PromptAliasRemoved => {
+            json!({ "name": name, "alias": facts.alias })
+        }
+        EventKind::PromptTagSet => json!({ "name": name, "key": facts.key, "value": facts.value }),
+        EventKind::PromptTagRemoved => json!({ "name": name, "key": facts.key }),
+        EventKind::BudgetExceeded => json!({ "name": name }),
+    }
+}
+
+/// Milliseconds as `2026-11-23T15:04:05.123000+00:00`.
+fn timestamp(at_ms: i64) -> String {
+    let (days, ms) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000));
+    let (year, month, day) = date_of(days);
+    let (seconds, ms) = (ms / 1000, ms % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}000+00:00")
+}
+
+/// Year, month and day of a number of days since 1970.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    // Years that begin in March, so that the odd day is the last one, in rounds of 400 years.
+    let days = days + 719_468;
+    let round = days.div_euclid(146_097);
+    let day = days.rem_euclid(146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    (year + round * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_as_the_client_makes_it() {
+        // hmac.new(b"s", b"i.1.{}", sha256), in base64.
+        assert_eq!(signature("s", "i", "1", "{}"), "v1,0RNAxPAM5oOPOGweqFPy1eyj8JscaQ5bwGpLCLD5Dgc=");
+    }
+
+    #[test]
+    fn times_are_said_as_python_says_them() {
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000000+00:00");
+        assert_eq!(timestamp(1_709_210_096_789), "2024-02-29T12:34:56.789000+00:00");
+        assert_eq!(timestamp(-1), "1969-12-31T23:59:59.999000+00:00");
+    }
+
+    #[test]
+    fn every_event_has_a_name_of_its_own() {
+        for kind in EventKind::ALL {
+            assert_eq!(event_named(&event_name(kind)), Some(kind));
+        }
+    }
+}
