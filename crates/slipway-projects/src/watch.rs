@@ -275,7 +275,7 @@ fn on_network(folder: &Path) -> bool {
         0x0102_1997,
         0x0BD0_0BD0,
     ];
-    rustix::fs::statfs(folder).is_ok_and(|stat| NETWORKS.contains(&i64::from(stat.f_type)))
+    rustix::fs::statfs(folder).is_ok_and(|stat| NETWORKS.contains(&stat.f_type))
 }
 
 #[cfg(test)]
