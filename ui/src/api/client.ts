@@ -128,7 +128,7 @@ function refused(body: ArrayBuffer): ApiFailure {
   return new ApiFailure(400, error.code, error.message, error.hint ?? undefined, error.span ?? undefined)
 }
 
-async function send(path: string, init: RequestInit = {}): Promise<Response> {
+export async function send(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response
   try {
     response = await fetch(PREFIX + path, {

@@ -38,6 +38,10 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
   const model = /^\/models\/([^/]+)$/.exec(path)?.[1]
   if (model)
     return area(() => import('../areas/models/ModelArea.svelte'), { name: decoded(model) }, `model ${model}`)
+  const job = /^\/jobs?\/([^/]+)$/.exec(path)?.[1]
+  if (job === 'new')
+    return area(() => import('../areas/jobs/NewJobArea.svelte'), { params }, `new job ${params.clone ?? ''}`)
+  if (job) return area(() => import('../areas/jobs/JobArea.svelte'), { jobId: job }, `job ${job}`)
   const view = /^\/view\/(.+)$/.exec(path)?.[1]
   if (view) {
     // A link of the form project/name names the view last.
@@ -47,6 +51,8 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
   switch (path) {
     case '/runs':
       return area(() => import('../areas/runs/RunsArea.svelte'), {}, 'runs')
+    case '/jobs':
+      return area(() => import('../areas/jobs/JobsArea.svelte'), {}, 'jobs')
     case '/models':
       return area(() => import('../areas/models/ModelsArea.svelte'), {}, 'models')
     case '/webhooks':

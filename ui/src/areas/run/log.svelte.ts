@@ -2,13 +2,27 @@
 
 import { SvelteMap } from 'svelte/reactivity'
 import { api, describe, isAbort } from '../../api/client'
-import type { LogFind, LogLine } from '../../api/types'
+import type { LogFind, LogLine, LogMatches, LogPage } from '../../api/types'
 
 const BLOCK = 500
 const KEPT_BLOCKS = 40
 const TAIL = 500
 const MOST_MATCHES = 10_000
 const COUNTING_PAUSE_MS = 60
+
+/** Where lines come from: a file of a run, or what a job printed. */
+export interface LogSource {
+  lines(first: number | null, count: number): Promise<LogPage>
+  search(find: LogFind, from: number, limit: number, signal?: AbortSignal): Promise<LogMatches>
+}
+
+export function runLog(runId: string, path: string): LogSource {
+  return {
+    lines: (first, count) => api.log(runId, { path, first_line: first, count }),
+    search: (find, from, limit, signal) =>
+      api.searchLog(runId, { path, find, from_line: from, limit }, signal),
+  }
+}
 
 export class LogModel {
   lineCount = $state(0)
@@ -33,10 +47,7 @@ export class LogModel {
   private tailing = false
   private search: AbortController | null = null
 
-  constructor(
-    readonly runId: string,
-    readonly path: string,
-  ) {}
+  constructor(readonly source: LogSource) {}
 
   stop(): void {
     this.stopped = true
@@ -53,7 +64,7 @@ export class LogModel {
     this.tailing = true
     try {
       for (;;) {
-        const page = await api.log(this.runId, { path: this.path, count: TAIL })
+        const page = await this.source.lines(null, TAIL)
         if (this.stopped) return
         this.problem = null
         this.sizeBytes = page.size_bytes
@@ -114,7 +125,7 @@ export class LogModel {
   private async fetch(block: number): Promise<void> {
     this.asked.add(block)
     try {
-      const page = await api.log(this.runId, { path: this.path, first_line: block * BLOCK, count: BLOCK })
+      const page = await this.source.lines(block * BLOCK, BLOCK)
       if (this.stopped) return
       this.blocks.set(block, page.lines)
       this.forget(block)
@@ -139,9 +150,10 @@ export class LogModel {
     let from: number | null | undefined = 0
     try {
       while (from !== null && from !== undefined && found.length < MOST_MATCHES) {
-        const page: { lines: number[]; next_line?: number | null } = await api.searchLog(
-          this.runId,
-          { path: this.path, find, from_line: from, limit: MOST_MATCHES - found.length },
+        const page: { lines: number[]; next_line?: number | null } = await this.source.search(
+          find,
+          from,
+          MOST_MATCHES - found.length,
           search.signal,
         )
         found.push(...page.lines)
@@ -178,12 +190,11 @@ export class LogModel {
   async firstError(): Promise<number | null> {
     let from: number | null | undefined = 0
     while (from !== null && from !== undefined) {
-      const page: { lines: number[]; next_line?: number | null } = await api.searchLog(this.runId, {
-        path: this.path,
-        find: { kind: 'errors' },
-        from_line: from,
-        limit: 1,
-      })
+      const page: { lines: number[]; next_line?: number | null } = await this.source.search(
+        { kind: 'errors' },
+        from,
+        1,
+      )
       if (page.lines[0] !== undefined) return page.lines[0]
       if (page.next_line === from) break
       from = page.next_line
@@ -194,7 +205,7 @@ export class LogModel {
   /** Text to copy: everything when that is little, else lines from `first` on. */
   async text(first: number): Promise<{ text: string; lines: number; whole: boolean }> {
     const whole = this.lineCount <= 2000
-    const page = await api.log(this.runId, { path: this.path, first_line: whole ? 0 : first, count: 2000 })
+    const page = await this.source.lines(whole ? 0 : first, 2000)
     // eslint-disable-next-line no-control-regex
     const plain = page.lines.map((line) => line.text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, ''))
     return { text: plain.join('\n') + '\n', lines: page.lines.length, whole }

@@ -1,0 +1,86 @@
+// Calls about jobs and their queue. They stand apart since only the screens that show jobs load them.
+
+import { json, send } from './client'
+import type {
+  JobDetail,
+  JobList,
+  JobRequest,
+  JobSpec,
+  JobState,
+  JobSummary,
+  QueueSettings,
+  QueueStatus,
+} from './job-types'
+import type { Changed, LogFind, LogMatches, LogPage } from './types'
+
+export interface JobsQuery {
+  states: JobState[]
+  text: string
+  offset?: number
+  limit: number
+}
+
+const at = (id: string) => `/jobs/${encodeURIComponent(id)}`
+/** The server gives at most so many bytes of a log at once. */
+const PART_BYTES = 4 << 20
+
+const AT_ONCE = 6
+
+/** Asks for each, a few at a time, and sums up what changed. Stops at the first that fails. */
+async function forEach(ids: string[], ask: (id: string) => Promise<number>): Promise<Changed> {
+  const left = [...ids].reverse()
+  let changed = 0
+  const work = async () => {
+    for (let id = left.pop(); id !== undefined; id = left.pop()) changed += await ask(id)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  return { changed }
+}
+
+export const jobsApi = {
+  list({ states, text, offset = 0, limit }: JobsQuery, signal?: AbortSignal) {
+    const query = new URLSearchParams({ offset: String(offset), limit: String(limit) })
+    if (states.length > 0) query.set('state', states.join(','))
+    if (text) query.set('text', text)
+    return json<JobList>(`/jobs?${query.toString()}`, 'GET', undefined, signal)
+  },
+  get: (id: string) => json<JobDetail>(at(id)),
+  submit: (request: JobRequest) => json<JobSummary>('/jobs', 'POST', request),
+  cancel: (ids: string[]) =>
+    forEach(ids, async (id) => (await json<Changed>(`${at(id)}/cancel`, 'POST', {})).changed),
+  /** As it was, or with another description. */
+  retry: (id: string, spec?: JobSpec) => json<JobSummary>(`${at(id)}/retry`, 'POST', { spec }),
+  retryAll: (ids: string[]) =>
+    forEach(ids, async (id) => {
+      await json<JobSummary>(`${at(id)}/retry`, 'POST', {})
+      return 1
+    }),
+  forget: (ids: string[]) => json<Changed>('/jobs/forget', 'POST', { job_ids: ids }),
+  prioritize: (id: string, priority: number) => json<JobSummary>(`${at(id)}/priority`, 'POST', { priority }),
+  endLeftovers: (id: string) => json<{ processes: number }>(`${at(id)}/end-leftovers`, 'POST'),
+  lines: (id: string, attempt: number | null, first: number | null, count: number) =>
+    json<LogPage>(`${at(id)}/log/lines`, 'POST', { attempt, first_line: first, count }),
+  search: (
+    id: string,
+    attempt: number | null,
+    find: LogFind,
+    from: number,
+    limit: number,
+    signal?: AbortSignal,
+  ) => json<LogMatches>(`${at(id)}/log/search`, 'POST', { attempt, find, from_line: from, limit }, signal),
+  /** All of a log, as it came. */
+  async log(id: string, attempt: number | null): Promise<Blob> {
+    const parts: ArrayBuffer[] = []
+    let from = 0
+    for (;;) {
+      const which = attempt === null ? '' : `&attempt=${attempt}`
+      const response = await send(`${at(id)}/log?from=${from}&limit=${PART_BYTES}${which}`)
+      const part = await response.arrayBuffer()
+      parts.push(part)
+      from += part.byteLength
+      if (part.byteLength < PART_BYTES) return new Blob(parts, { type: 'text/plain' })
+    }
+  },
+  queue: () => json<QueueStatus>('/queue'),
+  setQueue: (settings: QueueSettings) => json<QueueStatus>('/queue', 'PUT', settings),
+}
