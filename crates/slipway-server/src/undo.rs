@@ -65,7 +65,12 @@ impl Undos {
                 return None;
             }
         };
-        self.with(now_ms, |kept| kept.push(Kept { token: token.clone(), head, bytes }));
+        self.with(now_ms, |kept| {
+            // Whoever looks into the folder for the first time finds it there.
+            if kept.iter().all(|one| one.token != token) {
+                kept.push(Kept { token: token.clone(), head, bytes });
+            }
+        });
         self.with(now_ms, |kept| kept.iter().any(|one| one.token == token)).then_some(token)
     }
 
@@ -98,7 +103,6 @@ impl Undos {
     fn with<T>(&self, now_ms: i64, look: impl FnOnce(&mut Vec<Kept>) -> T) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = known.get_or_insert_with(|| self.find());
-        let result = look(kept);
         let mut total: u64 = kept.iter().map(|one| one.bytes).sum();
         let is_old = |one: &Kept| now_ms.saturating_sub(one.head.made_ms) > LIFE_MS;
         while let Some(oldest) = kept.first().filter(|one| total > BUDGET_BYTES || is_old(one)) {
@@ -106,7 +110,7 @@ impl Undos {
             self.remove(&oldest.token);
             kept.remove(0);
         }
-        result
+        look(kept)
     }
 
     /// What earlier starts left behind. A file that cannot be understood is left alone.

@@ -106,7 +106,7 @@ fn errors_show_the_place_and_what_was_expected() {
         ("tags.a = 3", "3", "put the value in single quotes"),
         ("run_id = 'x' AND bogus.x = 'y'", "bogus", "'metrics', 'params', 'tags', 'attributes'"),
         ("shoe_size = 'x'", "shoe_size", "run_id, run_name, status"),
-        ("run_id IN ('a' 'b')", "'b'", "a comma or a closing parenthesis"),
+        ("run_id IN ('a' 'b')", "'b'", "a comma or the end of the list"),
         ("(run_id = 'a'", "", "a closing parenthesis"),
         ("run_id = 'a' run_id = 'b'", "run_id", "expected AND, OR or the end"),
     ] {
@@ -196,7 +196,7 @@ fn times_count_from_when_the_question_is_asked() {
         ("started > 7d", "-7d is seven days ago"),
         ("metrics.loss > -7d", "are times"),
         ("state = 'dead'", "succeeded"),
-        ("stared > -7d", "start_time"),
+        ("stared > -7d", "started"),
     ] {
         let query = TableQuery { filter: filter.into(), ..TableQuery::default() };
         let Err(Error::Search(error)) = fixture.store.read(|reader| reader.run_table(&query)) else {

@@ -316,7 +316,8 @@ fn the_command_is_told_where_to_log() {
     assert!(said.stderr.contains(&format!("{}/#/run/{}", server.url, run["run_id"].as_str().unwrap())));
     assert!(!said.stderr.contains("token"), "stderr may be kept in a file: {}", said.stderr);
 
-    let mut separate = sandbox.command(&["run", "--separate", "-e", "other", "--", "sh", "-c", show]);
+    let mut separate =
+        sandbox.command(&["run", "--separate", "--experiment", "other", "--", "sh", "-c", show]);
     separate.env("MLFLOW_TRACKING_URI", "http://elsewhere").env("MLFLOW_EXPERIMENT_NAME", "third");
     let words = self::said(separate).with(0).text();
     let words: Vec<&str> = words.split_whitespace().collect();

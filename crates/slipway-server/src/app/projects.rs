@@ -457,8 +457,6 @@ mod tests {
     use crate::testing::TestServer;
     use serde_json::json;
 
-    const OWN: &str = "/api/slipway/v1";
-
     #[tokio::test]
     async fn a_project_is_opened_planned_and_closed() {
         let server = TestServer::new();
@@ -471,14 +469,14 @@ mod tests {
         );
         write("requirements.txt", "six\n");
         let path = folder.path().canonicalize().expect("path").display().to_string();
-        let post = async |what: &str, body| server.send_json("POST", &format!("{OWN}{what}"), &body).await;
+        let post = async |what: &str, body| server.send_json("POST", what, &body).await;
 
         let detail = post("/projects/open", json!({ "project": path, "remember": true })).await.json();
-        assert_eq!(detail["mlproject"]["entry_points"][0]["parameters"][0]["kind"], "float");
+        assert_eq!(detail["mlproject"]["entry_points"][0]["parameters"][0]["kind"], "float", "{detail}");
         assert_eq!(detail["scripts"][0]["parameters"][0]["default"], "3");
         assert_eq!(detail["environments"][0]["name"], "requirements.txt");
         assert_eq!(detail["environments"][0]["is_ready"], false);
-        let list = server.get(&format!("{OWN}/projects")).await.json();
+        let list = server.get("/projects").await.json();
         assert_eq!(list["projects"][0]["project"], path);
         assert_eq!(list["projects"][0]["exists"], true);
 
@@ -499,7 +497,7 @@ mod tests {
             json!({ "projects": [] })
         );
         assert_eq!(post("/projects/close", json!({ "project": path })).await.status, 404);
-        assert_eq!(server.get(&format!("{OWN}/environments")).await.json(), json!({ "environments": [] }));
+        assert_eq!(server.get(&"/environments").await.json(), json!({ "environments": [] }));
         assert_eq!(post("/environments/remove", json!({ "ids": ["../../x"] })).await.status, 404);
     }
 }

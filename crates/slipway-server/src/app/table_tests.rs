@@ -131,7 +131,11 @@ async fn a_filter_is_completed() {
                 if op.contains("NULL") { vec![String::new()] } else { texts(&suggest(&begun).await) };
             let list = op.ends_with("IN");
             for value in if list { texts(&suggest(&format!("{begun}(")).await) } else { values } {
-                let filter = if list { format!("{begun}({value})") } else { format!("{begun}{value}") };
+                let filter = match op.rsplit(' ').next() {
+                    Some("IN") => format!("{begun}({value})"),
+                    Some("BETWEEN") => format!("{begun}{value} AND {value}"),
+                    _ => format!("{begun}{value}"),
+                };
                 call(&server, "/runs/table", json!({ "filter": filter })).await;
             }
         }

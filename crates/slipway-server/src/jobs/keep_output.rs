@@ -4,17 +4,15 @@ use crate::ServerState;
 use crate::places::Place;
 use bytes::Bytes;
 use slipway_artifacts::{ArtifactPath, Upload};
-use slipway_jobs::AttemptId;
 use slipway_jobs::log;
 use slipway_jobs::target::Stream;
+use std::path::Path;
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Copies what an attempt has printed so far. A run that keeps its artifacts elsewhere gets nothing.
-pub(super) async fn keep(state: &ServerState, attempt: &AttemptId, run_id: &str) -> Result<(), Failure> {
-    let Some(queue) = state.queue() else { return Ok(()) };
-    let folder = queue.folders().attempt(attempt).path().to_owned();
+/// Copies what an attempt has printed so far, from its folder. A run that keeps its artifacts elsewhere gets nothing.
+pub(super) async fn keep(state: &ServerState, folder: &Path, run_id: &str) -> Result<(), Failure> {
     let (store, wanted) = (state.store().clone(), run_id.to_owned());
     let uri =
         tokio::task::spawn_blocking(move || store.read(|reader| Ok(reader.run(&wanted)?.info.artifact_uri)))
@@ -28,7 +26,7 @@ pub(super) async fn keep(state: &ServerState, attempt: &AttemptId, run_id: &str)
     let mut stderr = begin("logs/stderr.txt").await?;
     let mut from = 0;
     loop {
-        let reading = folder.clone();
+        let reading = folder.to_owned();
         let part = tokio::task::spawn_blocking(move || log::read(&reading, from, PIECE_BYTES)).await??;
         if part.bytes.is_empty() {
             break;

@@ -7,12 +7,12 @@ use axum::http::{Request, header};
 use slipway_jobs::AttemptId;
 use slipway_jobs::agent::tracking::journal::Journal;
 use std::convert::Infallible;
+use std::path::Path;
 use tower::ServiceExt;
 
-/// Sends what is left in the journal of an attempt whose agent has ended.
-pub(super) async fn journal(state: &ServerState, attempt: &AttemptId) -> Result<(), String> {
-    let Some(queue) = state.queue() else { return Ok(()) };
-    let folder = queue.folders().attempt(attempt).path().to_owned();
+/// Sends what is left in the journal of an attempt whose agent has ended; `folder` is that of the attempt.
+pub(super) async fn journal(state: &ServerState, attempt: &AttemptId, folder: &Path) -> Result<(), String> {
+    let folder = folder.to_owned();
     let opened = tokio::task::spawn_blocking(move || Journal::open(&folder)).await;
     let mut journal = match opened {
         Ok(Ok(journal)) => journal,

@@ -11,6 +11,7 @@ pub use run::RunPlan;
 use crate::ServerState;
 use crate::app::command_tags;
 use futures_util::future::BoxFuture;
+use slipway_jobs::folder::JobFolders;
 use slipway_jobs::spec::JobSpec;
 use slipway_jobs::target::Tracker;
 use slipway_jobs::{AttemptId, JobId, LocalTarget, Queue, QueueError, QueueOptions, Surroundings};
@@ -18,6 +19,7 @@ use slipway_store::KeyValue;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Opens the queue of a server, on this machine. `program` is started as the agent of each attempt.
 ///
@@ -25,11 +27,14 @@ use std::sync::Arc;
 /// When what is to be gone on with cannot be read.
 pub async fn open_queue(state: &ServerState, program: PathBuf, own_only: bool) -> Result<(), QueueError> {
     let root = state.config().data_dir.join("jobs");
+    let local = LocalTarget::new(root, program);
+    // The queue goes on with jobs before this server knows it.
+    let folders = local.folders().clone();
     let queue = Queue::open(QueueOptions {
         store: state.store().clone(),
-        local: LocalTarget::new(root, program),
+        local,
         targets: Vec::new(),
-        surroundings: Arc::new(Tracked { state: state.clone() }),
+        surroundings: Arc::new(Tracked { state: state.clone(), folders }),
         own_only,
     })
     .await?;
@@ -37,9 +42,14 @@ pub async fn open_queue(state: &ServerState, program: PathBuf, own_only: bool) -
     Ok(())
 }
 
+/// A disk that is full may have room again: what a job logged is worth some patience.
+const MERGE_TRIES: u32 = 30;
+const MERGE_PAUSE: Duration = Duration::from_secs(2);
+
 /// Jobs are tracked by this server.
 struct Tracked {
     state: ServerState,
+    folders: JobFolders,
 }
 
 impl Surroundings for Tracked {
@@ -80,8 +90,15 @@ impl Surroundings for Tracked {
         run_id: Option<&'a str>,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if let Err(error) = merge::journal(&self.state, attempt).await {
-                tracing::error!(%error, "what {attempt} logged while Slipway was away is not merged");
+            let folder = self.folders.attempt(attempt).path().to_owned();
+            let mut tries_left = MERGE_TRIES;
+            while let Err(error) = merge::journal(&self.state, attempt, &folder).await {
+                tries_left -= 1;
+                tracing::error!(%error, tries_left, "what {attempt} logged while Slipway was away is not merged");
+                if tries_left == 0 {
+                    break;
+                }
+                tokio::time::sleep(MERGE_PAUSE).await;
             }
             if let Some(run_id) = run_id
                 && let Err(error) = project::keep_record(&self.state, spec, run_id, None).await
@@ -89,7 +106,7 @@ impl Surroundings for Tracked {
                 tracing::warn!(%error, "the record of {attempt} is not among the artifacts of its run");
             }
             if let Some(run_id) = run_id
-                && let Err(error) = keep_output::keep(&self.state, attempt, run_id).await
+                && let Err(error) = keep_output::keep(&self.state, &folder, run_id).await
             {
                 tracing::warn!(%error, "the output of {attempt} is not among the artifacts of its run");
             }

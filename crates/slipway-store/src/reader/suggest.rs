@@ -156,7 +156,10 @@ impl Reader<'_> {
         const TEXTS: [&str; 8] = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN", "IS NULL", "IS NOT NULL"];
         Ok(match known(field) {
             Some(RunField::Metric(_)) => NUMBERS.to_vec(),
-            Some(RunField::Attribute(attribute)) if attribute.is_number() => NUMBERS.to_vec(),
+            // A time is written as text, and lists of texts are for texts.
+            Some(RunField::Attribute(attribute)) if attribute.is_number() => {
+                NUMBERS.into_iter().filter(|op| *op != "IN").collect()
+            }
             Some(RunField::Param(key)) => {
                 let numeric = self.param(experiment_ids, &key)?.is_some_and(|info| info.numeric);
                 let more: &[&str] = if numeric { &TEXTS[2..] } else { &NUMBERS[..4] };

@@ -112,7 +112,8 @@ impl SearchError {
     /// let error = slipway_store::search::parse(text).unwrap_err();
     /// assert_eq!(
     ///     error.render(text),
-    ///     "Invalid comparison clause in filter string. Expected a number or a text in quotes, found 'abc'\n  \
+    ///     "Invalid comparison clause in filter string. Expected a number, a text in quotes or a span such as -7d, \
+    ///      found 'abc'\n  \
     ///      metrics.loss < abc\n                 ^^^\n\
     ///      hint: text values need quotes: 'value'"
     /// );

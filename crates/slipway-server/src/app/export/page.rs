@@ -141,7 +141,7 @@ mod tests {
         assert!(!page.contains("<script") && !page.contains("\"' on") && !page.contains('\u{202e}'));
         assert_eq!(
             page.matches("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39; onload").count(),
-            6,
+            8,
             "{page}"
         );
         assert_eq!(page.matches("\u{FFFD}\u{FFFD}&amp;amp;").count(), 8);

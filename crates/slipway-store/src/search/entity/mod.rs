@@ -52,11 +52,16 @@ impl TagTable {
 }
 
 fn unknown_attribute(field: &Field, valid: &[&str]) -> SearchError {
+    unknown_among(field, valid, &[])
+}
+
+/// As [`unknown_attribute`], where other spellings are understood as well.
+fn unknown_among(field: &Field, valid: &[&str], also: &[&str]) -> SearchError {
     let error = SearchError::new(
         format!("Invalid attribute key '{}' specified. Valid keys are '{}'", field.key, valid.join(", ")),
         field.span.clone(),
     );
-    match nearest(valid.iter().copied(), &field.key).as_slice() {
+    match nearest(valid.iter().chain(also).copied(), &field.key).as_slice() {
         [] => error,
         near => error.hint(format!("did you mean {}?", near.join(" or "))),
     }

@@ -1,7 +1,8 @@
 //! What a filter of runs may name.
 
 use super::{
-    Entity, TagTable, direction, no_null_test_of_metrics, push_order, unknown_attribute, unknown_entity,
+    Entity, TagTable, direction, no_null_test_of_metrics, push_order, unknown_among, unknown_attribute,
+    unknown_entity,
 };
 use crate::search::SearchError;
 use crate::search::order::OrderKey;
@@ -46,6 +47,9 @@ const ENTITIES: &str = "'metrics', 'params', 'tags', 'attributes', 'datasets'";
 pub(crate) const ATTRIBUTES: &[&str] =
     &["run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time", "duration"];
 
+/// Short names of some of them.
+const SPELLINGS: &[&str] = &["name", "state", "started", "ended", "created"];
+
 impl RunAttribute {
     fn read(field: &Field) -> Result<Self, SearchError> {
         Ok(match field.key.as_str() {
@@ -57,7 +61,7 @@ impl RunAttribute {
             "start_time" | "started" | "created" | "Created" => Self::Start,
             "end_time" | "ended" => Self::End,
             "duration" => Self::Duration,
-            _ => return Err(unknown_attribute(field, ATTRIBUTES)),
+            _ => return Err(unknown_among(field, ATTRIBUTES, SPELLINGS)),
         })
     }
 
