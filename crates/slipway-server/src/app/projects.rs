@@ -497,7 +497,7 @@ mod tests {
             json!({ "projects": [] })
         );
         assert_eq!(post("/projects/close", json!({ "project": path })).await.status, 404);
-        assert_eq!(server.get(&"/environments").await.json(), json!({ "environments": [] }));
+        assert_eq!(server.get("/environments").await.json(), json!({ "environments": [] }));
         assert_eq!(post("/environments/remove", json!({ "ids": ["../../x"] })).await.status, 404);
     }
 }
