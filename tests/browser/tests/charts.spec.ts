@@ -188,7 +188,7 @@ test('a chart of several metrics is added by expression, set up beside it, moved
   await added.hover()
   await added.getByRole('button', { name: /^Settings of chart/ }).click()
   const popover = page.getByRole('dialog', { name: /^Settings of chart/ })
-  await popover.getByRole('checkbox', { name: 'log y' }).check()
+  await popover.getByRole('checkbox', { name: 'log y', exact: true }).check()
   await expect(added.locator('.mark').first()).toHaveText('log')
   await popover.getByRole('combobox', { name: 'Columns' }).selectOption('2')
   await expect(page.locator('[data-chart=p1]')).toHaveAttribute('style', /span 2/)

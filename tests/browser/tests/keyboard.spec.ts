@@ -169,7 +169,7 @@ test('open runs, filter, sort, group, select, baseline, peek, open, tabs, compar
   // Group by a param, through the toolbar, and back to no groups by undo.
   await page.keyboard.press('F6')
   await page.keyboard.press('Shift+F6')
-  await tabTo(page, 'button', 'Group')
+  await tabTo(page, 'button', 'Group', 90)
   await page.keyboard.press('Enter')
   await page.keyboard.type('optim')
   await tabTo(page, 'checkbox', /optimizer/)
