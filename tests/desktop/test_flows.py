@@ -135,7 +135,7 @@ def test_live_runs_are_opened_and_looked_at(runs):
     runs.desk.picture("flow-live")
 
 
-@pytest.mark.skip(reason="a step of it does not come in WebKitGTK, and it is not understood yet which and why")
+@pytest.mark.skip(reason="opened as a table alone (layout=1), the window does not come to six rows; why is not understood yet")
 def test_runs_are_filtered_grouped_and_held_against_a_baseline(runs):
     runs.open(f"/runs?experiments={runs.experiment}&flat=1&layout=1&cols=p:optimizer,m:loss:min&sort=a:name")
     until(lambda: len(runs.names()) == 6, "six rows")
