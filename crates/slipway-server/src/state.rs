@@ -75,6 +75,7 @@ struct Inner {
     outlines: Outlines,
     warming: AtomicBool,
     recording: Arc<tokio::sync::Semaphore>,
+    lengthening: tokio::sync::Mutex<()>,
     queue: OnceLock<Queue>,
 }
 
@@ -116,6 +117,7 @@ impl ServerState {
             compared,
             warming,
             recording,
+            lengthening: tokio::sync::Mutex::default(),
             queue: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -233,6 +235,11 @@ impl ServerState {
     /// Lets one look through the files of a version at a time.
     pub(crate) fn recording(&self) -> &Arc<tokio::sync::Semaphore> {
         &self.inner.recording
+    }
+
+    /// Lets one request at a time read a list that is kept in a tag, and write it longer.
+    pub(crate) fn lengthening(&self) -> &tokio::sync::Mutex<()> {
+        &self.inner.lengthening
     }
 
     pub(crate) fn undos(&self) -> &Undos {

@@ -2,7 +2,7 @@
 
 use super::decode::{Fields, Params, Sent, cut, python_list, python_text};
 use super::encode::{Answer, PageWriter};
-use super::error::{MlflowError, Result};
+use super::error::{Code, MlflowError, Result};
 use super::experiments::{self, VIEWS};
 use super::run_message::{RunInfo, put_new_run, put_run};
 use super::{fast, look_up, names, now_ms, page, read, validate, write};
@@ -290,14 +290,22 @@ pub(super) async fn log_model(State(state): State<ServerState>, params: Params) 
     let fields = params.fields();
     let run_id = run_id(&fields)?;
     let model = described_model(fields.required_text("model_json")?)?;
+    // On a task of its own: a client that goes away must not let the next one in before the list is written.
+    tokio::spawn(async move { lengthen_models(&state, run_id, model).await }).await.map_err(|error| {
+        MlflowError::new(Code::InternalError, format!("The request was given up: {error}"))
+    })?
+}
+
+async fn lengthen_models(state: &ServerState, run_id: String, model: Value) -> Result<Answer> {
+    let _turn = state.lengthening().lock().await;
     let wanted = run_id.clone();
-    let run = read(&state, move |reader| Ok(reader.run(&wanted)?)).await?;
+    let run = read(state, move |reader| Ok(reader.run(&wanted)?)).await?;
     let known = run.tags.iter().find(|tag| tag.key == LOG_MODEL_HISTORY_TAG);
     let mut history: Vec<Value> =
         known.and_then(|tag| serde_json::from_str(&tag.value).ok()).unwrap_or_default();
     history.push(model);
     let tag = KeyValue::new(LOG_MODEL_HISTORY_TAG, Value::from(history).to_string());
-    log(&state, LogBatch { run_id, tags: vec![tag], ..LogBatch::default() }).await
+    log(state, LogBatch { run_id, tags: vec![tag], ..LogBatch::default() }).await
 }
 
 fn described_model(text: &str) -> Result<Value> {
