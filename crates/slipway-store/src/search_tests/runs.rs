@@ -469,6 +469,8 @@ proptest! {
             let text = dice.pick(&["a", "A", "b", "0", "true", "zz"]);
             let parent = world.runs.get(dice.roll(12)).map_or("none", |run| run.run_id.as_str()).to_owned();
             let name = |run: &Remembered| run.tags.get("mlflow.runName").cloned();
+            // A run is not its own parent, whatever its tag says.
+            let above = |run: &Remembered| run.tags.get(PARENT_RUN_TAG).filter(|id| **id != run.run_id).cloned();
             let named: Vec<String> =
                 world.runs.iter().filter(|run| name(run).as_deref() == Some(text)).map(|run| run.run_id.clone()).collect();
             let (filter, holds): (String, Holds<'_>) = match dice.roll(8) {
@@ -483,11 +485,11 @@ proptest! {
                 4 => ("m > 0.5 and not tags.t".to_owned(), Box::new(|run| {
                     run.latest("m").is_some_and(|m| m > 0.5) && !run.tags.contains_key("t")
                 })),
-                5 => (format!("parent = '{parent}'"), Box::new(|run| run.tags.get(PARENT_RUN_TAG) == Some(&parent))),
+                5 => (format!("parent = '{parent}'"), Box::new(|run| above(run).as_ref() == Some(&parent))),
                 6 => (format!("parent = '{text}'"), Box::new(|run| {
-                    run.tags.get(PARENT_RUN_TAG).is_some_and(|id| id == text || named.contains(id))
+                    above(run).is_some_and(|id| id == text || named.contains(&id))
                 })),
-                _ => ("parent is null".to_owned(), Box::new(|run| !run.tags.contains_key(PARENT_RUN_TAG))),
+                _ => ("parent is null".to_owned(), Box::new(|run| above(run).is_none())),
             };
             let query = TableQuery {
                 experiment_ids: vec![0, 1, 2],
