@@ -40,6 +40,8 @@ class Runs:
         for i, run in enumerate(self.ids.values()):
             self.mlflow("runs/log-parameter", run_id=run, key="optimizer", value="adamw" if i < 3 else "sgd")
         self.driver = desk.drive()
+        # A page that has not read its address yet would take another one for its own, and lose the token in it.
+        desk.wait_for_text("seed-0")
         self.experiment = self.mlflow("runs/search", experiment_ids=["1"], max_results=1)["runs"][0]["info"][
             "experiment_id"
         ]
@@ -135,7 +137,6 @@ def test_live_runs_are_opened_and_looked_at(runs):
     runs.desk.picture("flow-live")
 
 
-@pytest.mark.skip(reason="opened as a table alone (layout=1), the window does not come to six rows; why is not understood yet")
 def test_runs_are_filtered_grouped_and_held_against_a_baseline(runs):
     runs.open(f"/runs?experiments={runs.experiment}&flat=1&layout=1&cols=p:optimizer,m:loss:min&sort=a:name")
     until(lambda: len(runs.names()) == 6, "six rows")
