@@ -54,11 +54,8 @@ mod tests {
         };
         let (old, used) = (make("old"), make("used"));
         std::fs::write(copies.path().join("file"), "stays").unwrap();
-        let mut sleeper = std::process::Command::new("sleep")
-            .arg("60")
-            .current_dir(used.join("src"))
-            .spawn()
-            .unwrap();
+        let mut sleeper =
+            std::process::Command::new("sleep").arg("60").current_dir(used.join("src")).spawn().unwrap();
         sweep(copies.path(), SystemTime::now() - Duration::from_secs(60));
         assert!(old.is_dir(), "it is not old yet");
         let later = SystemTime::now() + Duration::from_secs(60);

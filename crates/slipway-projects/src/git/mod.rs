@@ -164,9 +164,9 @@ pub fn state(folder: &Path) -> Option<FolderState> {
 /// Whether a working copy holds nothing but what is committed, ignored files included.
 #[must_use]
 pub fn is_clean(folder: &Path) -> bool {
-    let asked = git(Some(folder))
-        .ok()
-        .and_then(|mut git| text(git.args(["status", "--porcelain", "--ignored", "--untracked-files=normal"])).ok());
+    let asked = git(Some(folder)).ok().and_then(|mut git| {
+        text(git.args(["status", "--porcelain", "--ignored", "--untracked-files=normal"])).ok()
+    });
     asked.is_some_and(|said| said.is_empty())
 }
 

@@ -261,9 +261,8 @@ fn reading_copy(revision: &Revision, data_dir: &Path) -> Result<PathBuf, PlanErr
         return Ok(place);
     }
     copies::sweep(&all, SystemTime::now() - copies::KEPT_FOR);
-    let refused = |error: std::io::Error| {
-        PlanError::Request(format!("`{}` cannot be written: {error}", all.display()))
-    };
+    let refused =
+        |error: std::io::Error| PlanError::Request(format!("`{}` cannot be written: {error}", all.display()));
     std::fs::create_dir_all(&all).map_err(refused)?;
     let temporary = all.join(format!(".{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&temporary);
