@@ -182,8 +182,14 @@ pub(super) fn again(
     data_dir: &Path,
 ) -> Result<RunPlan, PlanError> {
     let shelf = Environments::of(data_dir);
+    let project = record.project.split('#').next().unwrap_or_default().trim_end_matches('/');
+    let shown_name = project.rsplit('/').next().unwrap_or_default().trim_end_matches(".git");
     let mut plan = RunPlan {
-        name: record.entry_point.clone(),
+        name: if record.entry_point == "main" {
+            shown_name.to_owned()
+        } else {
+            format!("{shown_name}: {}", record.entry_point)
+        },
         shown: record
             .line
             .clone()
