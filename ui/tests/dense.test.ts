@@ -126,6 +126,16 @@ describe('a dense line', () => {
     const dashed = draw(level, { dash: [6, 3] })
     const columns = Array.from({ length: 18 }, (_, x) => opacity(dashed, x, 10) > 0)
     expect(columns).toEqual([...'111111000111111000'].map((c) => c === '1'))
+    const spike: [number, number][] = [
+      ...level.slice(0, 1),
+      [7.2, 10.5],
+      [7.5, 2],
+      [7.8, 10.5],
+      ...level.slice(1),
+    ]
+    const seen = draw(spike, { dash: [6, 3] })
+    expect([6, 7, 8].map((x) => opacity(seen, x, 10) > 0)).toEqual([false, true, false])
+    expect(opacity(seen, 7, 3)).toBe(255)
     const thick = draw(level, { thickness: 3 })
     expect(Array.from({ length: 20 }, (_, y) => opacity(thick, 5, y) > 0).filter(Boolean)).toHaveLength(3)
   })

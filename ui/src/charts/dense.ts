@@ -114,7 +114,8 @@ export class DensePicture {
     for (let column = 0; column < width; column++) {
       const top = Math.max(0, (low[column] ?? 0) - half)
       const bottom = Math.min(height, (high[column] ?? 0) + half)
-      if (!(top < bottom) || (period > 0 && isGap(dash, column % period))) continue
+      if (!(top < bottom)) continue
+      if (period > 0 && isGap(dash, column % period) && !this.sticksOut(column)) continue
       const first = Math.ceil(top)
       const last = Math.floor(bottom)
       const at = (row: number) => row * width + column
@@ -128,6 +129,13 @@ export class DensePicture {
       else for (let i = at(first); i < end; i += width) this.blend(i, color, most)
       if (bottom > last) this.blend(end, color, (bottom - last) * most)
     }
+  }
+
+  /** Whether a column is much taller than those around it: no gap may hide a value far from the others. */
+  private sticksOut(column: number): boolean {
+    const { low, high } = this
+    const tall = (at: number) => Math.max(0, (high[at] ?? 0) - (low[at] ?? 0))
+    return tall(column) > 1.5 * Math.max(tall(column - 2), tall(column + 2)) + 3
   }
 
   /** Puts a colour over a pixel; `share` says how much of it, from 0 to 1. */
