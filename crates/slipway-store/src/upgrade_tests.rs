@@ -1,9 +1,9 @@
 //! Databases of older programs: everything in them survives every upgrade, and an upgrade that is cut off at any
 //! statement leaves a database that the next start upgrades as if nothing had happened.
 //!
-//! `fixtures/schema_v1.sql` is what the program of schema version 1 had written, and `schema_v3.sql` is the same after
-//! the program of version 3 had upgraded it and logged more. They are never edited, and what is expected of them here
-//! holds for every later version.
+//! `fixtures/schema_v1.sql` is what the program of schema version 1 had written. `schema_v3.sql` is the same after the
+//! program of version 3 had upgraded it and logged more, and so on with those of versions 4 and 6. They are never edited,
+//! and what is expected of them here holds for every later version.
 
 use crate::model::{KeyValue, Lifecycle, ModelStatus, Point, RunStatus, Stage, View};
 use crate::{LoggedModelSearch, Reader, Run, Search, Store, schema};
@@ -16,6 +16,16 @@ use std::path::Path;
 
 const VERSION_1: &str = include_str!("../fixtures/schema_v1.sql");
 const VERSION_3: &str = include_str!("../fixtures/schema_v3.sql");
+const VERSION_4: &str = include_str!("../fixtures/schema_v4.sql");
+const VERSION_6: &str = include_str!("../fixtures/schema_v6.sql");
+/// All that version 6 added were the tables of jobs, which are empty there.
+const FROM_6_TO_5: &str = "DROP TABLE job_attempts; DROP TABLE jobs; DROP TABLE queue; PRAGMA user_version = 5;";
+
+/// Databases of all versions that programs have written.
+fn all_versions() -> Vec<Files> {
+    let version_5 = format!("{VERSION_6}{FROM_6_TO_5}");
+    [VERSION_1, VERSION_3, VERSION_4, &version_5, VERSION_6].map(written).to_vec()
+}
 
 /// The files of a database by the end of their names: what is on disk at one moment.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -101,8 +111,84 @@ fn values(pairs: &[KeyValue]) -> BTreeMap<&str, &str> {
 
 #[test]
 fn what_the_first_version_stored_is_there_bit_for_bit() {
-    for sql in [VERSION_1, VERSION_3] {
-        has_what_version_1_stored(put(&written(sql)).path());
+    for old in all_versions() {
+        has_what_version_1_stored(put(&old).path());
+    }
+}
+
+#[test]
+fn what_the_fourth_version_had_in_tails_is_there() {
+    for sql in [VERSION_4, VERSION_6] {
+        let dir = put(&written(sql));
+        let store = open(dir.path());
+        for tidied in [false, true] {
+            if tidied {
+                store.tidy_up();
+            }
+            store
+                .read(|reader| {
+                    let child = runs(reader).into_iter().find(|run| run.info.name == "child").unwrap();
+                    for key in 0..3 {
+                        let line = (0..6).map(|step| Point {
+                            step,
+                            time_ms: 1_700_000_000_000 + step * 10,
+                            value: key as f64 + step as f64 / 4.0,
+                        });
+                        let late = Point { step: -3, time_ms: 1_700_000_000_000, value: -1.5 };
+                        let expected: Vec<Point> = (key == 0).then_some(late).into_iter().chain(line).collect();
+                        assert_eq!(reader.series(&child.info.run_id, &format!("u/{key}"))?, expected);
+                    }
+                    assert!(reader.series(&child.info.run_id, "u/nan")?[0].value.is_nan());
+                    Ok(())
+                })
+                .unwrap();
+        }
+        store.close();
+    }
+}
+
+#[test]
+fn what_the_fifth_and_sixth_version_knew_of_models_is_there() {
+    for sql in [format!("{VERSION_6}{FROM_6_TO_5}"), VERSION_6.to_owned()] {
+        let dir = put(&written(&sql));
+        let store = open(dir.path());
+        store
+            .read(|reader| {
+                let ship = reader.registered_model("Ship")?;
+                assert_eq!(ship.aliases, [("challenger".to_owned(), 3), ("champion".to_owned(), 2)]);
+                let rules = reader.model_rules("Ship")?;
+                assert_eq!((rules.len(), &rules[0].check), (1, &crate::Check::Note));
+                let query = crate::HistoryQuery {
+                    name: Some("Ship".to_owned()),
+                    limit: 100,
+                    ..crate::HistoryQuery::default()
+                };
+                let history = reader.model_history(&query)?.items;
+                let told: Vec<_> = history
+                    .iter()
+                    .map(|entry| (entry.kind, entry.action, entry.was.as_deref(), entry.became.as_deref()))
+                    .collect();
+                use crate::{Action, HistoryKind};
+                assert_eq!(
+                    told[..4],
+                    [
+                        (HistoryKind::VersionTagSet, Action::Edit, None, Some("twice")),
+                        (HistoryKind::AliasMoved, Action::Promotion, None, Some("3")),
+                        (HistoryKind::AliasMoved, Action::Rollback, Some("3"), Some("2")),
+                        (HistoryKind::AliasMoved, Action::Promotion, Some("2"), Some("3")),
+                    ]
+                );
+                assert_eq!(history[2].note.as_deref(), Some("back to port"));
+                let webhooks = reader.webhooks(0, 10)?.items;
+                assert_eq!(webhooks.len(), 1);
+                assert_eq!(webhooks[0].secret.as_deref(), Some("tell nobody"));
+                let deliveries = reader.deliveries(&webhooks[0].id, None, 10)?.items;
+                assert_eq!(deliveries.len(), 3, "each move of an alias was written down");
+                assert!(deliveries.iter().all(|it| it.state == crate::DeliveryState::Waiting));
+                Ok(())
+            })
+            .unwrap();
+        store.close();
     }
 }
 
@@ -250,7 +336,7 @@ fn has_what_version_1_stored(dir: &Path) {
             let ship = reader.registered_model("Ship")?;
             assert_eq!(ship.description.as_deref(), Some("a *ship*"));
             assert_eq!(values(&ship.tags)["owner"], "ada");
-            assert_eq!(ship.aliases, [("champion".to_owned(), 2)]);
+            assert!(ship.aliases.contains(&("champion".to_owned(), 2)));
             for (version, stage) in [(1, Stage::Archived), (2, Stage::Production), (3, Stage::None)] {
                 let found = reader.model_version("Ship", version)?;
                 assert_eq!(found.stage, stage);
@@ -384,8 +470,8 @@ fn migrate_watched(dir: &Path, fail_at: usize) -> (Watch, crate::Result<()>) {
 
 #[test]
 fn an_upgrade_that_is_killed_at_any_statement_is_made_up_for_by_the_next_start() {
-    for sql in [VERSION_1, VERSION_3] {
-        is_made_up_for_when_killed(&written(sql));
+    for old in all_versions() {
+        is_made_up_for_when_killed(&old);
     }
 }
 
@@ -409,8 +495,8 @@ fn is_made_up_for_when_killed(old: &Files) {
 
 #[test]
 fn an_upgrade_that_fails_at_any_statement_is_made_up_for_by_the_next_start() {
-    for sql in [VERSION_1, VERSION_3] {
-        is_made_up_for_when_it_fails(&written(sql));
+    for old in all_versions() {
+        is_made_up_for_when_it_fails(&old);
     }
 }
 

@@ -786,6 +786,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What could stand at a place of a filter: keys, operators that fit the key, and values that runs have, the most
+         *     frequent first.
+         */
+        post: operations["suggest_registry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/models/undo": {
         parameters: {
             query?: never;
@@ -3589,6 +3609,7 @@ export interface components {
         ModelsDiff: {
             /** @description Flavors, versions of Python and of packages. */
             environment: components["schemas"]["DiffText"][];
+            latency: components["schemas"]["DiffMetric"][];
             metrics: components["schemas"]["DiffMetric"][];
             /** @description Those that differ first. */
             params: components["schemas"]["DiffText"][];
@@ -3935,10 +3956,13 @@ export interface components {
              * @description The version that is there now.
              */
             holder?: number | null;
+            /** Format: int64 */
+            holder_used_by: number;
             name: string;
             /** @description Rules that guard the target, and whether they hold. */
             rules: components["schemas"]["RuleResult"][];
             target: components["schemas"]["ModelTarget"];
+            told: string[];
             /** Format: int64 */
             version: number;
         };
@@ -4054,6 +4078,19 @@ export interface components {
             /** @enum {string} */
             kind: "path";
             path: string;
+        };
+        /** @enum {string} */
+        RegistryScope: "models" | "versions";
+        RegistrySuggestRequest: {
+            /**
+             * Format: int32
+             * @description Where the cursor stands, in UTF-16 code units. Absent: at the end.
+             */
+            cursor?: number | null;
+            name?: string;
+            scope: components["schemas"]["RegistryScope"];
+            /** @description The filter as far as it is written. */
+            text?: string;
         };
         /** @description A run, or the mean of several. */
         ReportBar: components["schemas"]["ChartLine"] & {
@@ -4768,6 +4805,7 @@ export interface components {
             model_id?: string | null;
             name: string;
             run_id?: string | null;
+            run_name?: string | null;
             /**
              * Format: int64
              * @description Where its files were counted.
@@ -6396,6 +6434,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelsPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    suggest_registry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrySuggestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
                 };
             };
             default: {

@@ -5,7 +5,7 @@ use super::encode::Answer;
 use super::error::{MlflowError, Result};
 use super::{now_ms, page, read, write};
 use crate::ServerState;
-use crate::webhooks::{Message, Sent, check_url, send};
+use crate::webhooks::{Message, SecretError, Sent, check_url, send};
 use axum::extract::{Path, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -93,10 +93,19 @@ pub(crate) fn check_webhook(webhook: &Webhook, to_private: bool) -> std::result:
     if webhook.description.as_ref().is_some_and(|text| text.chars().count() > TEXT_LIMIT_CHARS) {
         return Err(format!("Webhook description has more than {TEXT_LIMIT_CHARS} characters."));
     }
-    if webhook.secret.as_ref().is_some_and(|text| text.chars().count() > SECRET_LIMIT_CHARS) {
+    check_url(&webhook.url, to_private).map_err(|error| format!("Invalid webhook URL: {error}"))
+}
+
+/// Seals a secret that was given for a webhook, and refuses one that cannot be.
+pub(crate) fn seal_secret(
+    state: &ServerState,
+    webhook: &str,
+    secret: &str,
+) -> std::result::Result<String, String> {
+    if secret.chars().count() > SECRET_LIMIT_CHARS {
         return Err(format!("Webhook secret has more than {SECRET_LIMIT_CHARS} characters."));
     }
-    check_url(&webhook.url, to_private).map_err(|error| format!("Invalid webhook URL: {error}"))
+    state.secrets().seal(webhook, secret).map_err(|error| error.to_string())
 }
 
 /// Reads one `{entity, action}`.
@@ -156,18 +165,25 @@ async fn put(state: &ServerState, webhook: Webhook) -> Result<Answer> {
     answer(state, id).await
 }
 
+/// The secret that a request gives a webhook, sealed.
+fn secret(state: &ServerState, webhook: &str, fields: &Fields<'_>) -> Result<Option<String>> {
+    let given = fields.filled_text("secret")?;
+    given.map(|secret| seal_secret(state, webhook, secret).map_err(MlflowError::invalid)).transpose()
+}
+
 pub(super) async fn create(State(state): State<ServerState>, params: Params) -> Result<Answer> {
     let fields = params.fields();
     let owned = |name| fields.filled_text(name).map(|text| text.map(str::to_owned));
     let at_ms = now_ms();
+    let id = new_id();
     let webhook = Webhook {
-        id: new_id(),
+        secret: secret(&state, &id, &fields)?,
+        id,
         name: fields.required_text("name")?.to_owned(),
         description: owned("description")?,
         url: fields.required_text("url")?.to_owned(),
         events: events(&fields)?,
         is_active: is_active(&fields)?.unwrap_or(true),
-        secret: owned("secret")?,
         created_ms: at_ms,
         updated_ms: at_ms,
     };
@@ -215,7 +231,7 @@ pub(super) async fn update(
     if fields.has("events")? {
         webhook.events = events(&fields)?;
     }
-    webhook.secret = owned("secret")?.or(webhook.secret);
+    webhook.secret = secret(&state, &webhook.id, &fields)?.or(webhook.secret);
     webhook.is_active = is_active(&fields)?.unwrap_or(webhook.is_active);
     webhook.updated_ms = now_ms();
     put(&state, webhook).await
@@ -267,7 +283,11 @@ pub(crate) async fn try_out(state: &ServerState, webhook: Webhook, event: Option
         status: None,
         problem: None,
     };
-    let work = move || send(&webhook.url, &message(&webhook, &delivery, now), to_private);
+    let state = state.clone();
+    let work = move || match message(&state, &webhook, &delivery, now) {
+        Ok(message) => send(&webhook.url, &message, to_private),
+        Err(error) => Sent::Failed { problem: error.to_string(), again: false },
+    };
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Sent::Failed { problem: error.to_string(), again: false })
@@ -288,8 +308,13 @@ fn example(at_ms: i64) -> EventFacts {
     }
 }
 
-/// What is sent to a webhook, signed if it has a secret.
-pub(crate) fn message(webhook: &Webhook, delivery: &Delivery, now_ms: i64) -> Message {
+/// What is sent to a webhook, signed if it has a secret. Reads a file.
+pub(crate) fn message(
+    state: &ServerState,
+    webhook: &Webhook,
+    delivery: &Delivery,
+    now_ms: i64,
+) -> std::result::Result<Message, SecretError> {
     let (entity, action) = words(delivery.event);
     let body = json!({
         "entity": entity,
@@ -302,10 +327,11 @@ pub(crate) fn message(webhook: &Webhook, delivery: &Delivery, now_ms: i64) -> Me
     let id = format!("{}-{}", webhook.id, delivery.id);
     let seconds = (now_ms / 1000).to_string();
     let mut headers = vec![("X-MLflow-Delivery-Id", id.clone()), ("X-MLflow-Timestamp", seconds.clone())];
-    if let Some(secret) = &webhook.secret {
-        headers.push(("X-MLflow-Signature", signature(secret, &id, &seconds, &body)));
+    if let Some(stored) = &webhook.secret {
+        let secret = state.secrets().open(&webhook.id, stored)?;
+        headers.push(("X-MLflow-Signature", signature(&secret, &id, &seconds, &body)));
     }
-    Message { headers, body }
+    Ok(Message { headers, body })
 }
 
 fn signature(secret: &str, id: &str, seconds: &str, body: &str) -> String {

@@ -9,16 +9,31 @@ use crate::search::Where;
 use crate::writer::from_bits;
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// Condition that a metric `x` of the logged model `l` is not what counts, because its run, which `run` names, went on.
+///
+/// The stock client gives a logged model what its run had measured at the step that was named, and at step 0 when none
+/// was: what was true before the training. An explicit step, and what was measured of the model itself later, count.
+fn outgrown(run: &str) -> String {
+    format!(
+        "(x.dataset_name = '' AND x.step = 0 AND x.run_id IS {run} AND x.time_ms <= l.created_ms \
+         AND EXISTS (SELECT 1 FROM runs g JOIN series h ON h.run = g.id JOIN names k ON k.id = h.name \
+         WHERE g.run_id = x.run_id AND k.text = x.key AND h.last_step > 0))"
+    )
+}
+
 /// The bits of the latest value of a metric of the version `v`, as an expression; `column` is `bits` or `value`.
 pub(crate) fn latest(metric: &MetricKey, column: &str) -> Where {
     let mut out = Where::default();
     let last = format!("last_{column}");
     out.push("coalesce((SELECT x.").push(column).push(
         " FROM logged_models l JOIN logged_model_metrics x ON x.model = l.id \
-         WHERE l.model_id = v.model_id AND x.key = ? AND x.dataset_name = ? \
-         ORDER BY x.step DESC, x.time_ms DESC, x.bits DESC LIMIT 1)",
+         WHERE l.model_id = v.model_id AND x.key = ? AND x.dataset_name = ?",
     );
     out.bind(metric.key.clone()).bind(metric.dataset.clone().unwrap_or_default());
+    if metric.dataset.is_none() {
+        out.push(" AND NOT ").push(&outgrown("v.run_id"));
+    }
+    out.push(" ORDER BY x.step DESC, x.time_ms DESC, x.bits DESC LIMIT 1)");
     if metric.dataset.is_none() {
         out.push(", (SELECT s.").push(&last).push(
             " FROM runs r JOIN series s ON s.run = r.id JOIN names n ON n.id = s.name \
@@ -51,13 +66,14 @@ pub(crate) fn all(
     run_id: Option<&str>,
 ) -> Result<Vec<VersionMetric>> {
     let mut found: Vec<VersionMetric> = Vec::new();
-    let mut of_model = db.prepare_cached(
+    let mut of_model = db.prepare_cached(&format!(
         "SELECT x.key, x.dataset_name, x.dataset_digest, x.step, x.time_ms, x.bits, x.run_id \
-         FROM logged_models l JOIN logged_model_metrics x ON x.model = l.id WHERE l.model_id = ?1 \
+         FROM logged_models l JOIN logged_model_metrics x ON x.model = l.id WHERE l.model_id = ?1 AND NOT {} \
          ORDER BY x.dataset_name, x.key, x.step DESC, x.time_ms DESC, x.bits DESC",
-    )?;
+        outgrown("?2")
+    ))?;
     let given = |text: String| (!text.is_empty()).then_some(text);
-    let rows = of_model.query_map([model_id], |row| {
+    let rows = of_model.query_map([model_id, run_id], |row| {
         Ok(VersionMetric {
             metric: MetricKey { key: row.get(0)?, dataset: given(row.get(1)?) },
             dataset_digest: given(row.get(2)?),
