@@ -795,10 +795,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /**
-         * What could stand at a place of a filter: keys, operators that fit the key, and values that runs have, the most
-         *     frequent first.
-         */
+        /** What could stand at a place of a filter of models or versions: keys, operators, and the values that there are. */
         post: operations["suggest_registry"];
         delete?: never;
         options?: never;
@@ -3609,7 +3606,9 @@ export interface components {
         ModelsDiff: {
             /** @description Flavors, versions of Python and of packages. */
             environment: components["schemas"]["DiffText"][];
+            /** @description Metrics that say how long the model takes to answer, told by their names. Empty where nobody measured that. */
             latency: components["schemas"]["DiffMetric"][];
+            /** @description But for those of `latency`. */
             metrics: components["schemas"]["DiffMetric"][];
             /** @description Those that differ first. */
             params: components["schemas"]["DiffText"][];
@@ -3956,12 +3955,16 @@ export interface components {
              * @description The version that is there now.
              */
             holder?: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Runs that read the version that is there now.
+             */
             holder_used_by: number;
             name: string;
             /** @description Rules that guard the target, and whether they hold. */
             rules: components["schemas"]["RuleResult"][];
             target: components["schemas"]["ModelTarget"];
+            /** @description Names of the webhooks that would be told of it. */
             told: string[];
             /** Format: int64 */
             version: number;
@@ -4087,7 +4090,9 @@ export interface components {
              * @description Where the cursor stands, in UTF-16 code units. Absent: at the end.
              */
             cursor?: number | null;
+            /** @description For versions: those of this model. Empty: of all. */
             name?: string;
+            /** @description What is filtered. */
             scope: components["schemas"]["RegistryScope"];
             /** @description The filter as far as it is written. */
             text?: string;
@@ -4454,7 +4459,7 @@ export interface components {
         Suggestion: {
             /**
              * Format: int64
-             * @description Runs that carry the key or have the value.
+             * @description How many of what is searched carry the key or have the value.
              */
             count?: number | null;
             /** @description A few words on it; may be empty. */
@@ -4805,6 +4810,7 @@ export interface components {
             model_id?: string | null;
             name: string;
             run_id?: string | null;
+            /** @description In lists only, and absent when the run is gone. */
             run_name?: string | null;
             /**
              * Format: int64

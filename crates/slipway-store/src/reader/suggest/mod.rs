@@ -4,7 +4,7 @@
 mod registry;
 mod runs;
 
-use super::{ColumnKind, Reader};
+use super::ColumnKind;
 use crate::error::Result;
 use crate::search::{Cursor, Expect, Field, Op};
 
