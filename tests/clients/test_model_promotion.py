@@ -262,7 +262,7 @@ def test_a_model_logged_without_a_step_is_measured_by_what_its_run_measured_last
 
     def auc(number):
         page = server.own("GET", "/models/version", params={"name": unique, "version": number}).json()
-        return next(entry["value"] for entry in page["metrics"] if entry["metric"] == {"key": "auc", "dataset": None})
+        return next(entry["value"] for entry in page["metrics"] if entry["metric"]["key"] == "auc" and not entry["metric"].get("dataset"))
 
     tracking.set_experiment(unique)
     client.create_registered_model(unique)
