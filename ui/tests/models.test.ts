@@ -6,7 +6,7 @@ import { aliasFault, modelHref, targetUri, versionHref } from '../src/areas/mode
 import { Pages } from '../src/areas/models/pages.svelte'
 import { loadSnippets } from '../src/areas/models/snippets'
 import { metricTable } from '../src/areas/models/tables'
-import { checkWords, historyWords, plainLine } from '../src/areas/models/words'
+import { aroundVersion, checkWords, historyWords, plainLine } from '../src/areas/models/words'
 import { neighbour, type GraphBox } from '../src/graph/graph'
 
 const ODD = [
@@ -163,4 +163,11 @@ test('pages come when they are shown, and an answer to an old question is droppe
   for (const done of waiting) done()
   await Promise.resolve()
   expect(pages.row(34)).toBe('new 34')
+})
+
+test('the version in a sentence can be a link', () => {
+  expect(aroundVersion('moved from v1 to v3', 3)).toEqual(['moved from v1 to ', ''])
+  expect(aroundVersion('v3 was registered', 3)).toEqual(['', ' was registered'])
+  expect(aroundVersion('from v3 to v33', 3)).toEqual(['from ', ' to v33'])
+  expect(aroundVersion('the notes', 3)).toEqual(['the notes ', ''])
 })
