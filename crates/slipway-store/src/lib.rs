@@ -85,8 +85,8 @@ pub use reader::{
 pub use registry::{
     Action, Check, Compared, Delivery, DeliveryAttempt, DeliveryState, Earlier, EventFacts, EventKind,
     FileRecord, FilesRecord, HistoryEntry, HistoryKind, HistoryQuery, MetricKey, ModelSummary, ModelsOrder,
-    ModelsQuery, Promoted, Promotion, Rule, RuleOutcome, RunName, Target, VersionMetric, VersionSummary,
-    VersionsOrder, VersionsQuery, Webhook, Who,
+    ModelsQuery, Promoted, Promotion, RegistryScope, Rule, RuleOutcome, RunName, Target, VersionMetric,
+    VersionSummary, VersionsOrder, VersionsQuery, Webhook, Who,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

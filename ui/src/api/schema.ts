@@ -786,6 +786,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What could stand at a place of a filter of models or versions: keys, operators, and the values that there are. */
+        post: operations["suggest_registry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/models/undo": {
         parameters: {
             query?: never;
@@ -3589,6 +3606,9 @@ export interface components {
         ModelsDiff: {
             /** @description Flavors, versions of Python and of packages. */
             environment: components["schemas"]["DiffText"][];
+            /** @description Metrics that say how long the model takes to answer, told by their names. Empty where nobody measured that. */
+            latency: components["schemas"]["DiffMetric"][];
+            /** @description But for those of `latency`. */
             metrics: components["schemas"]["DiffMetric"][];
             /** @description Those that differ first. */
             params: components["schemas"]["DiffText"][];
@@ -3935,10 +3955,17 @@ export interface components {
              * @description The version that is there now.
              */
             holder?: number | null;
+            /**
+             * Format: int64
+             * @description Runs that read the version that is there now.
+             */
+            holder_used_by: number;
             name: string;
             /** @description Rules that guard the target, and whether they hold. */
             rules: components["schemas"]["RuleResult"][];
             target: components["schemas"]["ModelTarget"];
+            /** @description Names of the webhooks that would be told of it. */
+            told: string[];
             /** Format: int64 */
             version: number;
         };
@@ -4054,6 +4081,21 @@ export interface components {
             /** @enum {string} */
             kind: "path";
             path: string;
+        };
+        /** @enum {string} */
+        RegistryScope: "models" | "versions";
+        RegistrySuggestRequest: {
+            /**
+             * Format: int32
+             * @description Where the cursor stands, in UTF-16 code units. Absent: at the end.
+             */
+            cursor?: number | null;
+            /** @description For versions: those of this model. Empty: of all. */
+            name?: string;
+            /** @description What is filtered. */
+            scope: components["schemas"]["RegistryScope"];
+            /** @description The filter as far as it is written. */
+            text?: string;
         };
         /** @description A run, or the mean of several. */
         ReportBar: components["schemas"]["ChartLine"] & {
@@ -4417,7 +4459,7 @@ export interface components {
         Suggestion: {
             /**
              * Format: int64
-             * @description Runs that carry the key or have the value.
+             * @description How many of what is searched carry the key or have the value.
              */
             count?: number | null;
             /** @description A few words on it; may be empty. */
@@ -4768,6 +4810,8 @@ export interface components {
             model_id?: string | null;
             name: string;
             run_id?: string | null;
+            /** @description In lists only, and absent when the run is gone. */
+            run_name?: string | null;
             /**
              * Format: int64
              * @description Where its files were counted.
@@ -6396,6 +6440,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelsPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    suggest_registry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrySuggestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
                 };
             };
             default: {

@@ -115,6 +115,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(metrics::get_metric_history))
         .routes(routes!(models::list::query_models))
+        .routes(routes!(suggest::suggest_registry))
         .routes(routes!(models::list::get_model))
         .routes(routes!(models::list::list_versions))
         .routes(routes!(models::version::get_version))
