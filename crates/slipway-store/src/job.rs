@@ -417,7 +417,29 @@ pub struct Attempt {
     pub end: AttemptEnd,
 }
 
-/// Which jobs to list, the latest first.
+/// In which order jobs are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum JobsOrder {
+    /// The latest first.
+    #[default]
+    Submitted,
+    /// What runs, then what waits by priority and age, then what has ended, the latest first.
+    Queue,
+    /// By name.
+    Name,
+    /// By state.
+    State,
+    /// The highest first.
+    Priority,
+    /// Those that were started last first.
+    Started,
+    /// Those that ended last first.
+    Ended,
+    /// Those that took longest first.
+    Duration,
+}
+
+/// Which jobs to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobsQuery {
     /// In these states; in any when it is empty.
@@ -428,6 +450,12 @@ pub struct JobsQuery {
     pub run_id: Option<String>,
     /// With this in the name or at the beginning of the id; in any case of letters.
     pub text: String,
+    /// In which order.
+    pub order: JobsOrder,
+    /// The other way round.
+    pub reverse: bool,
+    /// Now, for how long jobs take that have not ended.
+    pub at_ms: i64,
     /// Jobs to pass over.
     pub offset: u64,
     /// Jobs to give at most.

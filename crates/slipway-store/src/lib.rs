@@ -68,7 +68,7 @@ pub use change::{
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery, Outline};
 pub use job::{
-    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsQuery, NewJob, Outcome, Phase, Queued,
+    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsOrder, JobsQuery, NewJob, Outcome, Phase, Queued,
     RunOfStep, RunOutcome, Running, Starting, Step, WaitOutcome,
 };
 pub use model::{

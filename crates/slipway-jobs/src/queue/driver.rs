@@ -8,6 +8,7 @@ use crate::folder::JobFolders;
 use crate::spec::{BadSpec, Base, JobSpec, LIMIT_BYTES, When};
 use crate::target::{Target, TargetError, Tracker};
 use crate::{AttemptId, JobId, JobState, LocalTarget, WaitOutcome, machine};
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use slipway_store::{Change, Job, KeyValue, NewJob, Outcome, Step, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -15,6 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+/// So many jobs are asked to end at once.
+const AT_ONCE: usize = 256;
 
 /// What a job gets from whoever tracks it.
 pub trait Surroundings: Send + Sync + 'static {
@@ -88,6 +92,15 @@ pub enum QueueError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+/// How a job waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waits {
+    /// Why, in words.
+    pub reason: String,
+    /// Its place among those that wait for their turn, from 1.
+    pub position: Option<u64>,
 }
 
 /// The queue. Cheap to clone; all clones are the same one.
@@ -428,6 +441,32 @@ impl Queue {
         Ok(true)
     }
 
+    /// Somebody wants many jobs to end. Gives how many had not ended; what is no job any more is passed over.
+    ///
+    /// # Errors
+    /// When one of them cannot be asked; the others may have been.
+    pub async fn cancel_all(
+        &self,
+        mut ids: Vec<JobId>,
+        grace_ms: Option<u64>,
+        at_ms: i64,
+    ) -> Result<u64, QueueError> {
+        // The last ones first: what frees a place must not start one that is about to be asked.
+        ids.reverse();
+        let mut answers = futures_util::stream::iter(ids)
+            .map(|id| async move { self.cancel(&id, grace_ms, at_ms).await })
+            .buffered(AT_ONCE);
+        let mut asked = 0;
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(had_not_ended) => asked += u64::from(had_not_ended),
+                Err(QueueError::Store(slipway_store::Error::NotFound(_))) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(asked)
+    }
+
     /// Lets a job go before or after others.
     ///
     /// # Errors
@@ -465,21 +504,23 @@ impl Queue {
         Ok(())
     }
 
-    /// Why a job waits, in words; none when it does not.
+    /// Why a job waits, and where it stands; none when it does not wait.
     #[must_use]
-    pub fn why_waiting(&self, id: &JobId) -> Option<String> {
-        let state = self.shared.lock();
+    pub fn waits(&self, id: &JobId) -> Option<Waits> {
+        let mut state = self.shared.lock();
         let live = state.jobs.get(id)?;
         if live.state != JobState::Queued {
             return None;
         }
         if let Some(need) = live.needs_left.iter().next() {
-            return Some(match live.needs_left.len() {
+            let reason = match live.needs_left.len() {
                 1 => format!("it waits for job {need}"),
                 count => format!("it waits for {count} jobs"),
-            });
+            };
+            return Some(Waits { reason, position: None });
         }
-        state.order.reason(id).or_else(|| Some("it waits before its next try".to_owned()))
+        let reason = state.order.reason(id).unwrap_or_else(|| "it waits before its next try".to_owned());
+        Some(Waits { reason, position: state.order.position(id) })
     }
 
     /// Who holds which graphics processor; and how many thousandths of processors and bytes of memory are given away.

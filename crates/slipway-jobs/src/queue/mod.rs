@@ -6,5 +6,5 @@ mod driver;
 mod life;
 pub mod order;
 
-pub use driver::{NewWork, Queue, QueueError, QueueOptions, Surroundings};
+pub use driver::{NewWork, Queue, QueueError, QueueOptions, Surroundings, Waits};
 pub use order::Settings;

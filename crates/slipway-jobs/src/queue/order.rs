@@ -71,6 +71,8 @@ pub struct Order {
     /// Running jobs of each experiment, and when it had its last turn.
     turns: HashMap<i64, (u32, u64)>,
     turn: u64,
+    /// Where each job stands, as long as nothing has changed since that was asked.
+    positions: Option<HashMap<JobId, u64>>,
 }
 
 impl Waiting {
@@ -92,6 +94,7 @@ impl Order {
             running: HashMap::new(),
             turns: HashMap::new(),
             turn: 0,
+            positions: None,
         }
     }
 
@@ -109,6 +112,7 @@ impl Order {
     /// Adds a job that waits.
     pub fn add(&mut self, job: JobId, waiting: Waiting) {
         self.remove(&job);
+        self.positions = None;
         let groups = self.waiting.entry(Reverse(waiting.priority)).or_default();
         groups.entry(waiting.group).or_default().insert(waiting.number, job.clone());
         self.jobs.insert(job, waiting);
@@ -117,6 +121,7 @@ impl Order {
     /// Takes a job out that waits; gives what it was.
     pub fn remove(&mut self, job: &JobId) -> Option<Waiting> {
         let waiting = self.jobs.remove(job)?;
+        self.positions = None;
         if let Some(groups) = self.waiting.get_mut(&Reverse(waiting.priority)) {
             if let Some(group) = groups.get_mut(&waiting.group) {
                 group.remove(&waiting.number);
@@ -141,6 +146,7 @@ impl Order {
             counts: !waiting.at_once,
         };
         self.turn += 1;
+        self.positions = None;
         let turns = self.turns.entry(holding.group).or_default();
         *turns = (turns.0 + 1, self.turn);
         self.running.insert(job, holding);
@@ -148,6 +154,7 @@ impl Order {
 
     /// A job that ran has ended.
     pub fn release(&mut self, job: &JobId) {
+        self.positions = None;
         if let Some(holding) = self.running.remove(job)
             && let Some(turns) = self.turns.get_mut(&holding.group)
         {
@@ -290,6 +297,33 @@ impl Order {
             return Some("it waits for memory that others hold".to_owned());
         }
         Some("it is next".to_owned())
+    }
+
+    /// The place of a job among those that wait, from 1: its turn if everybody fitted and nobody came or ended.
+    pub fn position(&mut self, job: &JobId) -> Option<u64> {
+        if self.positions.is_none() {
+            self.positions = Some(self.count_positions());
+        }
+        self.positions.as_ref()?.get(job).copied()
+    }
+
+    fn count_positions(&self) -> HashMap<JobId, u64> {
+        let mut turns: Vec<_> = self
+            .waiting
+            .iter()
+            .flat_map(|(priority, groups)| {
+                groups.iter().flat_map(move |(group, jobs)| {
+                    let (running, last) = self.turns.get(group).copied().unwrap_or_default();
+                    // Each turn of an experiment puts it behind those with as many running jobs.
+                    jobs.iter().enumerate().map(move |(behind, (number, job))| {
+                        let round = u64::from(running) + behind as u64;
+                        ((*priority, round, if behind == 0 { last } else { u64::MAX }, *number), job)
+                    })
+                })
+            })
+            .collect();
+        turns.sort_unstable_by_key(|(turn, _)| *turn);
+        turns.into_iter().zip(1..).map(|((_, job), position)| (job.clone(), position)).collect()
     }
 
     /// Jobs that wait.

@@ -92,7 +92,7 @@ impl Surroundings for Tracked {
         Box::pin(async move {
             let folder = self.folders.attempt(attempt).path().to_owned();
             let mut tries_left = MERGE_TRIES;
-            while let Err(error) = merge::journal(&self.state, attempt, &folder).await {
+            while let Err(error) = merge::journal(&self.state, &folder).await {
                 tries_left -= 1;
                 tracing::error!(%error, tries_left, "what {attempt} logged while Slipway was away is not merged");
                 if tries_left == 0 {
