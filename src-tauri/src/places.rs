@@ -33,6 +33,29 @@ pub(crate) fn default_data_dir() -> anyhow::Result<PathBuf> {
     Ok(dirs::data_dir().context("no home folder: set HOME or SLIPWAY_DATA_DIR")?.join("slipway"))
 }
 
+/// Where a download goes on a desktop that names no folder for them: the home folder, under a free name. None where one
+/// is named, or there is no home.
+pub(crate) fn download_without_folder(suggested: &Path) -> Option<PathBuf> {
+    if dirs::download_dir().is_some() {
+        return None;
+    }
+    Some(free_path(&dirs::home_dir()?, Path::new(suggested.file_name()?)))
+}
+
+/// The path of a file in a folder, with a number in its name where others are taken.
+fn free_path(dir: &Path, name: &Path) -> PathBuf {
+    let stem = name.file_stem().unwrap_or_default().to_string_lossy();
+    let extension =
+        name.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
+    let mut path = dir.join(name);
+    let mut number = 1;
+    while path.exists() {
+        path = dir.join(format!("{stem} ({number}){extension}"));
+        number += 1;
+    }
+    path
+}
+
 /// Makes a folder that only its owner may enter.
 pub(crate) fn make_private(dir: &Path) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
@@ -40,4 +63,20 @@ pub(crate) fn make_private(dir: &Path) -> anyhow::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(dir).with_context(|| format!("cannot make the folder `{}`", dir.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(free_path(dir.path(), Path::new("runs.csv")), dir.path().join("runs.csv"));
+        std::fs::write(dir.path().join("runs.csv"), "").unwrap();
+        std::fs::write(dir.path().join("runs (1).csv"), "").unwrap();
+        assert_eq!(free_path(dir.path(), Path::new("runs.csv")), dir.path().join("runs (2).csv"));
+        std::fs::write(dir.path().join("LICENSE"), "").unwrap();
+        assert_eq!(free_path(dir.path(), Path::new("LICENSE")), dir.path().join("LICENSE (1)"));
+    }
 }

@@ -117,7 +117,12 @@ pub(crate) fn create(app: &AppHandle, route: Option<&Route>) -> anyhow::Result<(
         })
         .on_download(move |_, event| match event {
             // What the page made itself, or a file of ours. It goes to the downloads folder under a free name.
-            DownloadEvent::Requested { url, .. } => is_ours(&server, &url),
+            DownloadEvent::Requested { url, destination } => {
+                if let Some(path) = places::download_without_folder(destination) {
+                    *destination = path;
+                }
+                is_ours(&server, &url)
+            }
             DownloadEvent::Finished { success: false, url, .. } => {
                 tracing::warn!("the download of {} failed", url.path());
                 true

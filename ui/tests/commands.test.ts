@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fit, rank } from '../src/frame/commands'
+import { asked } from '../src/frame/palette-modes'
 import { shortcuts } from '../src/app/shortcuts.svelte'
 import { prefs } from '../src/app/prefs.svelte'
 
@@ -78,4 +79,13 @@ describe('keys', () => {
     expect(press('f')).toBe(false)
     expect(log).toEqual(['chart', 'screen'])
   })
+})
+
+it('the first character of the palette asks for one kind of thing', () => {
+  expect(asked('loss')).toEqual({ mode: 'all', query: 'loss' })
+  expect(asked(' > theme ')).toEqual({ mode: 'commands', query: 'theme' })
+  expect(asked('@seed')).toEqual({ mode: 'runs', query: 'seed' })
+  expect(asked('#')).toEqual({ mode: 'tags', query: '' })
+  expect(asked('= a = 1')).toEqual({ mode: 'filter', query: 'a = 1' })
+  expect(asked('?')).toEqual({ mode: 'help', query: '' })
 })

@@ -1,9 +1,11 @@
 //! Read-only connections, handed out one caller at a time.
 
 use crate::error::Result;
+use crate::search::Pattern;
+use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, OpenFlags};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Connections that wait for a reader. As many are opened as readers work at the same time; this many are kept.
 const KEPT: usize = 8;
@@ -55,6 +57,22 @@ impl Pool {
             "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA case_sensitive_like = ON; \
              PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;",
         )?;
+        connection.create_scalar_function(
+            "regexp",
+            2,
+            FunctionFlags::SQLITE_UTF8
+                | FunctionFlags::SQLITE_DETERMINISTIC
+                | FunctionFlags::SQLITE_DIRECTONLY,
+            regexp,
+        )?;
         Ok(connection)
     }
+}
+
+/// `text REGEXP pattern`, which SQLite asks as `regexp(pattern, text)`. The pattern is compiled once for a statement.
+fn regexp(ask: &Context<'_>) -> rusqlite::Result<Option<bool>> {
+    let pattern: Arc<Pattern> = ask.get_or_create_aux(0, |value| {
+        Pattern::read(value.as_str()?, false).map_err(Box::<dyn std::error::Error + Send + Sync>::from)
+    })?;
+    Ok(ask.get_raw(1).as_str_or_null()?.map(|text| pattern.is_in(text)))
 }

@@ -1,15 +1,5 @@
-import AxeBuilder from '@axe-core/playwright'
-import type { Page } from '@playwright/test'
+import { faultsOf } from './faults'
 import { chart, expect, experimentId, open, rows, table, test } from './slipway'
-
-async function faultsOf(page: Page): Promise<string[]> {
-  const result = await new AxeBuilder({ page }).exclude('iframe').analyze()
-  return result.violations
-    .filter((fault) => fault.impact === 'serious' || fault.impact === 'critical')
-    .flatMap((fault) =>
-      fault.nodes.map((node) => `${fault.id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
-    )
-}
 
 for (const theme of ['light', 'dark'] as const) {
   test.describe(theme, () => {

@@ -1,20 +1,8 @@
 // axe-core on everything that opens: each menu, popover, dialog and sheet of the main screens, light and dark.
 
-import AxeBuilder from '@axe-core/playwright'
 import type { Locator, Page } from '@playwright/test'
+import { faultsOf } from './faults'
 import { chart, expect, mlflow, newExperiment, newRun, open, putArtifact, rows, test } from './slipway'
-
-async function faultsOf(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).exclude('iframe').analyze()
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) =>
-      nodes
-        // The arrow keys move through a long menu, and scroll it.
-        .filter((node) => id !== 'scrollable-region-focusable' || !node.html.includes('role="menu"'))
-        .map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
-    )
-}
 
 const made = (() => {
   let promise: Promise<{ id: string; runs: string[] }> | undefined

@@ -1,4 +1,4 @@
-import { expect, experimentId, open, test } from './slipway'
+import { expect, experimentId, mlflow, newExperiment, newRun, open, rows, test } from './slipway'
 
 const query = (page: import('@playwright/test').Page) =>
   page.getByRole('combobox', { name: 'Search or run a command' })
@@ -33,6 +33,35 @@ test('an equals sign filters the runs', async ({ page }) => {
   await page.keyboard.press('Enter')
   await expect(page.getByText(/^0 of \d+ runs?\./)).toBeVisible()
   expect(page.url()).toContain(`experiments=${id}`)
+})
+
+test('the first character asks for one kind of thing; a filter shows what it finds', async ({ page }) => {
+  const id = await newExperiment('palette')
+  const run = await newRun(id, 'palette-only')
+  await mlflow('runs/set-tag', { run_id: run, key: 'palette team', value: 'harbour' })
+  await open(page, '/home')
+  await page.keyboard.press('Control+k')
+  await query(page).fill('? ')
+  await expect(page.getByRole('option', { name: /Runs that have a tag/ })).toBeVisible()
+  await page.getByRole('option', { name: /^Commands/ }).click()
+  await expect(query(page)).toHaveValue('> ')
+  await query(page).fill('> theme')
+  await expect(page.getByRole('option').first()).toContainText('Theme')
+  await query(page).fill(': mod')
+  await expect(page.getByRole('option').first()).toContainText('Models')
+  await query(page).fill('@ palette-only')
+  await expect(page.getByRole('option')).toHaveCount(1)
+
+  await query(page).fill('= tags.`palette team` = harbour and name ~ "^palette"')
+  await expect(page.getByRole('option').first()).toContainText('1 run')
+  await expect(page.getByRole('option').nth(1)).toContainText('palette-only')
+  await query(page).fill('= tags.`palette team` = harbour and')
+  await expect(page.getByRole('option').first()).toContainText('it ends where a field')
+
+  await query(page).fill('# palette')
+  await page.getByRole('option', { name: /palette team/ }).click()
+  await expect(page).toHaveURL(/filter=tags/)
+  await expect(rows(page)).toHaveCount(1)
 })
 
 test('two keys go to a section; single letters can be switched off', async ({ page }) => {

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import AxeBuilder from '@axe-core/playwright'
+import { faultsOf } from './faults'
 import { expect, logMetric, mlflow, newExperiment, newRun, open, putArtifact, test, url } from './slipway'
 
 const PYTHON =
@@ -339,13 +339,7 @@ for (const theme of ['light', 'dark'] as const) {
     ] as const) {
       await open(page, `/run/${logged()}${place}`)
       await expect(page.locator(content).first()).toBeVisible()
-      const { violations } = await new AxeBuilder({ page }).exclude('iframe').analyze()
-      const faults = violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .flatMap(({ id, nodes }) =>
-          nodes.map((node) => `${place} ${id}: ${node.target.join(' ')} ${node.failureSummary}`),
-        )
-      expect(faults).toEqual([])
+      expect(await faultsOf(page), place).toEqual([])
     }
   })
 }

@@ -1,5 +1,5 @@
-import AxeBuilder from '@axe-core/playwright'
 import type { Locator, Page } from '@playwright/test'
+import { faultsOf } from './faults'
 import { expect, mlflow, newExperiment, newRun, open, putArtifact, test, token, url } from './slipway'
 
 const row = (page: Page, id: string): Locator => page.locator(`tr[data-trash="${id}"]`)
@@ -15,11 +15,6 @@ async function deletedRun(experiment: string, name: string, bytes: number): Prom
 async function exists(run: string): Promise<boolean> {
   const answer = await fetch(`${url}/api/2.0/mlflow/runs/get?run_id=${run}`)
   return answer.status === 200
-}
-
-async function faultsOf(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  return violations.flatMap((fault) => fault.nodes.map((node) => `${fault.id}: ${node.target.join(' ')}`))
 }
 
 test('shows what it frees, restores, and deletes for ever after asking', async ({ page }) => {

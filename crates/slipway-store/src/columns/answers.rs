@@ -41,6 +41,7 @@ impl Snapshot {
             }
             Condition::Is(source, test) => self.test(*source, test),
             Condition::Dataset(column, test) => self.of_datasets(column, test, db)?,
+            Condition::Parent(names, test) => self.of_parent(*names, test),
             Condition::Equals(column, value) => self.equal(*column, value),
             Condition::Quick(quick, columns) => {
                 let mut answers: Vec<bool> = self.base.run_ids.iter().map(|id| quick.finds(id)).collect();
@@ -71,6 +72,24 @@ impl Snapshot {
             }
         }
         Ok(answers)
+    }
+
+    /// What a test says of the run that each is nested in: of its id or its name, or of its being there.
+    fn of_parent(&self, names: usize, test: &Test) -> Vec<bool> {
+        let slots = 0..self.base.ids.len();
+        let parent_of = |slot: usize| self.base.parent(slot);
+        if matches!(test, Test::Null | Test::NotNull) {
+            let nested = |slot: usize| parent_of(slot).is_some() || self.base.unknown_parent(slot).is_some();
+            return slots.map(|slot| nested(slot) == (*test == Test::NotNull)).collect();
+        }
+        let (by_name, by_id) = (self.test(Source::Column(names), test), self.test(Source::RunId, test));
+        let unknown =
+            |slot: usize| self.base.unknown_parent(slot).is_some_and(|id| test.accepts_text(id, None));
+        slots
+            .map(|slot| {
+                parent_of(slot).map_or_else(|| unknown(slot), |parent| by_name[parent] || by_id[parent])
+            })
+            .collect()
     }
 
     /// Few runs read datasets, if any, and these are found by the rows that say so.

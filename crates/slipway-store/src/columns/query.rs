@@ -24,6 +24,8 @@ pub(crate) struct Query {
     conditions: Vec<Condition>,
     sorts: Vec<(Source, Sort)>,
     keys: Vec<Key>,
+    /// Columns that words are looked for in.
+    words: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) enum Condition {
     Dataset(&'static str, Test),
     /// Exactly this value, as members of a group have it.
     Equals(usize, TableCell),
+    /// The id or the name of the run that a run is nested in, by the column of names.
+    Parent(usize, Test),
     /// A quick search in the id and in some columns.
     Quick(Quick, Vec<usize>),
 }
@@ -178,7 +182,15 @@ impl Query {
             ids.sort_unstable();
             ids
         });
-        Self { experiments, view, archive: None, conditions: Vec::new(), sorts: Vec::new(), keys: Vec::new() }
+        Self {
+            experiments,
+            view,
+            archive: None,
+            conditions: Vec::new(),
+            sorts: Vec::new(),
+            keys: Vec::new(),
+            words: Vec::new(),
+        }
     }
 
     /// Adds a filter. False when it asks for something that no column holds.
@@ -192,10 +204,14 @@ impl Query {
         self.archive = Some(self.column(Key::Tag(key.to_owned())));
     }
 
-    /// Adds a quick search: in the id, and in the texts of some keys.
-    pub(crate) fn quick(&mut self, quick: Quick, keys: impl IntoIterator<Item = Key>) {
-        let columns = keys.into_iter().map(|key| self.column(key)).collect();
-        self.conditions.push(Condition::Quick(quick, columns));
+    /// Says which keys have the texts that words are looked for in, besides the id.
+    pub(crate) fn look_in(&mut self, keys: impl IntoIterator<Item = Key>) {
+        self.words = keys.into_iter().map(|key| self.column(key)).collect();
+    }
+
+    /// Adds a quick search, in what [`Query::look_in`] named.
+    pub(crate) fn quick(&mut self, quick: Quick) {
+        self.conditions.push(Condition::Quick(quick, self.words.clone()));
     }
 
     /// Adds the condition that a key has exactly this value, or none.
@@ -246,9 +262,14 @@ impl Query {
                     RunField::Attribute(RunAttribute::RunId) => Source::RunId,
                     RunField::Attribute(attribute) => Source::Column(self.column(Key::Attribute(attribute))),
                     RunField::Dataset(column) => return Ok(Some(Condition::Dataset(column, test))),
+                    RunField::Parent => {
+                        let names = self.column(Key::Attribute(RunAttribute::Name));
+                        return Ok(Some(Condition::Parent(names, test)));
+                    }
                 };
                 Some(Condition::Is(source, test))
             }
+            Expr::Word(word) => Some(Condition::Quick(Quick::word(&word.text), self.words.clone())),
         })
     }
 

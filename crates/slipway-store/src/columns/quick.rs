@@ -1,17 +1,14 @@
 //! The quick search: a text that is looked for whatever its case, or a pattern between slashes.
 
 use crate::error::{Error, Result};
-use regex::{Regex, RegexBuilder};
-
-/// Bytes that a compiled pattern may take.
-const PATTERN_BYTES: usize = 1 << 20;
+use crate::search::Pattern;
 
 /// What is looked for.
 #[derive(Debug, Clone)]
 pub(crate) enum Quick {
     /// In lower case.
     Text(String),
-    Pattern(Regex),
+    Pattern(Pattern),
 }
 
 impl Quick {
@@ -22,14 +19,16 @@ impl Quick {
         }
         let pattern = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let Some(pattern) = pattern.filter(|pattern| !pattern.is_empty()) else {
-            return Ok(Some(Self::Text(text.to_lowercase())));
+            return Ok(Some(Self::word(text)));
         };
-        let built = RegexBuilder::new(pattern).case_insensitive(true).size_limit(PATTERN_BYTES).build();
-        built.map(|regex| Some(Self::Pattern(regex))).map_err(|error| {
-            let last = error.to_string();
-            let why = last.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            Error::Invalid(format!("the search {text} is not a regular expression: {why}"))
-        })
+        Pattern::read(pattern, true)
+            .map(|pattern| Some(Self::Pattern(pattern)))
+            .map_err(|why| Error::Invalid(format!("the search {text} is not a regular expression: {why}")))
+    }
+
+    /// Looks for a word as it is, slashes included.
+    pub(crate) fn word(text: &str) -> Self {
+        Self::Text(text.to_lowercase())
     }
 
     pub(crate) fn finds(&self, text: &str) -> bool {
@@ -38,7 +37,7 @@ impl Quick {
                 contains_ignoring_case(text.as_bytes(), wanted.as_bytes())
             }
             Self::Text(wanted) => text.to_lowercase().contains(wanted.as_str()),
-            Self::Pattern(pattern) => pattern.is_match(text),
+            Self::Pattern(pattern) => pattern.is_in(text),
         }
     }
 }

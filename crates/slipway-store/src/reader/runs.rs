@@ -18,7 +18,7 @@ const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.name, r.user, r.status, r
 const KEPT_PLACES: u64 = 10_000;
 
 /// MLflow refuses to test metrics for NULL, and so do searches in its name.
-const RUNS: Runs = Runs { null_metrics: false };
+const RUNS: Runs = Runs { own_table: false };
 
 impl Reader<'_> {
     /// The fixed fields of a run, in the trash or not.
@@ -153,7 +153,7 @@ impl Reader<'_> {
                 RunField::Param(key) => Key::Param(key),
                 RunField::Tag(key) => Key::Tag(key),
                 RunField::Attribute(attribute) => Key::Attribute(attribute),
-                RunField::Dataset(_) => return Ok(None),
+                RunField::Dataset(_) | RunField::Parent => return Ok(None),
             };
             query.sort(column, Sort { ascending: key.ascending, rule: Rule::NanAfterNumbers });
         }

@@ -190,7 +190,7 @@ impl Reader<'_> {
             // Nobody picks one of 100,000 ids from a list.
             Some(RunField::Attribute(RunAttribute::RunId | RunAttribute::ArtifactUri)) => return Ok(()),
             Some(RunField::Attribute(attribute)) => Key::Attribute(attribute),
-            Some(RunField::Dataset(_)) => return Ok(()),
+            Some(RunField::Dataset(_) | RunField::Parent) => return Ok(()),
             None => return self.values_of_datasets(experiment_ids, field, typed, found),
         };
         let is_time = matches!(key, Key::Attribute(RunAttribute::Start | RunAttribute::End));

@@ -1,7 +1,8 @@
 //! What fits at a place inside a filter that somebody is writing.
 
+use super::expr::{Field, Op};
 use super::lexer::{Kind, lex};
-use super::parser::{Expect, Field, Op, awaited, parse};
+use super::parser::{Expect, awaited, parse};
 use super::{Expr, MAX_LENGTH};
 
 /// A place in a filter.

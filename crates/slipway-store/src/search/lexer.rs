@@ -16,7 +16,7 @@ pub(super) enum Kind {
     Single(String),
     /// A number as it stood, and its value.
     Number(f64),
-    /// `=`, `!=`, `<`, `<=`, `>`, `>=`.
+    /// `=`, `!=`, `<`, `<=`, `>`, `>=`, `~`.
     Operator(&'static str),
     Open,
     Close,
@@ -57,6 +57,7 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token>, SearchError> {
             ',' => (Kind::Comma, 1),
             '\'' | '"' | '`' => quoted(rest, first, start)?,
             '=' | '!' | '<' | '>' => operator(rest, start)?,
+            '~' => (Kind::Operator("~"), 1),
             c if c.is_ascii_digit() || matches!(c, '-' | '+') => number(rest, start)?,
             '.' if rest[1..].starts_with(['`', '"', '\'']) => (Kind::Dot, 1),
             '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => number(rest, start)?,

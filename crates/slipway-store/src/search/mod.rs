@@ -52,8 +52,23 @@
 //!   now is. A span without one is a length: `duration > 2h`.
 //! - `name`, `state`, `started` and `ended` are `run_name`, `status`, `start_time` and `end_time`; a `state` is `queued`,
 //!   `running`, `succeeded`, `failed` or `canceled`.
+//! - `parent` is the run that a run is nested in, by its id or its name; only in Slipway's own table.
 //! - `%` in `LIKE` stands for any run of characters, `_` for one; `ILIKE` does not tell ASCII letters of different case
 //!   apart. Otherwise texts are compared byte by byte.
+//!
+//! # What people write in Slipway's own table
+//!
+//! There ([`parse_table`]) a clause may also be:
+//!
+//! ```text
+//! clause  = field                 (* of a known entity: it is there *)
+//!         | word | text           (* found in the name, the id, the note or a tag, whatever its case *)
+//!         | field , "~" , text    (* a regular expression is found in it *)
+//! value   = word                  (* a text of one word needs no quotes *)
+//! ```
+//!
+//! A field without an entity that is no attribute, nor nearly one, is a metric where it is compared with a number, and a
+//! param where it is compared with a text: `val_loss < 0.3 and optimizer = adamw and not tags.debug`.
 //!
 //! # Limits
 //!
@@ -63,10 +78,12 @@
 mod cursor;
 mod date;
 mod entity;
+mod expr;
 mod lexer;
 mod near;
 mod order;
 mod parser;
+mod pattern;
 mod render;
 mod span;
 mod sql;
@@ -80,10 +97,12 @@ pub(crate) use entity::{
     Entity, Experiments, LoggedModels, RUN_ATTRIBUTES, RegisteredModels, RunAttribute, RunField, Runs,
     Versions, in_dataset_rows, in_datasets,
 };
+pub use expr::{Clause, Expr, Field, Op, Value, Word};
 pub use near::nearest;
 pub use order::{OrderKey, parse_order};
 pub(crate) use parser::Expect;
-pub use parser::{Clause, Expr, Field, Op, Value, parse};
+pub use parser::{parse, parse_table};
+pub(crate) use pattern::Pattern;
 pub use render::excerpt;
 pub(crate) use sql::{Where, compile, compile_expr};
 pub(crate) use test::Test;

@@ -1,7 +1,7 @@
 //! Orders: `[entity.]key [ASC|DESC]`.
 
+use super::expr::Field;
 use super::lexer::{Kind, Token, lex};
-use super::parser::Field;
 use super::{MAX_PATTERN, SearchError};
 
 /// One key to sort by.

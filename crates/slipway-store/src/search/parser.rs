@@ -1,152 +1,9 @@
 //! Reads tokens into an expression.
 
+use super::expr::{Clause, Expr, Field, Op, Value, Word};
 use super::lexer::{Kind, Token, lex};
 use super::{MAX_CLAUSES, MAX_DEPTH, MAX_LENGTH, MAX_VALUES, SearchError};
 use std::ops::Range;
-
-/// A filter as it was meant, before any entity gives it a meaning.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expr {
-    /// All of them.
-    And(Vec<Expr>),
-    /// Any of them.
-    Or(Vec<Expr>),
-    /// The opposite.
-    Not(Box<Expr>),
-    /// One comparison.
-    Clause(Clause),
-}
-
-/// One comparison.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Clause {
-    /// What is compared.
-    pub field: Field,
-    /// How.
-    pub op: Op,
-    /// With what.
-    pub value: Value,
-    /// Where the operator stands.
-    pub op_span: Range<usize>,
-    /// Where the value stands.
-    pub value_span: Range<usize>,
-}
-
-/// What is compared, as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    /// The part before the first dot, if there is one: `metrics`, `tags`, …
-    pub entity: Option<String>,
-    /// The rest.
-    pub key: String,
-    /// Where it stands.
-    pub span: Range<usize>,
-}
-
-/// Ways to compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Op {
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-    Like,
-    ILike,
-    In,
-    NotIn,
-    IsNull,
-    IsNotNull,
-}
-
-impl Op {
-    /// True for the six comparisons that numbers have.
-    pub(crate) fn is_ordering(self) -> bool {
-        matches!(self, Self::Eq | Self::Ne | Self::Lt | Self::Le | Self::Gt | Self::Ge)
-    }
-
-    /// The answer of one of these six. NaN is unequal to everything, itself included.
-    pub(crate) fn holds(self, left: f64, right: f64) -> bool {
-        match self {
-            Self::Eq => left == right,
-            Self::Ne => left != right,
-            Self::Lt => left < right,
-            Self::Le => left <= right,
-            Self::Gt => left > right,
-            Self::Ge => left >= right,
-            _ => false,
-        }
-    }
-
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Eq => "=",
-            Self::Ne => "!=",
-            Self::Lt => "<",
-            Self::Le => "<=",
-            Self::Gt => ">",
-            Self::Ge => ">=",
-            Self::Like => "LIKE",
-            Self::ILike => "ILIKE",
-            Self::In => "IN",
-            Self::NotIn => "NOT IN",
-            Self::IsNull => "IS NULL",
-            Self::IsNotNull => "IS NOT NULL",
-        }
-    }
-}
-
-/// What is compared with.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// Unquoted number.
-    Number(f64),
-    /// Text in single quotes.
-    Text(String),
-    /// Text in double quotes; the same as [`Value::Text`] but for logged models.
-    DoubleQuoted(String),
-    /// A span of time such as `2h`, in milliseconds.
-    Span(f64),
-    /// A time counted from now, such as `-7d`, in milliseconds.
-    FromNow(f64),
-    /// A time in milliseconds since 1970: what [`Value::FromNow`] becomes when it is known when now is.
-    Moment(f64),
-    /// Texts of an IN list.
-    List(Vec<String>),
-    /// IS NULL has none.
-    Nothing,
-}
-
-impl Expr {
-    /// Counts from `now_ms` what is to be counted from now.
-    #[must_use]
-    pub(crate) fn counted_from(self, now_ms: i64) -> Self {
-        let all = |parts: Vec<Self>| parts.into_iter().map(|part| part.counted_from(now_ms)).collect();
-        match self {
-            Self::And(parts) => Self::And(all(parts)),
-            Self::Or(parts) => Self::Or(all(parts)),
-            Self::Not(inner) => Self::Not(Box::new(inner.counted_from(now_ms))),
-            Self::Clause(mut clause) => {
-                if let Value::FromNow(ms) = clause.value {
-                    clause.value = Value::Moment((now_ms as f64 + ms).round());
-                }
-                Self::Clause(clause)
-            }
-        }
-    }
-
-    /// True when one of the clauses fulfils `test`.
-    pub(crate) fn any(&self, test: &dyn Fn(&Clause) -> bool) -> bool {
-        match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.any(test)),
-            Self::Not(inner) => inner.any(test),
-            Self::Clause(clause) => test(clause),
-        }
-    }
-}
 
 /// Reads a filter; `None` when it is empty.
 ///
@@ -163,6 +20,28 @@ impl Expr {
 /// # Errors
 /// The place of the first token that does not fit, and what was expected there.
 pub fn parse(text: &str) -> Result<Option<Expr>, SearchError> {
+    read(text, Dialect::Common)
+}
+
+/// Reads a filter of Slipway's own table, where texts of one word need no quotes, a field by itself means that there is
+/// one, a word by itself is looked for, and `~` takes a regular expression.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_table(text: &str) -> Result<Option<Expr>, SearchError> {
+    read(text, Dialect::Table)
+}
+
+/// Who is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Everybody, MLflow's clients included.
+    Common,
+    /// People who write filters of Slipway's table.
+    Table,
+}
+
+fn read(text: &str, dialect: Dialect) -> Result<Option<Expr>, SearchError> {
     if text.len() > MAX_LENGTH {
         return Err(SearchError::new(format!("Invalid filter string: longer than {MAX_LENGTH} bytes"), 0..0));
     }
@@ -175,7 +54,7 @@ pub fn parse(text: &str) -> Result<Option<Expr>, SearchError> {
             0..text.len(),
         ));
     }
-    let mut parser = Parser::new(text)?;
+    let mut parser = Parser::new(text, dialect)?;
     let expr = parser.or()?;
     match parser.tokens.get(parser.next) {
         None => Ok(Some(expr)),
@@ -189,6 +68,7 @@ pub fn parse(text: &str) -> Result<Option<Expr>, SearchError> {
 
 struct Parser<'a> {
     text: &'a str,
+    dialect: Dialect,
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
@@ -244,9 +124,9 @@ impl Expect {
 /// What would have to follow the beginning of a filter, with the field and the operator of the comparison it is in;
 /// none when the beginning is wrong already.
 pub(super) fn awaited(beginning: &str) -> Option<(Expect, Option<Field>, Option<Op>)> {
-    let mut parser = Parser::new(beginning).ok()?;
+    let mut parser = Parser::new(beginning, Dialect::Table).ok()?;
     let expect = match parser.or() {
-        Ok(_) if parser.next == parser.tokens.len() => Expect::Join,
+        Ok(_) if parser.next == parser.tokens.len() => parser.awaited.unwrap_or(Expect::Join),
         Ok(_) => return None,
         Err(_) => parser.awaited?,
     };
@@ -254,9 +134,10 @@ pub(super) fn awaited(beginning: &str) -> Option<(Expect, Option<Field>, Option<
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str) -> Result<Self, SearchError> {
+    fn new(text: &'a str, dialect: Dialect) -> Result<Self, SearchError> {
         Ok(Self {
             text,
+            dialect,
             tokens: lex(text)?,
             next: 0,
             depth: 0,
@@ -317,6 +198,9 @@ impl<'a> Parser<'a> {
     /// A condition; BETWEEN and lists of numbers are several.
     fn comparison(&mut self) -> Result<Expr, SearchError> {
         self.count_clause()?;
+        if let Some(alone) = self.alone() {
+            return Ok(alone);
+        }
         let field = self.field()?;
         let op_start = self.here();
         self.field = Some(field.clone());
@@ -335,6 +219,53 @@ impl<'a> Parser<'a> {
         };
         let value_span = value_start..self.end();
         Ok(Expr::Clause(Clause { field, op, value, op_span, value_span }))
+    }
+
+    /// A field that is there, or a word that is looked for: what stands by itself where a condition could.
+    fn alone(&mut self) -> Option<Expr> {
+        let start = self.next;
+        if self.dialect == Dialect::Common || self.is_join(start) || self.is_keyword(start, "NOT") {
+            return None;
+        }
+        let token = self.tokens.get(start).cloned()?;
+        if let Kind::Single(text) | Kind::Double(text) = &token.kind
+            && self.ends_at(start + 1)
+        {
+            self.next += 1;
+            return Some(Expr::Word(Word { text: text.clone(), span: token.span }));
+        }
+        if matches!(token.kind, Kind::Number(_)) && self.ends_at(start + 1) {
+            self.next += 1;
+            let text = self.text[token.span.clone()].to_owned();
+            return Some(Expr::Word(Word { text, span: token.span }));
+        }
+        let field = self.field().ok().filter(|_| self.ends_at(self.next));
+        let Some(field) = field else {
+            self.next = start;
+            return None;
+        };
+        self.field = Some(field.clone());
+        if self.next == self.tokens.len() {
+            // So far it is all there is; a comparison may be meant to follow.
+            self.awaited = Some(Expect::Operator);
+        }
+        if !field.entity.as_deref().is_some_and(is_entity) {
+            let text = field.entity.map_or(field.key.clone(), |entity| format!("{entity}.{}", field.key));
+            return Some(Expr::Word(Word { text, span: field.span }));
+        }
+        let at = field.span.end..field.span.end;
+        let (op, value) = (Op::IsNotNull, Value::Nothing);
+        Some(Expr::Clause(Clause { field, op, value, op_span: at.clone(), value_span: at }))
+    }
+
+    /// True where a condition is over.
+    fn ends_at(&self, index: usize) -> bool {
+        let token = self.tokens.get(index);
+        token.is_none_or(|token| token.kind == Kind::Close) || self.is_join(index)
+    }
+
+    fn is_join(&self, index: usize) -> bool {
+        self.is_keyword(index, "AND") || self.is_keyword(index, "OR")
     }
 
     fn count_clause(&mut self) -> Result<(), SearchError> {
@@ -445,7 +376,9 @@ impl<'a> Parser<'a> {
                 "<" => Op::Lt,
                 "<=" => Op::Le,
                 ">" => Op::Gt,
-                _ => Op::Ge,
+                ">=" => Op::Ge,
+                _ if self.dialect == Dialect::Table => Op::Matches,
+                _ => return Err(self.unexpected(Expect::Operator)),
             };
             self.next += 1;
             return Ok(op);
@@ -481,6 +414,9 @@ impl<'a> Parser<'a> {
             Some(Kind::Word(word)) => match super::span::parse(word) {
                 Some(span) if span.from_now => Value::FromNow(span.ms),
                 Some(span) => Value::Span(span.ms),
+                None if self.dialect == Dialect::Table && !self.is_join(self.next) => {
+                    Value::Text(word.clone())
+                }
                 None => {
                     let error = self.unexpected(expect);
                     return Err(error.hint("text values need quotes: 'value'"));
@@ -545,7 +481,7 @@ impl<'a> Parser<'a> {
 
     fn unexpected(&mut self, expect: Expect) -> SearchError {
         if self.next >= self.tokens.len() {
-            self.awaited = Some(expect);
+            self.awaited.get_or_insert(expect);
         }
         let expected = expect.in_words();
         let message = match self.tokens.get(self.next) {
@@ -561,6 +497,27 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// True for what may stand before the first dot of a field.
+fn is_entity(word: &str) -> bool {
+    const ENTITIES: [&str; 14] = [
+        "metrics",
+        "metric",
+        "params",
+        "param",
+        "parameters",
+        "parameter",
+        "tags",
+        "tag",
+        "dataset",
+        "datasets",
+        "attributes",
+        "attribute",
+        "attr",
+        "run",
+    ];
+    ENTITIES.contains(&word)
+}
+
 fn one_or(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
     match (parts.len(), parts.pop()) {
         (1, Some(only)) => only,
@@ -572,131 +529,4 @@ fn one_or(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A short rendering for assertions.
-    fn show(expr: &Expr) -> String {
-        let join = |parts: &[Expr], word: &str| {
-            format!("({})", parts.iter().map(show).collect::<Vec<_>>().join(word))
-        };
-        match expr {
-            Expr::And(parts) => join(parts, " and "),
-            Expr::Or(parts) => join(parts, " or "),
-            Expr::Not(inner) => format!("not {}", show(inner)),
-            Expr::Clause(clause) => {
-                let entity = clause.field.entity.as_deref().unwrap_or("-");
-                format!("{entity}:{} {} {:?}", clause.field.key, clause.op.as_str(), clause.value)
-            }
-        }
-    }
-
-    fn check(text: &str, expected: &str) {
-        assert_eq!(show(&parse(text).unwrap().unwrap()), expected, "{text}");
-    }
-
-    fn check_error(text: &str, at: &str) {
-        let error = parse(text).unwrap_err();
-        let span = error.span.clone().unwrap();
-        assert_eq!(&text[span], at, "{text}: {error}");
-    }
-
-    #[test]
-    fn reads_what_mlflow_reads() {
-        check("metrics.loss < 0.3", "metrics:loss < Number(0.3)");
-        check("status='RUNNING'", "-:status = Text(\"RUNNING\")");
-        check("params.`a b` != \"x\"", "params:a b != DoubleQuoted(\"x\")");
-        check("tags.\"my-key\" LIKE '%x%'", "tags:my-key LIKE Text(\"%x%\")");
-        check("tag.mlflow.parentRunId = 'x'", "tag:mlflow.parentRunId = Text(\"x\")");
-        check("metrics.val/loss >= -1.5e-3", "metrics:val/loss >= Number(-0.0015)");
-        check("run_id IN ('a', \"b\")", "-:run_id IN List([\"a\", \"b\"])");
-        check("run_id not in ('a')", "-:run_id NOT IN List([\"a\"])");
-        check(
-            "params.x is not null and tags.y IS NULL",
-            "(params:x IS NOT NULL Nothing and tags:y IS NULL Nothing)",
-        );
-        check("`run name` = 'x'", "-:run name = Text(\"x\")");
-        assert_eq!(parse("").unwrap(), None);
-    }
-
-    #[test]
-    fn reads_more_than_mlflow() {
-        check(
-            "a = 'x' or b = 'y' and not (c = 'z' or d = 'w')",
-            "(-:a = Text(\"x\") or (-:b = Text(\"y\") and not (-:c = Text(\"z\") or -:d = Text(\"w\"))))",
-        );
-        check("params.lr > 1e-4", "params:lr > Number(0.0001)");
-    }
-
-    #[test]
-    fn lists_ranges_and_spans_are_several_conditions() {
-        check("params.o in ['a', \"b\"]", "params:o IN List([\"a\", \"b\"])");
-        check("metrics.m IN (1, 2e1)", "(metrics:m = Number(1.0) or metrics:m = Number(20.0))");
-        check("metrics.m not in [1]", "metrics:m != Number(1.0)");
-        check(
-            "params.lr between 1e-4 and 1e-3 and params.x = 'y'",
-            "((params:lr >= Number(0.0001) and params:lr <= Number(0.001)) and params:x = Text(\"y\"))",
-        );
-        check(
-            "not duration not between 30s and 1.5h",
-            "not (-:duration < Span(30000.0) or -:duration > Span(5400000.0))",
-        );
-        check("start_time > -7d", "-:start_time > FromNow(-604800000.0)");
-        // They are names where a name is expected.
-        check("between = 'x' and tags.in = 'y'", "(-:between = Text(\"x\") and tags:in = Text(\"y\"))");
-        check_error("metrics.m between 1 or 2", "or");
-        check_error("metrics.m between 1", "");
-        check_error("metrics.m in [1, 2)", ")");
-        check_error("metrics.m in (1, b)", "b");
-        check_error("a in []", "]");
-        let Some(Expr::Clause(clause)) =
-            parse("start_time > -1d").unwrap().map(|expr| expr.counted_from(90_000_000))
-        else {
-            panic!("one clause");
-        };
-        assert_eq!(clause.value, Value::Moment(3_600_000.0));
-    }
-
-    #[test]
-    fn errors_point_at_the_token() {
-        check_error("metrics.loss ! 3", "!");
-        check_error("metrics.loss < abc", "abc");
-        check_error("metrics.loss < 3 garbage", "garbage");
-        check_error("tags.a-b = 'x'", "-b");
-        check_error("a = 'x", "'x");
-        check_error("(a = 'x'", "");
-        check_error("a = 'x' AND", "");
-        check_error("a = 'x'; drop", ";");
-        check_error("a in ()", ")");
-        check_error("  ", "  ");
-    }
-
-    #[test]
-    fn deep_nesting_is_refused_not_overflowed() {
-        let text = format!("{}a = 'x'{}", "(".repeat(100_000), ")".repeat(100_000));
-        assert!(parse(&text).unwrap_err().message.contains("nested deeper"));
-        let text = vec!["a = 'x'"; 5000].join(" AND ");
-        assert!(parse(&text).unwrap_err().message.contains("more than 200"));
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics_and_spans_are_inside(text in "\\PC{0,60}") {
-            if let Err(error) = parse(&text) {
-                let span = error.span.unwrap();
-                prop_assert!(text.get(span).is_some());
-            }
-        }
-
-        #[test]
-        fn never_panics_on_almost_filters(words in proptest::collection::vec(
-            prop_oneof![Just("metrics.a"), Just("<"), Just("="), Just("'x'"), Just("1"), Just("and"), Just("not"),
-                Just("("), Just(")"), Just("in"), Just(","), Just("is"), Just("null"), Just("between"), Just("["), Just("]"), Just("-7d"), Just("2h"), Just("tags.`"), Just("or")], 0..12)) {
-            let text = words.join(" ");
-            if let Err(error) = parse(&text) {
-                prop_assert!(text.get(error.span.unwrap()).is_some());
-            }
-        }
-    }
-}
+mod tests;

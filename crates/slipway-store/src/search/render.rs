@@ -1,7 +1,7 @@
 //! Writes expressions as filters again, and errors with a caret under their place.
 
 use super::SearchError;
-use super::parser::{Clause, Expr, Field, Value};
+use super::expr::{Clause, Expr, Field, Value, Word};
 use std::fmt::{Display, Formatter, Result, Write};
 use std::ops::Range;
 
@@ -20,6 +20,7 @@ impl Display for Expr {
                 part(inner, " NOT ", f)
             }
             Self::Clause(clause) => clause.fmt(f),
+            Self::Word(Word { text, .. }) => quoted(text, '\'', '"', f),
         }
     }
 }
@@ -37,7 +38,7 @@ fn join(parts: &[Expr], word: &str, f: &mut Formatter<'_>) -> Result {
 /// An operand, in parentheses where it would be read as something else without them.
 fn part(expr: &Expr, inside: &str, f: &mut Formatter<'_>) -> Result {
     let bare = match expr {
-        Expr::Clause(_) | Expr::Not(_) => true,
+        Expr::Clause(_) | Expr::Word(_) | Expr::Not(_) => true,
         Expr::And(_) => inside == " OR ",
         Expr::Or(_) => false,
     };

@@ -2,7 +2,8 @@
 
 use super::SearchError;
 use super::entity::Entity;
-use super::parser::{Expr, parse};
+use super::expr::Expr;
+use super::parser::parse;
 use rusqlite::types::Value as Bound;
 
 /// A piece of SQL with `?` for each of its values.
@@ -65,6 +66,7 @@ fn write(expr: &Expr, entity: &impl Entity, out: &mut Where) -> Result<(), Searc
             out.push(")");
             Ok(())
         }
+        Expr::Word(word) => Err(entity.no_words(word)),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a condition asks of a value, once it is known what kind of value that is.
 
 use super::date::parse_date;
-use super::parser::{Clause, Op, Value};
+use super::expr::{Clause, Op, Value};
+use super::pattern::Pattern;
 use super::sql::Where;
 use super::{MAX_PATTERN, SearchError};
 
@@ -16,6 +17,8 @@ pub(crate) enum Test {
     Number(Op, f64),
     /// A text compared with `=`, `!=`, `LIKE` or `ILIKE`.
     Text(Op, String),
+    /// A text in which a pattern is found.
+    Matches(Pattern),
     /// One of these texts, which are in order.
     OneOf(Vec<String>),
     /// There, and none of these texts, which are in order.
@@ -30,7 +33,7 @@ impl Test {
             (Op::IsNotNull, _) => Self::NotNull,
             (Op::In, Value::List(texts)) => Self::OneOf(sorted(texts)),
             (Op::NotIn, Value::List(texts)) => Self::NoneOf(sorted(texts)),
-            (Op::Like | Op::ILike, Value::Text(text) | Value::DoubleQuoted(text))
+            (Op::Like | Op::ILike | Op::Matches, Value::Text(text) | Value::DoubleQuoted(text))
                 if text.len() > MAX_PATTERN =>
             {
                 return Err(SearchError::new(
@@ -43,6 +46,14 @@ impl Test {
             }
             (Op::Eq | Op::Ne | Op::Like | Op::ILike, Value::Text(text) | Value::DoubleQuoted(text)) => {
                 Self::Text(clause.op, text.clone())
+            }
+            (Op::Matches, Value::Text(text) | Value::DoubleQuoted(text)) => {
+                Self::Matches(Pattern::read(text, false).map_err(|why| {
+                    SearchError::new(
+                        format!("'{text}' is not a regular expression: {why}"),
+                        clause.value_span.clone(),
+                    )
+                })?)
             }
             (Op::Lt | Op::Le | Op::Gt | Op::Ge, _) => {
                 let (op, key) = (clause.op.as_str(), &clause.field.key);
@@ -145,6 +156,9 @@ impl Test {
             Self::Text(op, text) => {
                 out.push(" ").push(op.as_str()).push(" ?").bind(text);
             }
+            Self::Matches(pattern) => {
+                out.push(" REGEXP ?").bind(pattern.as_str().to_owned());
+            }
             Self::OneOf(texts) => write_list(" IN (", texts, out),
             Self::NoneOf(texts) => write_list(" NOT IN (", texts, out),
         }
@@ -160,6 +174,7 @@ impl Test {
             Self::Text(Op::Ne, asked) => text != asked,
             Self::Text(Op::ILike, pattern) => like(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase()),
             Self::Text(_, pattern) => like(pattern, text),
+            Self::Matches(pattern) => pattern.is_in(text),
             Self::OneOf(texts) => is_among(text, texts),
             Self::NoneOf(texts) => !is_among(text, texts),
         }

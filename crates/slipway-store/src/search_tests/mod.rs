@@ -5,7 +5,7 @@ mod oracle;
 mod random;
 mod runs;
 
-use crate::search::{Clause, Expr, Field, parse};
+use crate::search::{Clause, Expr, Field, Word, parse};
 use proptest::prelude::*;
 
 /// The same expression without its places.
@@ -14,6 +14,7 @@ fn placeless(expr: Expr) -> Expr {
         Expr::And(parts) => Expr::And(parts.into_iter().map(placeless).collect()),
         Expr::Or(parts) => Expr::Or(parts.into_iter().map(placeless).collect()),
         Expr::Not(inner) => Expr::Not(Box::new(placeless(*inner))),
+        Expr::Word(word) => Expr::Word(Word { span: 0..0, ..word }),
         Expr::Clause(Clause { field, op, value, .. }) => {
             let field = Field { span: 0..0, ..field };
             Expr::Clause(Clause { field, op, value, op_span: 0..0, value_span: 0..0 })

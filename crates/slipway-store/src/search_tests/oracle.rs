@@ -25,6 +25,7 @@ pub(super) fn matches(expr: &Expr, look: &dyn Fn(&Field) -> Looked) -> bool {
         Expr::Or(parts) => parts.iter().any(|part| matches(part, look)),
         Expr::Not(inner) => !matches(inner, look),
         Expr::Clause(clause) => holds(clause, look(&clause.field)),
+        Expr::Word(_) => unreachable!("not generated"),
     }
 }
 

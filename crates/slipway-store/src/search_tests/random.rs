@@ -155,7 +155,7 @@ pub(super) fn sugared(expr: &Expr) -> String {
         Expr::Or(parts) => short(parts, "NOT BETWEEN", [Op::Lt, Op::Gt], "IN", Op::Eq)
             .unwrap_or_else(|| joined(parts, " OR ")),
         Expr::Not(inner) => format!("NOT ({})", sugared(inner)),
-        Expr::Clause(_) => expr.to_string(),
+        Expr::Clause(_) | Expr::Word(_) => expr.to_string(),
     }
 }
 

@@ -43,6 +43,9 @@ fn fields() -> Vec<Known> {
 const DATASETS: &[Known] =
     &[(DATASET, "name", Kind::Text), (DATASET, "digest", Kind::Text), (DATASET, "context", Kind::Text)];
 
+/// Whether a run fulfils a filter.
+type Holds<'a> = Box<dyn Fn(&Remembered) -> bool + 'a>;
+
 /// One run as the test remembers it.
 #[derive(Debug, Clone, Default)]
 struct Remembered {
@@ -450,6 +453,57 @@ proptest! {
                 let tables = WAYS
                     .map(|way| world.store.read(|reader| reader.through(way).run_table(&query)).unwrap());
                 prop_assert_eq!(&tables[0], &tables[1], "{:?}", query);
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_people_write_means_what_it_says(seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let mut world = World::new();
+        for _ in 0..10 {
+            for _ in 0..1 + dice.roll(8) {
+                world.step(&mut dice);
+            }
+            let text = dice.pick(&["a", "A", "b", "0", "true", "zz"]);
+            let parent = world.runs.get(dice.roll(12)).map_or("none", |run| run.run_id.as_str()).to_owned();
+            let name = |run: &Remembered| run.tags.get("mlflow.runName").cloned();
+            let named: Vec<String> =
+                world.runs.iter().filter(|run| name(run).as_deref() == Some(text)).map(|run| run.run_id.clone()).collect();
+            let (filter, holds): (String, Holds<'_>) = match dice.roll(8) {
+                0 => (text.to_owned(), Box::new(|run| {
+                    let own = run.tags.iter().filter(|(key, _)| !key.starts_with("mlflow.")).map(|(_, value)| value);
+                    let mut texts = own.chain(name(run).iter()).chain([&run.run_id]).map(|text| text.to_lowercase()).collect::<Vec<_>>().into_iter();
+                    texts.any(|one| one.contains(&text.to_lowercase()))
+                })),
+                1 => (format!("name ~ '^{text}'"), Box::new(|run| name(run).is_some_and(|name| name.starts_with(text)))),
+                2 => (format!("not (p ~ '{text}')"), Box::new(|run| !run.params.get("p").is_some_and(|p| p.contains(text)))),
+                3 => ("tags.team".to_owned(), Box::new(|run| run.tags.contains_key("team"))),
+                4 => ("m > 0.5 and not tags.t".to_owned(), Box::new(|run| {
+                    run.latest("m").is_some_and(|m| m > 0.5) && !run.tags.contains_key("t")
+                })),
+                5 => (format!("parent = '{parent}'"), Box::new(|run| run.tags.get(PARENT_RUN_TAG) == Some(&parent))),
+                6 => (format!("parent = '{text}'"), Box::new(|run| {
+                    run.tags.get(PARENT_RUN_TAG).is_some_and(|id| id == text || named.contains(id))
+                })),
+                _ => ("parent is null".to_owned(), Box::new(|run| !run.tags.contains_key(PARENT_RUN_TAG))),
+            };
+            let query = TableQuery {
+                experiment_ids: vec![0, 1, 2],
+                filter,
+                limit: 1000,
+                shape: TableShape::Flat,
+                archived: true,
+                ..TableQuery::default()
+            };
+            let mut expected: Vec<&str> =
+                world.runs.iter().filter(|run| !run.deleted && holds(run)).map(|run| run.run_id.as_str()).collect();
+            expected.sort_unstable();
+            for way in WAYS {
+                let table = world.store.read(|reader| reader.through(way).run_table(&query)).unwrap();
+                let mut found: Vec<&str> = table.rows.iter().map(|row| row.run_id.as_str()).collect();
+                found.sort_unstable();
+                prop_assert_eq!(&found, &expected, "way {}: {:?}", way, query.filter);
             }
         }
     }

@@ -29,12 +29,16 @@ impl Reader<'_> {
         if !query.archived && names::find(self.db, ARCHIVED_TAG)?.is_some() {
             search.without_archived(ARCHIVED_TAG);
         }
+        let quick = Quick::read(&query.search)?;
+        if quick.is_some() || filter.is_some_and(Expr::has_word) {
+            let own = [Key::Attribute(RunAttribute::Name), Key::Tag(NOTE_TAG.to_owned())];
+            search.look_in(own.into_iter().chain(self.searched_tags(query)?));
+        }
         if let Some(filter) = filter {
             search.filter(filter, RUNS)?;
         }
-        if let Some(quick) = Quick::read(&query.search)? {
-            let own = [Key::Attribute(RunAttribute::Name), Key::Tag(NOTE_TAG.to_owned())];
-            search.quick(quick, own.into_iter().chain(self.searched_tags(query)?));
+        if let Some(quick) = quick {
+            search.quick(quick);
         }
         if let Some(GroupKey { by, key }) = &query.group {
             check_group_fields(by)?;

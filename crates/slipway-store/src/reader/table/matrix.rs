@@ -6,6 +6,7 @@ use super::columns::key_of;
 use super::{Reader, TableCell, TableQuery, needs_columns};
 use crate::columns::{Column, Hit, Shape};
 use crate::error::Result;
+use crate::search::Expr;
 use crate::writer::as_number;
 use std::collections::HashMap;
 
@@ -46,8 +47,9 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter, a sort key or a column that cannot be understood.
     pub fn run_matrix(&self, query: &TableQuery) -> Result<Matrix> {
-        if needs_columns(query) || self.has_many_runs(&self.scope(query)?)? {
-            return self.matrix_from_columns(query);
+        let expr = query.expr()?;
+        if needs_columns(query, expr.as_ref()) || self.has_many_runs(&self.scope(query)?)? {
+            return self.matrix_from_columns(query, expr.as_ref());
         }
         let table = self.run_table(&TableQuery { shape: super::TableShape::Flat, ..query.clone() })?;
         let column =
@@ -59,8 +61,8 @@ impl Reader<'_> {
         })
     }
 
-    fn matrix_from_columns(&self, query: &TableQuery) -> Result<Matrix> {
-        let mut search = self.column_search(query, query.expr()?.as_ref())?;
+    fn matrix_from_columns(&self, query: &TableQuery, filter: Option<&Expr>) -> Result<Matrix> {
+        let mut search = self.column_search(query, filter)?;
         let keys = query.columns.iter().map(|column| Ok(search.add_column(key_of(column)?.0)));
         let places = keys.collect::<Result<Vec<usize>>>()?;
         let matches = search.find(self.columns, self.db, self.committed)?;

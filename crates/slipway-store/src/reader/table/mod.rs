@@ -25,7 +25,7 @@ use cells::sort_terms;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
 
 /// Slipway's own table lets metrics be tested for NULL.
-const RUNS: Runs = Runs { null_metrics: true };
+const RUNS: Runs = Runs { own_table: true };
 
 impl Reader<'_> {
     /// A window of the runs table.
@@ -35,7 +35,7 @@ impl Reader<'_> {
     pub fn run_table(&self, query: &TableQuery) -> Result<Table> {
         let expr = query.expr()?;
         let scope = self.scope(query)?;
-        let mut table = if needs_columns(query) || self.has_many_runs(&scope)? {
+        let mut table = if needs_columns(query, expr.as_ref()) || self.has_many_runs(&scope)? {
             self.rows_from_columns(query, expr.as_ref())?
         } else {
             self.rows_from_tables(query, expr.as_ref(), &scope)?
@@ -223,9 +223,12 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<TableRow> {
 const ROW: &str = "r.run_id, r.experiment, r.name, r.status, r.lifecycle, r.start_ms, r.end_ms, r.parent";
 
 /// True for what only columns answer, whatever the number of runs.
-fn needs_columns(query: &TableQuery) -> bool {
+fn needs_columns(query: &TableQuery, filter: Option<&Expr>) -> bool {
     let at_step = |key: &SortKey| matches!(key.column.reduce, Reduce::At(_));
-    query.group.is_some() || !query.search.is_empty() || query.order_by.iter().any(at_step)
+    filter.is_some_and(Expr::has_word)
+        || query.group.is_some()
+        || !query.search.is_empty()
+        || query.order_by.iter().any(at_step)
 }
 
 /// Condition for the experiments a table is about.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::model::{Lifecycle, RunStatus, View};
-use crate::search::{Expr, parse};
+use crate::search::{Expr, parse_table};
 use serde::{Deserialize, Serialize};
 
 /// Asks for a window of the runs table.
@@ -41,7 +41,7 @@ pub struct TableQuery {
 impl TableQuery {
     /// The filter, with its times counted.
     pub(super) fn expr(&self) -> Result<Option<Expr>> {
-        Ok(parse(&self.filter)?.map(|expr| expr.counted_from(self.now_ms)))
+        Ok(parse_table(&self.filter)?.map(|expr| expr.counted_from(self.now_ms)))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Entity, TagTable, direction, unknown_attribute, unknown_entity};
 use crate::search::SearchError;
+use crate::search::expr::{Clause, Field, Value};
 use crate::search::order::OrderKey;
-use crate::search::parser::{Clause, Field, Value};
 use crate::search::sql::Where;
 use crate::search::test::Test;
 

@@ -4,8 +4,8 @@ use super::{
     Entity, TagTable, direction, no_null_test_of_metrics, push_order, unknown_attribute, unknown_entity,
 };
 use crate::search::SearchError;
+use crate::search::expr::{Clause, Field, Op, Value};
 use crate::search::order::OrderKey;
-use crate::search::parser::{Clause, Field, Op, Value};
 use crate::search::sql::Where;
 use crate::search::test::Test;
 

@@ -13,9 +13,9 @@ pub(crate) use registry::{RegisteredModels, Versions};
 pub(crate) use runs::{ATTRIBUTES as RUN_ATTRIBUTES, RunAttribute, RunField, Runs, in_dataset_rows};
 
 use super::SearchError;
+use super::expr::{Clause, Field, Op, Word};
 use super::near::nearest;
 use super::order::OrderKey;
-use super::parser::{Clause, Field, Op};
 use super::sql::Where;
 use super::test::Test;
 
@@ -23,6 +23,12 @@ use super::test::Test;
 pub(crate) trait Entity {
     /// Writes one condition.
     fn clause(&self, clause: &Clause, out: &mut Where) -> Result<(), SearchError>;
+
+    /// Why a word by itself is not looked for in SQL.
+    fn no_words(&self, word: &Word) -> SearchError {
+        SearchError::new(format!("'{}' is not compared with anything", word.text), word.span.clone())
+            .hint("write a condition such as name LIKE '%word%'")
+    }
 
     /// Writes one or more sort terms, without a comma at either end.
     fn order(&self, key: &OrderKey, out: &mut Where) -> Result<(), SearchError>;

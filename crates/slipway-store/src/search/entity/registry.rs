@@ -3,8 +3,8 @@
 use super::{Entity, TagTable, direction, no_null_test_of_metrics, unknown_attribute, unknown_entity};
 use crate::registry::{MetricKey, metrics};
 use crate::search::SearchError;
+use crate::search::expr::{Clause, Expr, Op, Value};
 use crate::search::order::OrderKey;
-use crate::search::parser::{Clause, Expr, Op, Value};
 use crate::search::sql::Where;
 use crate::search::test::Test;
 

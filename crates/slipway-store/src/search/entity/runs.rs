@@ -5,16 +5,18 @@ use super::{
     unknown_entity,
 };
 use crate::search::SearchError;
+use crate::search::expr::{Clause, Field, Op, Value};
+use crate::search::near::nearest;
 use crate::search::order::OrderKey;
-use crate::search::parser::{Clause, Field, Op, Value};
 use crate::search::sql::Where;
 use crate::search::test::Test;
 
 /// Runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Runs {
-    /// Whether metrics may be tested for NULL, which MLflow refuses.
-    pub(crate) null_metrics: bool,
+    /// Whether it is Slipway's own table that is searched: metrics may be tested for NULL, which MLflow refuses, `parent`
+    /// is known, and fields need no entity.
+    pub(crate) own_table: bool,
 }
 
 /// What a condition on a run looks at.
@@ -26,6 +28,8 @@ pub(crate) enum RunField {
     Attribute(RunAttribute),
     /// `name`, `digest` or `context` of the datasets that a run read: any of them may answer.
     Dataset(&'static str),
+    /// Id and name of the run that a run is nested in: either may answer.
+    Parent,
 }
 
 /// Fields of the run itself.
@@ -48,7 +52,7 @@ pub(crate) const ATTRIBUTES: &[&str] =
     &["run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time", "duration"];
 
 /// Short names of some of them.
-const SPELLINGS: &[&str] = &["name", "state", "started", "ended", "created"];
+const SPELLINGS: &[&str] = &["name", "state", "started", "ended", "created", "parent"];
 
 impl RunAttribute {
     fn read(field: &Field) -> Result<Self, SearchError> {
@@ -117,13 +121,40 @@ fn in_statuses(clause: &Clause) -> Result<Clause, SearchError> {
     Ok(Clause { value, ..clause.clone() })
 }
 
+/// A condition on `parent`. What it is not is asked with NOT, since its id and its name are two answers.
+fn of_parent(clause: &Clause) -> Result<Test, SearchError> {
+    match clause.op {
+        Op::Ne | Op::NotIn => Err(SearchError::new(
+            format!("Invalid comparator '{}' for 'parent'", clause.op.as_str()),
+            clause.op_span.clone(),
+        )
+        .hint("write NOT parent = 'a'")),
+        _ => Test::of_text("attribute", clause),
+    }
+}
+
+/// True for a key that no attribute has, nor one that is nearly the same.
+fn is_no_attribute(field: &Field) -> bool {
+    RunAttribute::read(field).is_err()
+        && nearest(ATTRIBUTES.iter().chain(SPELLINGS).copied(), &field.key).is_empty()
+}
+
 impl Runs {
     /// What a clause looks at, and what it asks.
     pub(crate) fn resolve(self, clause: &Clause) -> Result<(RunField, Test), SearchError> {
         let key = clause.field.key.clone();
-        Ok(match clause.field.entity.as_deref() {
+        let entity = match clause.field.entity.as_deref() {
+            None if self.own_table && key == "parent" => return Ok((RunField::Parent, of_parent(clause)?)),
+            None if self.own_table && is_no_attribute(&clause.field) => match clause.value {
+                Value::Number(_) => Some("metrics"),
+                Value::Text(_) | Value::DoubleQuoted(_) | Value::List(_) => Some("params"),
+                _ => None,
+            },
+            entity => entity,
+        };
+        Ok(match entity {
             Some("metrics" | "metric") => {
-                if !self.null_metrics {
+                if !self.own_table {
                     no_null_test_of_metrics(clause)?;
                 }
                 (RunField::Metric(key), Test::of_number("metric", clause)?)
@@ -228,6 +259,16 @@ impl Entity for Runs {
                 out.push(")");
             }
             RunField::Attribute(attribute) => test.write(attribute.column(), out),
+            RunField::Parent => match test {
+                Test::Null | Test::NotNull => test.write("r.parent", out),
+                test => {
+                    out.push("coalesce(");
+                    test.clone().write("r.parent", out);
+                    out.push(", 0) OR EXISTS (SELECT 1 FROM runs p WHERE p.run_id = r.parent AND ");
+                    test.write("p.name", out);
+                    out.push(")");
+                }
+            },
         }
         Ok(())
     }
@@ -253,6 +294,9 @@ impl Entity for Runs {
             }
             RunField::Dataset(column) => {
                 value.push(column);
+            }
+            RunField::Parent => {
+                value.push("r.parent");
             }
         }
         push_order(out, &value, key.ascending);
