@@ -172,8 +172,7 @@ fn pieces(index: &File, from: u64, wanted: usize) -> io::Result<Vec<LogPiece>> {
     let mut at = from;
     while at < end && number < records.count {
         let code = records.record(number)?.1;
-        let next =
-            if number + 1 < records.count { records.record(number + 1)?.0.min(end) } else { end };
+        let next = if number + 1 < records.count { records.record(number + 1)?.0.min(end) } else { end };
         if next > at {
             let piece = LogPiece {
                 at_ms: (code >> 2).cast_signed(),

@@ -115,7 +115,14 @@ async fn supervise(
     variables.set(ATTEMPT_VARIABLE, format!("{}/{}", submission.attempt.job, submission.attempt.number));
     variables.set(FOLDER_VARIABLE, folder.path().to_string_lossy());
     variables.set(JOB_VARIABLE, submission.attempt.job.as_str());
-    let mut tracking = Tracking::open(folder, submission.tracker.as_ref(), &submission.attempt.job, &submission.place.gpus, &mut variables).await;
+    let mut tracking = Tracking::open(
+        folder,
+        submission.tracker.as_ref(),
+        &submission.attempt.job,
+        &submission.place.gpus,
+        &mut variables,
+    )
+    .await;
 
     for preparation in &spec.prepare {
         output.add(Stream::Agent, format!("slipway: {}\n", preparation.title).as_bytes());

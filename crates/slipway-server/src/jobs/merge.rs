@@ -41,7 +41,9 @@ impl Receiver for Inside<'_> {
     async fn send(&self, entry: &Entry) -> Result<(u16, Vec<u8>), Unreachable> {
         let refused = |error: &dyn std::fmt::Display| Unreachable(error.to_string());
         let body = match &entry.body_file {
-            Some(name) => Body::new(FileBody::open(&self.folder.join(name)).map_err(|error| refused(&error))?),
+            Some(name) => {
+                Body::new(FileBody::open(&self.folder.join(name)).map_err(|error| refused(&error))?)
+            }
             None => Body::from(entry.body.clone()),
         };
         let config = self.state.config();

@@ -38,7 +38,8 @@ pub(super) async fn create(
     let source = fields.required_text("source")?.to_owned();
     if let Some(at_ms) = chosen.at_ms {
         let (model, from) = (name.clone(), source.clone());
-        let there = read(&state, move |reader| Ok(reader.model_version_made_at(&model, &from, at_ms)?)).await?;
+        let there =
+            read(&state, move |reader| Ok(reader.model_version_made_at(&model, &from, at_ms)?)).await?;
         if let Some(version) = there {
             // It arrived before, and the answer was lost.
             return answer(&state, name, version).await;

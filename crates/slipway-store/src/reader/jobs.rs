@@ -155,11 +155,17 @@ fn order(query: &JobsQuery) -> String {
         JobsOrder::Queue => {
             let [queued, starting, running] =
                 [JobState::Queued, JobState::Starting, JobState::Running].map(|state| state as u8);
-            let class = format!("CASE state WHEN {running} THEN 0 WHEN {starting} THEN 0 WHEN {queued} THEN 1 ELSE 2 END");
+            let class = format!(
+                "CASE state WHEN {running} THEN 0 WHEN {starting} THEN 0 WHEN {queued} THEN 1 ELSE 2 END"
+            );
             let waits = format!("CASE state WHEN {queued} THEN -priority END");
             let age = format!("CASE WHEN state IN ({queued}, {starting}, {running}) THEN id ELSE -id END");
             let parts = [class, waits, age];
-            return if query.reverse { parts.map(|part| part + " DESC").join(", ") } else { parts.join(", ") };
+            return if query.reverse {
+                parts.map(|part| part + " DESC").join(", ")
+            } else {
+                parts.join(", ")
+            };
         }
         JobsOrder::Name => ("lower(name)".to_owned(), false),
         JobsOrder::State => ("state".to_owned(), false),

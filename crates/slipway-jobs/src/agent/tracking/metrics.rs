@@ -74,7 +74,10 @@ impl SystemMetrics {
         let mut put = |name: &str, value: f64| values.push((name.to_owned(), value));
         let seconds = now.duration_since(self.last).as_secs_f64().max(0.001);
         let busy = process::ticks_to_ms(ticks) as f64 / 1_000.0 / seconds;
-        put("cpu_utilization_percentage", (100.0 * busy / f64::from(machine::processors().max(1))).min(100.0));
+        put(
+            "cpu_utilization_percentage",
+            (100.0 * busy / f64::from(machine::processors().max(1))).min(100.0),
+        );
         self.last = now;
         let pages: u64 = stats.iter().map(|(_, stat)| stat.memory_pages).sum();
         let bytes = pages as f64 * rustix::param::page_size() as f64;

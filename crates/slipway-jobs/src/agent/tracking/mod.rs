@@ -11,8 +11,8 @@ mod gpus;
 pub mod journal;
 mod metrics;
 pub mod names;
-mod replica;
 pub mod replay;
+mod replica;
 mod serve;
 mod upstream;
 
@@ -163,7 +163,8 @@ impl Shared {
                 self.state.borrow_mut().replica.observe(&Call::of("GET", &target), &body);
             }
         }
-        let ask = post("/api/2.0/mlflow/experiments/search", &json!({ "max_results": 500, "view_type": "ALL" }));
+        let ask =
+            post("/api/2.0/mlflow/experiments/search", &json!({ "max_results": 500, "view_type": "ALL" }));
         if let Ok((200, body)) = self.upstream.send(&ask).await
             && let Ok(answer) = serde_json::from_slice::<Value>(&body)
         {
@@ -248,7 +249,10 @@ impl Shared {
             && let Err(error) = state.journal.add(&entry)
         {
             let message = format!("Slipway is away, and what is logged cannot be kept: {error}");
-            return (503, json!({ "error_code": "TEMPORARILY_UNAVAILABLE", "message": message }).to_string().into());
+            return (
+                503,
+                json!({ "error_code": "TEMPORARILY_UNAVAILABLE", "message": message }).to_string().into(),
+            );
         }
         said(say).unwrap_or_else(|| (200, b"{}".to_vec()))
     }
@@ -329,7 +333,8 @@ impl State {
         let answer = || serde_json::from_slice::<Value>(body).unwrap_or_default();
         match call.rpc {
             "experiments/get" | "experiments/get-by-name" => {
-                let id = answer().pointer("/experiment/experiment_id").and_then(Value::as_str).map(str::to_owned);
+                let id =
+                    answer().pointer("/experiment/experiment_id").and_then(Value::as_str).map(str::to_owned);
                 self.chosen_experiment = id;
             }
             "runs/search" => self.chosen_experiment = None,

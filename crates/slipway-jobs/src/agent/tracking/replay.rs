@@ -84,7 +84,12 @@ pub(super) fn finish(journal: &mut Journal, entry: &Entry, end: u64, status: u16
         || entry.target.ends_with("/registered-models/create");
     if status != 200 && !may_be_there {
         let said = String::from_utf8_lossy(body).chars().take(300).collect::<String>();
-        tracing::warn!(status, said, target = entry.target, "what was logged while Slipway was away was refused");
+        tracing::warn!(
+            status,
+            said,
+            target = entry.target,
+            "what was logged while Slipway was away was refused"
+        );
     }
     journal.done_up_to(end);
     if let Some(body) = &entry.body_file

@@ -262,7 +262,8 @@ impl Replica {
     }
 
     fn experiment_by_name(&mut self, name: &str) -> (Say, Option<Entry>) {
-        let known = self.experiments.by_id.values().find(|found| found.get("name").is_some_and(|n| n == name));
+        let known =
+            self.experiments.by_id.values().find(|found| found.get("name").is_some_and(|n| n == name));
         if let Some(experiment) = known {
             return (Say::Answer(json!({ "experiment": experiment })), None);
         }
@@ -310,7 +311,8 @@ impl Replica {
             ("POST", "runs/update") => return Say::Answer(self.update_run(&body)),
             ("POST", "experiments/create") => {
                 let name = text("name").to_owned();
-                if self.experiments.by_id.values().any(|found| found.get("name").is_some_and(|n| *n == name)) {
+                if self.experiments.by_id.values().any(|found| found.get("name").is_some_and(|n| *n == name))
+                {
                     let message = format!("Experiment '{name}' already exists.");
                     return Say::Refuse { status: 400, code: "RESOURCE_ALREADY_EXISTS", message };
                 }
@@ -403,7 +405,8 @@ impl Replica {
 
     /// Where an experiment keeps its files.
     fn location_of(&self, experiment_id: &str) -> String {
-        let known = self.experiments.get(experiment_id).and_then(|found| found.get("artifact_location")?.as_str());
+        let known =
+            self.experiments.get(experiment_id).and_then(|found| found.get("artifact_location")?.as_str());
         let usual = || format!("mlflow-artifacts:/{experiment_id}");
         known.map_or_else(usual, |known| known.trim_end_matches('/').to_owned())
     }
@@ -564,7 +567,8 @@ mod tests {
         write(&mut replica, "runs/log-parameter", &json!({ "run_id": id, "key": "lr", "value": "1" }));
         write(&mut replica, "runs/set-tag", &json!({ "run_id": id, "key": "t", "value": "1" }));
         write(&mut replica, "runs/set-tag", &json!({ "run_id": id, "key": "t", "value": "2" }));
-        let metric = json!({ "run_id": id, "metrics": [{ "key": "m", "value": 1.5, "timestamp": 1, "step": 0 }] });
+        let metric =
+            json!({ "run_id": id, "metrics": [{ "key": "m", "value": 1.5, "timestamp": 1, "step": 0 }] });
         write(&mut replica, "runs/log-batch", &metric);
         write(&mut replica, "runs/update", &json!({ "run_id": id, "status": "FINISHED" }));
         let run = ask(&mut replica, &format!("runs/get?run_uuid={id}&run_id={id}")).unwrap()["run"].clone();

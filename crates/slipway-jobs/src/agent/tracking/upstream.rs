@@ -1,11 +1,11 @@
 //! Slipway itself, as an agent finds it: by its data folder, wherever it listens now.
 
+use super::JSON;
 use super::body::FileBody;
 use super::journal::Entry;
 use super::names::Names;
 use super::replay::{Receiver, Unreachable};
 use super::serve::{Body, CHOSEN_ID, CHOSEN_MS};
-use super::JSON;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -67,8 +67,7 @@ impl Upstream {
             let _ = stream.set_nodelay(true);
             handshake(TokioIo::new(stream)).await.map_err(unreachable)
         };
-        let (sender, connection) =
-            tokio::time::timeout(CONNECT, connecting).await.map_err(unreachable)??;
+        let (sender, connection) = tokio::time::timeout(CONNECT, connecting).await.map_err(unreachable)??;
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to Slipway ended badly");
@@ -120,12 +119,11 @@ impl Receiver for Upstream {
     async fn send(&self, entry: &Entry) -> Result<(u16, Vec<u8>), Unreachable> {
         let (mut sender, authority, token) = self.connect().await?;
         let body: Sent = match &entry.body_file {
-            Some(name) => {
-                FileBody::open(&self.folder.join(name)).map_err(unreachable)?.map_err(Into::into).boxed_unsync()
-            }
-            None => {
-                Full::new(Bytes::from(entry.body.clone())).map_err(|never| match never {}).boxed_unsync()
-            }
+            Some(name) => FileBody::open(&self.folder.join(name))
+                .map_err(unreachable)?
+                .map_err(Into::into)
+                .boxed_unsync(),
+            None => Full::new(Bytes::from(entry.body.clone())).map_err(|never| match never {}).boxed_unsync(),
         };
         let is_long = entry.body_file.is_some();
         let mut request = Request::builder()

@@ -4,8 +4,9 @@ pub(super) mod log;
 mod render;
 
 use super::wire::{
-    ApiError, CancelJobsRequest, CancelRequest, Changed, EndedLeftovers, ErrorCode, JobClaim, JobDetail, JobIds, JobList,
-    JobOrder, JobRequest, JobState, JobSummary, MoveRunRequest, PriorityRequest, QueueSettings, QueueStatus, RetryRequest, StateCount,
+    ApiError, CancelJobsRequest, CancelRequest, Changed, EndedLeftovers, ErrorCode, JobClaim, JobDetail,
+    JobIds, JobList, JobOrder, JobRequest, JobState, JobSummary, MoveRunRequest, PriorityRequest,
+    QueueSettings, QueueStatus, RetryRequest, StateCount,
 };
 use super::{blocking, experiment_id, read, write};
 use crate::ServerState;
@@ -89,6 +90,7 @@ pub(super) struct ListQuery {
     /// With this in the name, or at the beginning of the id.
     text: Option<String>,
     /// The latest first when absent.
+    #[param(inline)]
     order: Option<JobOrder>,
     /// The other way round.
     #[serde(default)]
@@ -263,9 +265,9 @@ pub(super) async fn cancel_jobs(
     if job_ids.len() > MOST_IDS {
         return Err(ApiFailure::invalid(format!("at most {MOST_IDS} jobs can be canceled at once")));
     }
-    let ids = job_ids.into_iter().map(|id| {
-        id.parse::<JobId>().map_err(|error| ApiFailure::invalid(error.to_string()))
-    });
+    let ids = job_ids
+        .into_iter()
+        .map(|id| id.parse::<JobId>().map_err(|error| ApiFailure::invalid(error.to_string())));
     let changed = queue(&state)?.cancel_all(ids.collect::<ApiResult<_>>()?, grace_ms, now_ms()).await?;
     Ok(Json(Changed { changed }))
 }
