@@ -1,6 +1,7 @@
 //! The life of one attempt: from its place to its end, also when it was begun by an earlier start of the program.
 
-use super::driver::{Live, Queue};
+use super::driver::Queue;
+use super::state::Live;
 use crate::spec::Base;
 use crate::target::{Began, Cause, ExitRecord, Observation, Place, Submission, TargetError};
 use crate::{AttemptId, JobId, JobState, RunOutcome};
