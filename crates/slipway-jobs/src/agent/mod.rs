@@ -75,7 +75,7 @@ pub(crate) fn now_ms() -> i64 {
 async fn attempt(folder: &AttemptFolder, submission: &Submission, attached: bool) -> ExitRecord {
     let mut record = ExitRecord { cause: Cause::NotStarted, ..ExitRecord::default() };
     let mut usage = Usage::default();
-    match Output::new(folder, attached) {
+    match Output::new(folder, attached, submission.spec.resources.most_log_bytes()) {
         Ok(mut output) => {
             let ended = supervise(folder, submission, attached, &mut output, &mut usage).await;
             match ended {

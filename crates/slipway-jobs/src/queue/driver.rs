@@ -16,6 +16,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// Nobody says when there is room on a disk again.
+const DISK_LOOK_MS: i64 = 2_000;
+
 /// The queue. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
 pub struct Queue {
@@ -276,6 +279,10 @@ impl Queue {
                     state.later.pop_first();
                     state.line_up(&id, None);
                 }
+                if state.order.needs_disk() {
+                    let free = machine::disk_bytes(self.shared.options.local.folders().root());
+                    state.order.see_free_disk(free.map_or(u64::MAX, |(free, _)| free));
+                }
                 while let Some((id, place)) = state.order.take_next() {
                     if let Some(live) = state.jobs.get_mut(&id) {
                         live.state = JobState::Starting;
@@ -283,6 +290,8 @@ impl Queue {
                     }
                 }
             }
+            let looks_again = self.shared.lock().order.needs_disk().then_some(DISK_LOOK_MS);
+            let due_ms = due_ms.into_iter().chain(looks_again).min();
             let pause = Duration::from_millis(due_ms.map_or(3_600_000, |ms| ms.max(1).cast_unsigned()));
             tokio::select! {
                 () = self.shared.stop.cancelled() => return,
@@ -305,4 +314,3 @@ fn counts_as_success(outcome: Option<Outcome>) -> bool {
 pub(super) fn wrong(field: &'static str, reason: String) -> BadSpec {
     BadSpec { field, reason }
 }
-

@@ -94,6 +94,12 @@ impl Queue {
     /// Has an attempt started, and follows it.
     async fn start(&self, attempt: &AttemptId, place: Place) {
         let Some(live) = self.live(&attempt.job) else { return };
+        let laid_out =
+            self.shared.options.surroundings.before_start(attempt, &live.spec, live.run_id.as_deref()).await;
+        if let Err(reason) = laid_out {
+            let record = ExitRecord { cause: Cause::NotPrepared, reason, ..ExitRecord::default() };
+            return self.end(attempt, Observation::Ended(record)).await;
+        }
         let variables =
             self.shared.options.surroundings.variables(&attempt.job, &live.spec, live.run_id.as_deref());
         let tracker = self.shared.options.surroundings.tracker(&live.spec, live.run_id.as_deref());
@@ -182,9 +188,13 @@ impl Queue {
         let id = &attempt.job;
         let Some(live) = self.live(id) else { return };
         let surroundings = self.shared.options.surroundings.clone();
-        surroundings.before_end(attempt, &live.spec, live.run_id.as_deref()).await;
+        let missing = surroundings.before_end(attempt, &live.spec, live.run_id.as_deref()).await;
         let now_ms = crate::agent::now_ms();
-        let Verdict { outcome, end, at_ms, began_ms, at, again } = Verdict::of(found, live.canceled, now_ms);
+        let Verdict { outcome, mut end, at_ms, began_ms, at, again } =
+            Verdict::of(found, live.canceled, now_ms);
+        for words in missing {
+            end.reason = format!("{}; {words}", end.reason);
+        }
         let tags = surroundings.run_tags(end.exit_code);
         let retries = &live.spec.retries;
         let tries_again = again && !live.canceled && live.attempts <= retries.at_most;

@@ -19,13 +19,22 @@ pub trait Surroundings: Send + Sync + 'static {
     /// Tags for its run when it has ended.
     fn run_tags(&self, exit_code: Option<i32>) -> Vec<KeyValue>;
 
-    /// An attempt has ended. Its end is written down when this is done.
+    /// An attempt is about to be started: lays out what it reads.
+    fn before_start<'a>(
+        &'a self,
+        attempt: &'a AttemptId,
+        spec: &'a JobSpec,
+        run_id: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), String>>;
+
+    /// An attempt has ended. Its end is written down when this is done. Gives what it should have made and did not, in
+    /// words.
     fn before_end<'a>(
         &'a self,
         attempt: &'a AttemptId,
         spec: &'a JobSpec,
         run_id: Option<&'a str>,
-    ) -> BoxFuture<'a, ()>;
+    ) -> BoxFuture<'a, Vec<String>>;
 }
 
 /// How a queue is opened.
