@@ -6,7 +6,7 @@
 use super::order::Order;
 use super::state::{Live, State, live_of};
 use super::work::{NewWork, QueueError, QueueOptions};
-use crate::spec::{BadSpec, JobSpec, LIMIT_BYTES, When};
+use crate::spec::{BadSpec, LIMIT_BYTES, When};
 use crate::target::{Target, TargetError};
 use crate::{JobId, JobState, WaitOutcome, machine};
 use slipway_store::{Change, Job, NewJob, Outcome, Step};
