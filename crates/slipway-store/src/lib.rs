@@ -68,8 +68,8 @@ pub use change::{
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery, Outline};
 pub use job::{
-    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsQuery, NewJob, Outcome, Phase, Queued,
-    RunOfStep, RunOutcome, Running, Starting, Step, WaitOutcome,
+    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsOrder, JobsQuery, NewJob, Outcome, Phase,
+    Queued, RunOfStep, RunOutcome, Running, Starting, Step, WaitOutcome,
 };
 pub use model::{
     Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,

@@ -321,7 +321,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Jobs, the latest first. */
+        /** Jobs: the latest first, or in another order. */
         get: operations["list_jobs"];
         put?: never;
         /** Takes a job in. It is remembered when this answers. */
@@ -429,7 +429,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Lines of a job's log, by number or from its end. */
+        /** Lines of a job's log, by number or from its end, with the stream that each comes from. */
         post: operations["read_job_log"];
         delete?: never;
         options?: never;
@@ -448,6 +448,23 @@ export interface paths {
         put?: never;
         /** Lines of a job's log that match, by number. */
         post: operations["search_job_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/move-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts the run of a job into another experiment: the one that its command has chosen. */
+        post: operations["move_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -482,6 +499,23 @@ export interface paths {
         put?: never;
         /** Runs a job again as a new job, as it was or with another description. */
         post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks many jobs to end. Answers how many had not ended. */
+        post: operations["cancel_jobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1867,6 +1901,15 @@ export interface components {
         BulkUndo: {
             undo: string;
         };
+        /** @description Which jobs are asked to end, and how. Those that have ended stay as they are. */
+        CancelJobsRequest: {
+            /**
+             * Format: int64
+             * @description How long each may take before it is ended by force; absent: as its description says.
+             */
+            grace_ms?: number | null;
+            job_ids: string[];
+        };
         /** @description How a job is asked to end. */
         CancelRequest: {
             /**
@@ -2833,7 +2876,7 @@ export interface components {
         JobIds: {
             job_ids: string[];
         };
-        /** @description Jobs, the latest first. */
+        /** @description Jobs, in the order that was asked for. */
         JobList: {
             /** @description How many there are in each state, whatever states were asked for. States without any are left out. */
             counts: components["schemas"]["StateCount"][];
@@ -2935,6 +2978,12 @@ export interface components {
              * @default 0
              */
             gpus: number;
+            /**
+             * Format: int64
+             * @description The log of an attempt ends after so many bytes, while the command goes on; 8 GiB when absent.
+             * @default null
+             */
+            log_bytes: number | null;
             /**
              * Format: int64
              * @description Memory; none is not limited.
@@ -3046,6 +3095,12 @@ export interface components {
             not_before_ms?: number | null;
             /** Format: int32 */
             priority: number;
+            /**
+             * Format: int64
+             * @description Its place among those that wait for their turn, from 1; as things are now, since jobs that come or end change it.
+             *     Absent when it does not wait, or waits for something else than its turn.
+             */
+            queue_position?: number | null;
             /** @description Why it waits, or why it ended as it did; may be empty. */
             reason: string;
             /** @description The job that it repeats. */
@@ -3264,6 +3319,11 @@ export interface components {
             pattern: string;
         };
         LogLine: {
+            /**
+             * Format: int64
+             * @description When its beginning came; only in logs of jobs.
+             */
+            at_ms?: number | null;
             /** @description It was written over by carriage returns, as progress bars are; `text` is the last state. */
             is_rewritten?: boolean;
             /**
@@ -3271,6 +3331,7 @@ export interface components {
              * @description Bytes in the middle of a very long line that are not in `text`.
              */
             left_out_bytes?: number;
+            stream?: components["schemas"]["LogStream"] | null;
             /** @description With escape sequences for colours. What is not UTF-8 is replaced. */
             text: string;
         };
@@ -3354,6 +3415,11 @@ export interface components {
             limit: number;
             path: string;
         };
+        /**
+         * @description Where something in the log of a job comes from: the command's streams, or what watches it.
+         * @enum {string}
+         */
+        LogStream: "stdout" | "stderr" | "agent";
         /** @description The machine that the local target runs on. */
         Machine: {
             /**
@@ -3675,6 +3741,11 @@ export interface components {
             name: string;
             /** Format: int64 */
             version: number;
+        };
+        /** @description Where the run of a job goes. */
+        MoveRunRequest: {
+            /** @description Must not be in the trash. */
+            experiment_id: string;
         };
         NamedValue: {
             name: string;
@@ -5563,6 +5634,10 @@ export interface operations {
                 limit?: number;
                 /** @description Jobs to pass over. */
                 offset?: number;
+                /** @description The latest first when absent. */
+                order?: "submitted" | "queue" | "name" | "state" | "priority" | "started" | "ended" | "duration";
+                /** @description The other way round. */
+                reverse?: boolean;
                 run_id?: string;
                 /** @description Only in these states, e.g. `queued,running`; all when absent. */
                 state?: string;
@@ -5855,6 +5930,39 @@ export interface operations {
             };
         };
     };
+    move_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveRunRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     prioritize_job: {
         parameters: {
             query?: never;
@@ -5909,6 +6017,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    cancel_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelJobsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
                 };
             };
             default: {

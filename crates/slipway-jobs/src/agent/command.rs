@@ -132,6 +132,10 @@ impl Variables {
         Ok(variables)
     }
 
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.all.get(&OsString::from(name))?.to_str()
+    }
+
     pub(super) fn set(&mut self, name: &str, value: impl AsRef<str>) {
         self.all.insert(name.into(), value.as_ref().into());
     }
@@ -216,6 +220,9 @@ impl Limits {
         }
         if let Some(milli) = self.cpu {
             words.push(format!("processors: {} counted, not limited", f64::from(milli) / 1_000.0));
+        }
+        if words.is_empty() {
+            words.push("no limits".to_owned());
         }
         words.join("; ")
     }

@@ -6,6 +6,7 @@
 
 mod artifact_proxy;
 mod artifacts;
+mod chosen;
 mod decode;
 mod encode;
 mod error;
