@@ -15,7 +15,7 @@ export const probes = readFileSync(join(here, 'probes.js'), 'utf8')
 const WINDOW_LIMIT_MS = 15 * 60_000
 
 /** @typedef {{ many: any, long: any }} Filled
- *  @typedef {{ folder: string, sizes: typeof import('./rows.mjs').SIZES.full, only: string[] | undefined,
+ *  @typedef {{ folder: string, sizes: typeof import('./rows.mjs').SIZES.full, only: string[] | undefined, page?: string | undefined,
  *    programs: { slipway: string, bench: string, mlflow?: string, python?: string, window?: string } }} Bench */
 
 /** Starts Slipway on the bench's folder, does something with it, and ends it.
@@ -76,9 +76,11 @@ export async function filled(bench) {
 }
 
 /** Bytes of scripts that a first visit to an address loads before the first chart is there, gzipped.
- *  @param {import('@playwright/test').Browser} browser @param {string} address @param {string} chart */
-export async function scriptKilobytes(browser, address, chart) {
+ *  @param {import('@playwright/test').Browser} browser @param {string} address @param {string} chart
+ *  @param {string | undefined} [folder] */
+export async function scriptKilobytes(browser, address, chart, folder) {
   const page = await browser.newPage({ viewport: { width: 1920, height: 1080 } })
+  if (folder) await pageFrom(page, folder)
   /** @type {Promise<Buffer | null>[]} */
   const bodies = []
   let painted = false
@@ -93,6 +95,18 @@ export async function scriptKilobytes(browser, address, chart) {
   return found.reduce((sum, body) => sum + (body ? gzipSync(body).length : 0), 0) / 1024
 }
 
+/** Takes the page from a folder instead of the program: a build of the page is measured without building the program.
+ *  @param {import('@playwright/test').Page} page @param {string} folder */
+async function pageFrom(page, folder) {
+  await page.route(
+    (url) => url.pathname === '/' || url.pathname.startsWith('/assets/'),
+    (route) => {
+      const { pathname } = new URL(route.request().url())
+      return route.fulfill({ path: join(folder, pathname === '/' ? 'index.html' : pathname) })
+    },
+  )
+}
+
 /** The rows in Chromium. @param {Bench} bench @param {Filled} known */
 export function inChromium(bench, known) {
   const { sizes, only } = bench
@@ -101,6 +115,7 @@ export function inChromium(bench, known) {
     withChromium(async (browser, browserPid) => {
       const page = await browser.newPage({ viewport: { width: 1920, height: 1080 } })
       page.on('pageerror', (error) => say(`the page failed: ${error}`))
+      if (bench.page) await pageFrom(page, bench.page)
       await page.addInitScript(probes)
       await page.goto(`${address}/#token=${token}&go=%2Fsettings`)
       await page.waitForSelector('.window')
@@ -122,6 +137,7 @@ export function inChromium(bench, known) {
           browser,
           `${address}/#token=${token}&go=${to}`,
           '[data-metric] canvas',
+          bench.page,
         )
       }
       return rows

@@ -27,6 +27,7 @@ const { values: options } = parseArgs({
     keep: { type: 'boolean', default: false },
     rows: { type: 'string' },
     places: { type: 'string' },
+    page: { type: 'string' },
     write: { type: 'string' },
   },
 })
@@ -61,6 +62,7 @@ const bench = {
   folder,
   sizes,
   only,
+  page: options.page ? resolve(options.page) : undefined,
   programs: {
     slipway: need('slipway', options.slipway),
     bench: need('bench', options.bench),
@@ -87,6 +89,8 @@ async function at(place, measure) {
   measured[place].seconds = Math.round((Date.now() - began) / 1000)
   measured[place].load = before
   writeFileSync(join(folder, 'measured.json'), JSON.stringify(measured, null, 2))
+  // Whoever stops it later has what there is.
+  if (options.write) write(options.write, report())
 }
 
 function said() {
@@ -95,8 +99,15 @@ function said() {
   )
   return [
     `- ${cpus()[0]?.model}, ${cpus().length} processors, no graphics card; measured on ${new Date().toISOString().slice(0, 10)}${options.quick ? ', with the small sizes of `--quick`' : ''}`,
+    ...(options.page ? ["- In Chromium, the page comes from a folder of its own (`--page`), not from the program"] : []),
     `- Processes that were running or waiting when a place's turn began, and how long it took: ${loads.join(', ')}`,
   ].join('\n')
+}
+
+function report() {
+  const rows = tableRows(measured.chromium, measured.window, measured.mlflow, sizes)
+  const shown = rows.filter(({ key }) => !only || only.includes(key))
+  return `${said()}\n\n${markdown(shown)}`
 }
 
 /** @param {string} path @param {string} text */
@@ -117,12 +128,7 @@ try {
   await at('chromium', () => inChromium(bench, known))
   await at('window', () => inWindow(bench, known))
   await at('mlflow', () => besides(bench))
-  const rows = tableRows(measured.chromium, measured.window, measured.mlflow, sizes).filter(
-    ({ key }) => !only || only.includes(key),
-  )
-  const text = `${said()}\n\n${markdown(rows)}`
-  process.stdout.write(`${text}\n`)
-  if (options.write) write(options.write, text)
+  process.stdout.write(`${report()}\n`)
   const missing = Object.entries(measured).filter(([, { failed }]) => Object.keys(failed ?? {}).length > 0)
   for (const [place, { failed }] of missing) {
     for (const [row, why] of Object.entries(failed)) say(`not measured: ${row} in ${place}: ${why}`)

@@ -107,7 +107,7 @@ test('a script gets a form from its source, and shell characters stay one word',
   await page.getByLabel('depth', { exact: false }).fill('5')
   await page.getByLabel('kind', { exact: false }).selectOption('forest')
   await page.getByLabel('fast').check()
-  await page.getByText('Further parameters').click()
+  await page.getByText('Further parameters').press('Enter')
   await page.getByLabel('Further parameters, one name=value a line').fill('note=a b; $(id)')
   await expect(page.getByRole('region', { name: 'What will run' }).locator('pre')).toHaveText(
     "python tool.py --depth 5 --kind forest --fast --note 'a b; $(id)'",

@@ -113,14 +113,11 @@ impl Compaction {
             Looked::All => return Ok(()),
         };
         let found = store.read(|db| {
-            // A short tail beside chunks may hold points that came too late for these. The series of a run mostly have
-            // numbers next to each other: one look tells that none of them has chunks, instead of one for each.
+            // A short tail beside chunks may hold points that came too late for these.
             let mut statement = db.prepare_cached(
-                "SELECT run, count(*), sum(points), sum(length(directory) + length(data)), \
-                 CASE WHEN EXISTS (SELECT 1 FROM chunks WHERE series BETWEEN \
-                     (SELECT min(id) FROM series WHERE run = t.run) AND (SELECT max(id) FROM series WHERE run = t.run)) \
-                 THEN EXISTS (SELECT 1 FROM series s JOIN chunks c ON c.series = s.id WHERE s.run = t.run) \
-                 ELSE 0 END FROM tails t WHERE run > ?1 AND run <= coalesce((SELECT run FROM tails WHERE run > ?1 \
+                "SELECT run, count(*), sum(points), sum(length(directory) + length(data)), EXISTS (SELECT 1 FROM \
+                 series s JOIN chunks c ON c.series = s.id WHERE s.run = t.run) FROM tails t \
+                 WHERE run > ?1 AND run <= coalesce((SELECT run FROM tails WHERE run > ?1 \
                  ORDER BY run, number LIMIT 1 OFFSET ?2), ?3) GROUP BY run ORDER BY run",
             )?;
             let rows = statement.query_map([after, LOOK_ROWS, i64::MAX], |row| {

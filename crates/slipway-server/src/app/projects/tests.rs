@@ -33,6 +33,11 @@ async fn a_project_is_opened_planned_and_closed() {
     let wrong = post("/projects/plan", json!({ "project": path })).await;
     assert_eq!(wrong.status, 400);
     assert!(wrong.json()["message"].as_str().expect("text").contains("`a` needs a value"));
+    assert_eq!(wrong.json()["fields"][0]["field"], "a");
+    let none = post("/environments/make", json!({ "project": path, "environment": "x.txt" })).await;
+    assert!(none.json()["message"].as_str().expect("text").contains("(there are `requirements.txt`)"));
+    assert_eq!(server.get("/environments/0123456789abcdef").await.status, 404);
+    assert_eq!(server.get("/projects/recorded/none").await.status, 404);
     for place in ["relative", "/no such folder", "", "ext::sh"] {
         assert_eq!(post("/projects/open", json!({ "project": place })).await.status, 400, "{place}");
     }
