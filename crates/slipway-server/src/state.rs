@@ -70,6 +70,7 @@ struct Inner {
     known: Known,
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
+    looks: crate::app::Looks,
     undos: Undos,
     secrets: Secrets,
     opened: Opened,
@@ -118,6 +119,7 @@ impl ServerState {
             run_messages,
             outlines,
             compared,
+            looks: crate::app::Looks::default(),
             warming,
             recording,
             queue: OnceLock::new(),
@@ -134,6 +136,11 @@ impl ServerState {
     /// What seals the secrets of webhooks.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.inner.secrets
+    }
+
+    /// Looks into folders that somebody watches.
+    pub(crate) fn looks(&self) -> &crate::app::Looks {
+        &self.inner.looks
     }
 
     /// Everything remembered.
