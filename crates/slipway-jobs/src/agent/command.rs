@@ -147,7 +147,7 @@ pub(super) fn start(
     work: &Path,
     variables: &Variables,
     with_input: bool,
-) -> Result<Started, ExitRecord> {
+) -> Result<Started, Box<ExitRecord>> {
     let words = command.words();
     let (program, arguments) = words
         .split_first()
@@ -184,13 +184,13 @@ pub(super) fn start(
             };
             // As shells do.
             let exit_code = Some(if is_missing { 127 } else { 126 });
-            Err(ExitRecord {
+            Err(Box::new(ExitRecord {
                 cause: Cause::NotStarted,
                 exit_code,
                 reason,
                 ended_ms: now_ms(),
                 ..ExitRecord::default()
-            })
+            }))
         }
     }
 }

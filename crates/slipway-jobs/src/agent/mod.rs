@@ -252,7 +252,7 @@ async fn one(
     }
     let mut started = match command::start(command, work, variables, with_input) {
         Ok(started) => started,
-        Err(failure) => return Ok(failure),
+        Err(failure) => return Ok(*failure),
     };
     began(&started)?;
     let began_ms = started.at_ms;
