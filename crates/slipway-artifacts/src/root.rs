@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinError;
 
 /// A local folder that holds artifacts. Cheap to clone.
@@ -117,7 +118,7 @@ impl ArtifactRoot {
     /// When there is no such file.
     pub async fn download(&self, path: &ArtifactPath) -> Result<Download> {
         let (root, path) = (self.clone(), path.clone());
-        blocking("opening", path.clone(), move || Download::open(&root, &path)).await
+        at_once("opening", path.clone(), move || Download::open(&root, &path)).await
     }
 
     /// What lies in a folder: folders first, then by name. Links, devices and unfinished uploads are left out.
@@ -310,6 +311,19 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Ok(done) => done,
         Err(error) => Err(stopped(action, &path, error)),
     }
+}
+
+/// Runs file system calls that are over about as soon as another thread would have been woken for them. Everything
+/// else that this thread has to do goes on meanwhile on another one.
+pub(crate) async fn at_once<T: Send + 'static>(
+    action: &'static str,
+    path: ArtifactPath,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        return tokio::task::block_in_place(work);
+    }
+    blocking(action, path, work).await
 }
 
 /// Work that ended before it was done.

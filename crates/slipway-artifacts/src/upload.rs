@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::path::ArtifactPath;
-use crate::root::{ArtifactRoot, blocking, fresh_name, not_plain, stopped};
+use crate::root::{ArtifactRoot, at_once, blocking, fresh_name, not_plain, stopped};
 use bytes::Bytes;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
@@ -122,13 +122,15 @@ impl Upload {
     /// As [`Upload::write`]; also when a folder has meanwhile taken the path. Nothing is visible then.
     pub async fn finish(mut self) -> Result<u64> {
         self.settle().await?;
-        blocking("storing", self.path.clone(), move || {
+        let path = self.path.clone();
+        let is_small = matches!(self.temp, Temp::None);
+        let store = move || {
             let mut temp = self.take_temp()?;
             temp.put(std::mem::take(&mut self.gathered))?;
             temp.place()?;
             Ok(self.size_bytes)
-        })
-        .await
+        };
+        if is_small { at_once("storing", path, store).await } else { blocking("storing", path, store).await }
     }
 
     /// Begins to write what was gathered, once what was gathered before is written.

@@ -260,7 +260,7 @@ fn no_token() -> Refusal {
 }
 
 /// `Bearer TOKEN`, or `Basic` with the token as the password.
-fn has_token(headers: &HeaderMap, token: &str) -> bool {
+pub(crate) fn has_token(headers: &HeaderMap, token: &str) -> bool {
     let value = text_of(headers, &header::AUTHORIZATION);
     let Some((scheme, credentials)) = value.split_once(' ') else { return false };
     let credentials = credentials.trim();

@@ -7,6 +7,7 @@ use crate::opened::Opened;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
+use crate::webhooks::Secrets;
 use slipway_artifacts::ArtifactRoot;
 use slipway_jobs::Queue;
 use slipway_store::{Change, KeyValue, Outlines, Renditions, Store};
@@ -71,11 +72,13 @@ struct Inner {
     compared: crate::app::Remembered,
     looks: crate::app::Looks,
     undos: Undos,
+    secrets: Secrets,
     opened: Opened,
     run_messages: Renditions,
     outlines: Outlines,
     warming: AtomicBool,
     recording: Arc<tokio::sync::Semaphore>,
+    lengthening: tokio::sync::Mutex<()>,
     queue: OnceLock<Queue>,
 }
 
@@ -97,6 +100,7 @@ impl ServerState {
     ) -> Self {
         let (tickets, known) = (Tickets::default(), Known::default());
         let (trash, undos) = (Work::default(), Undos::in_folder(config.data_dir.join("undo")));
+        let secrets = Secrets::in_folder(&config.data_dir);
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
         let outlines = Outlines::default();
         let warming = AtomicBool::new(false);
@@ -111,6 +115,7 @@ impl ServerState {
             known,
             trash,
             undos,
+            secrets,
             opened: Opened::default(),
             run_messages,
             outlines,
@@ -118,6 +123,7 @@ impl ServerState {
             looks: crate::app::Looks::default(),
             warming,
             recording,
+            lengthening: tokio::sync::Mutex::default(),
             queue: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -127,6 +133,11 @@ impl ServerState {
     #[must_use]
     pub fn config(&self) -> &ServerConfig {
         &self.inner.config
+    }
+
+    /// What seals the secrets of webhooks.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
     }
 
     /// Looks into folders that somebody watches.
@@ -240,6 +251,11 @@ impl ServerState {
     /// Lets one look through the files of a version at a time.
     pub(crate) fn recording(&self) -> &Arc<tokio::sync::Semaphore> {
         &self.inner.recording
+    }
+
+    /// Lets one request at a time read a list that is kept in a tag, and write it longer.
+    pub(crate) fn lengthening(&self) -> &tokio::sync::Mutex<()> {
+        &self.inner.lengthening
     }
 
     pub(crate) fn undos(&self) -> &Undos {

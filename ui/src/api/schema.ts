@@ -389,7 +389,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Jobs, the latest first. */
+        /** Jobs: the latest first, or in another order. */
         get: operations["list_jobs"];
         put?: never;
         /** Takes a job in. It is remembered when this answers. */
@@ -497,7 +497,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Lines of a job's log, by number or from its end. */
+        /** Lines of a job's log, by number or from its end, with the stream that each comes from. */
         post: operations["read_job_log"];
         delete?: never;
         options?: never;
@@ -516,6 +516,23 @@ export interface paths {
         put?: never;
         /** Lines of a job's log that match, by number. */
         post: operations["search_job_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/move-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts the run of a job into another experiment: the one that its command has chosen. */
+        post: operations["move_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -550,6 +567,23 @@ export interface paths {
         put?: never;
         /** Runs a job again as a new job, as it was or with another description. */
         post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks many jobs to end. Answers how many had not ended. */
+        post: operations["cancel_jobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -848,6 +882,23 @@ export interface paths {
         put?: never;
         /** A page of the registered models. */
         post: operations["query_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What could stand at a place of a filter of models or versions: keys, operators, and the values that there are. */
+        post: operations["suggest_registry"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1937,6 +1988,15 @@ export interface components {
         BulkUndo: {
             undo: string;
         };
+        /** @description Which jobs are asked to end, and how. Those that have ended stay as they are. */
+        CancelJobsRequest: {
+            /**
+             * Format: int64
+             * @description How long each may take before it is ended by force; absent: as its description says.
+             */
+            grace_ms?: number | null;
+            job_ids: string[];
+        };
         /** @description How a job is asked to end. */
         CancelRequest: {
             /**
@@ -2949,7 +3009,7 @@ export interface components {
         JobIds: {
             job_ids: string[];
         };
-        /** @description Jobs, the latest first. */
+        /** @description Jobs, in the order that was asked for. */
         JobList: {
             /** @description How many there are in each state, whatever states were asked for. States without any are left out. */
             counts: components["schemas"]["StateCount"][];
@@ -3051,6 +3111,12 @@ export interface components {
              * @default 0
              */
             gpus: number;
+            /**
+             * Format: int64
+             * @description The log of an attempt ends after so many bytes, while the command goes on; 8 GiB when absent.
+             * @default null
+             */
+            log_bytes: number | null;
             /**
              * Format: int64
              * @description Memory; none is not limited.
@@ -3162,6 +3228,12 @@ export interface components {
             not_before_ms?: number | null;
             /** Format: int32 */
             priority: number;
+            /**
+             * Format: int64
+             * @description Its place among those that wait for their turn, from 1; as things are now, since jobs that come or end change it.
+             *     Absent when it does not wait, or waits for something else than its turn.
+             */
+            queue_position?: number | null;
             /** @description Why it waits, or why it ended as it did; may be empty. */
             reason: string;
             /** @description The job that it repeats. */
@@ -3380,6 +3452,11 @@ export interface components {
             pattern: string;
         };
         LogLine: {
+            /**
+             * Format: int64
+             * @description When its beginning came; only in logs of jobs.
+             */
+            at_ms?: number | null;
             /** @description It was written over by carriage returns, as progress bars are; `text` is the last state. */
             is_rewritten?: boolean;
             /**
@@ -3387,6 +3464,7 @@ export interface components {
              * @description Bytes in the middle of a very long line that are not in `text`.
              */
             left_out_bytes?: number;
+            stream?: components["schemas"]["LogStream"] | null;
             /** @description With escape sequences for colours. What is not UTF-8 is replaced. */
             text: string;
         };
@@ -3470,6 +3548,11 @@ export interface components {
             limit: number;
             path: string;
         };
+        /**
+         * @description Where something in the log of a job comes from: the command's streams, or what watches it.
+         * @enum {string}
+         */
+        LogStream: "stdout" | "stderr" | "agent";
         /** @description The machine that the local target runs on. */
         Machine: {
             /**
@@ -3722,6 +3805,9 @@ export interface components {
         ModelsDiff: {
             /** @description Flavors, versions of Python and of packages. */
             environment: components["schemas"]["DiffText"][];
+            /** @description Metrics that say how long the model takes to answer, told by their names. Empty where nobody measured that. */
+            latency: components["schemas"]["DiffMetric"][];
+            /** @description But for those of `latency`. */
             metrics: components["schemas"]["DiffMetric"][];
             /** @description Those that differ first. */
             params: components["schemas"]["DiffText"][];
@@ -3788,6 +3874,11 @@ export interface components {
             name: string;
             /** Format: int64 */
             version: number;
+        };
+        /** @description Where the run of a job goes. */
+        MoveRunRequest: {
+            /** @description Must not be in the trash. */
+            experiment_id: string;
         };
         NamedValue: {
             name: string;
@@ -4111,10 +4202,17 @@ export interface components {
              * @description The version that is there now.
              */
             holder?: number | null;
+            /**
+             * Format: int64
+             * @description Runs that read the version that is there now.
+             */
+            holder_used_by: number;
             name: string;
             /** @description Rules that guard the target, and whether they hold. */
             rules: components["schemas"]["RuleResult"][];
             target: components["schemas"]["ModelTarget"];
+            /** @description Names of the webhooks that would be told of it. */
+            told: string[];
             /** Format: int64 */
             version: number;
         };
@@ -4246,6 +4344,21 @@ export interface components {
             /** @enum {string} */
             kind: "path";
             path: string;
+        };
+        /** @enum {string} */
+        RegistryScope: "models" | "versions";
+        RegistrySuggestRequest: {
+            /**
+             * Format: int32
+             * @description Where the cursor stands, in UTF-16 code units. Absent: at the end.
+             */
+            cursor?: number | null;
+            /** @description For versions: those of this model. Empty: of all. */
+            name?: string;
+            /** @description What is filtered. */
+            scope: components["schemas"]["RegistryScope"];
+            /** @description The filter as far as it is written. */
+            text?: string;
         };
         /** @description A run, or the mean of several. */
         ReportBar: components["schemas"]["ChartLine"] & {
@@ -4609,7 +4722,7 @@ export interface components {
         Suggestion: {
             /**
              * Format: int64
-             * @description Runs that carry the key or have the value.
+             * @description How many of what is searched carry the key or have the value.
              */
             count?: number | null;
             /** @description A few words on it; may be empty. */
@@ -4960,6 +5073,8 @@ export interface components {
             model_id?: string | null;
             name: string;
             run_id?: string | null;
+            /** @description In lists only, and absent when the run is gone. */
+            run_name?: string | null;
             /**
              * Format: int64
              * @description Where its files were counted.
@@ -5833,6 +5948,10 @@ export interface operations {
                 limit?: number;
                 /** @description Jobs to pass over. */
                 offset?: number;
+                /** @description The latest first when absent. */
+                order?: "submitted" | "queue" | "name" | "state" | "priority" | "started" | "ended" | "duration";
+                /** @description The other way round. */
+                reverse?: boolean;
                 run_id?: string;
                 /** @description Only in these states, e.g. `queued,running`; all when absent. */
                 state?: string;
@@ -6125,6 +6244,39 @@ export interface operations {
             };
         };
     };
+    move_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveRunRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     prioritize_job: {
         parameters: {
             query?: never;
@@ -6179,6 +6331,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    cancel_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelJobsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
                 };
             };
             default: {
@@ -6710,6 +6893,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelsPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    suggest_registry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrySuggestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
                 };
             };
             default: {

@@ -1,8 +1,9 @@
 //! Runs, and what is logged to them.
 
+use super::chosen::Chosen;
 use super::decode::{Fields, Params, Sent, cut, python_list, python_text};
 use super::encode::{Answer, PageWriter};
-use super::error::{MlflowError, Result};
+use super::error::{Code, MlflowError, Result};
 use super::experiments::{self, VIEWS};
 use super::run_message::{RunInfo, put_new_run, put_run};
 use super::{fast, look_up, names, now_ms, page, read, validate, write};
@@ -44,10 +45,23 @@ pub(super) fn run_id(fields: &Fields<'_>) -> Result<String> {
     Ok(id.to_owned())
 }
 
-pub(super) async fn create(State(state): State<ServerState>, params: Params) -> Result<Answer> {
-    let run = new_run(&params.fields())?;
+pub(super) async fn create(
+    State(state): State<ServerState>,
+    chosen: Chosen,
+    params: Params,
+) -> Result<Answer> {
+    let mut run = new_run(&params.fields())?;
+    let is_chosen = chosen.id.is_some();
+    if let Some(id) = chosen.id {
+        run.run_id = id;
+    }
     let run_id = run.run_id.clone();
-    write(&state, Change::CreateRun(Box::new(run))).await?;
+    match state.store().write(Change::CreateRun(Box::new(run))).await {
+        Ok(_) => {}
+        // It arrived before, and the answer was lost.
+        Err(slipway_store::Error::AlreadyExists(_)) if is_chosen => {}
+        Err(error) => return Err(error.into()),
+    }
     look_up(&state, |reader| {
         reader.lend_run(&run_id, |run| Answer::one_written("run", |body| put_new_run(body, run)))?
     })
@@ -290,14 +304,22 @@ pub(super) async fn log_model(State(state): State<ServerState>, params: Params) 
     let fields = params.fields();
     let run_id = run_id(&fields)?;
     let model = described_model(fields.required_text("model_json")?)?;
+    // On a task of its own: a client that goes away must not let the next one in before the list is written.
+    tokio::spawn(async move { lengthen_models(&state, run_id, model).await }).await.map_err(|error| {
+        MlflowError::new(Code::InternalError, format!("The request was given up: {error}"))
+    })?
+}
+
+async fn lengthen_models(state: &ServerState, run_id: String, model: Value) -> Result<Answer> {
+    let _turn = state.lengthening().lock().await;
     let wanted = run_id.clone();
-    let run = read(&state, move |reader| Ok(reader.run(&wanted)?)).await?;
+    let run = read(state, move |reader| Ok(reader.run(&wanted)?)).await?;
     let known = run.tags.iter().find(|tag| tag.key == LOG_MODEL_HISTORY_TAG);
     let mut history: Vec<Value> =
         known.and_then(|tag| serde_json::from_str(&tag.value).ok()).unwrap_or_default();
     history.push(model);
     let tag = KeyValue::new(LOG_MODEL_HISTORY_TAG, Value::from(history).to_string());
-    log(&state, LogBatch { run_id, tags: vec![tag], ..LogBatch::default() }).await
+    log(state, LogBatch { run_id, tags: vec![tag], ..LogBatch::default() }).await
 }
 
 fn described_model(text: &str) -> Result<Value> {

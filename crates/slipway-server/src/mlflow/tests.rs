@@ -379,6 +379,26 @@ async fn a_failing_batch_stores_nothing() {
 }
 
 #[tokio::test]
+async fn models_described_at_the_same_time_are_all_listed() {
+    let server = Server::start();
+    let run = server.new_run().await;
+    let describe = |number: usize| {
+        let model = json!({"artifact_path": format!("model-{number}"), "flavors": {}, "utc_time_created": "now",
+                           "run_id": run});
+        server.done("/runs/log-model", json!({"run_id": run, "model_json": model.to_string()}))
+    };
+    futures_util::future::join_all((0..12).map(describe)).await;
+    let run = server.found(&format!("/runs/get?run_id={run}")).await["run"].clone();
+    let tags = run["data"]["tags"].as_array().unwrap();
+    let list = tags.iter().find(|tag| tag["key"] == "mlflow.log-model.history").unwrap();
+    let list: Vec<Value> = serde_json::from_str(list["value"].as_str().unwrap()).unwrap();
+    let mut paths: Vec<_> = list.iter().map(|model| model["artifact_path"].as_str().unwrap()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    assert_eq!(paths.len(), 12);
+}
+
+#[tokio::test]
 async fn huge_names_are_refused_in_few_words() {
     let server = Server::start();
     let run = server.new_run().await;

@@ -9,7 +9,7 @@ use crate::history::tail::{self, Draft, Size};
 use crate::history::{Place, stored};
 use crate::model::{Extreme, KeyValue, MetricSummary, Point};
 use crate::reader::ColumnKind;
-use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, params};
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn log(
@@ -23,8 +23,15 @@ pub(super) fn log(
     let run = hot.run(db, &batch.run_id)?;
     let mut added = Vec::new();
     let by_key = by_key(&batch.metrics);
-    let mut put =
-        Put { db, run, one_key: by_key.len() == 1, draft: Draft::default(), late: false, tail: None };
+    let mut put = Put {
+        db,
+        run,
+        one_key: by_key.len() == 1,
+        draft: Draft::default(),
+        late: false,
+        tail: None,
+        updates: Updates::default(),
+    };
     for (key, points) in by_key {
         let points = put.points(names, hot, key, &points)?;
         if !points.is_empty() {
@@ -134,6 +141,7 @@ struct Put<'a> {
     late: bool,
     /// What was in the tail before the call, as far as it had to be read.
     tail: Option<HashMap<i64, Vec<Point>>>,
+    updates: Updates<'a>,
 }
 
 impl Put<'_> {
@@ -160,11 +168,11 @@ impl Put<'_> {
             hot.insert(run.id, name, series);
             return Ok(added);
         };
-        let before = series.summary.points;
+        let before = series.summary.clone();
         let added = self.include_new(series, points)?;
         if !added.is_empty() {
-            update_series(db, series.id, &series.summary)?;
-            if before < 2 && series.summary.points > 1 {
+            self.updates.put(db, series.id, &before, &series.summary)?;
+            if before.points < 2 && series.summary.points > 1 {
                 keys::is_curve(db, run.experiment, name)?;
             }
             self.draft.push(series.id, &added);
@@ -344,35 +352,97 @@ fn insert_series(db: &Connection, run: i64, name: i64, summary: &MetricSummary) 
     Ok(())
 }
 
-fn update_series(db: &Connection, series: i64, summary: &MetricSummary) -> Result<()> {
-    let mut statement = db.prepare_cached(
-        "UPDATE series SET points = ?1, last_step = ?2, last_ms = ?3, last_bits = ?4, last_value = ?5, \
-         first_step = ?6, first_ms = ?7, first_bits = ?8, first_value = ?9, min_value = ?10, min_step = ?11, \
-         max_value = ?12, max_step = ?13, bad_step = ?14 WHERE id = ?15",
-    )?;
-    bind_summary(&mut statement, summary)?;
-    statement.raw_bind_parameter(15, series)?;
-    statement.raw_execute()?;
-    Ok(())
+/// Writes summaries of series that are there already. A batch may change a thousand of them, so each statement is
+/// looked up once.
+#[derive(Default)]
+struct Updates<'a> {
+    all: Option<CachedStatement<'a>>,
+    last: Option<CachedStatement<'a>>,
+}
+
+impl<'a> Updates<'a> {
+    fn put(
+        &mut self,
+        db: &'a Connection,
+        series: i64,
+        old: &MetricSummary,
+        new: &MetricSummary,
+    ) -> Result<()> {
+        let rest = |summary: &MetricSummary| {
+            let bits =
+                |extreme: Option<Extreme>| extreme.map(|extreme| (extreme.value.to_bits(), extreme.step));
+            let first = &summary.first;
+            (
+                (first.step, first.time_ms, first.value.to_bits()),
+                (bits(summary.min), bits(summary.max), summary.first_non_finite_step),
+            )
+        };
+        // Mostly a point comes after all others and is no extreme.
+        if rest(old) == rest(new) {
+            let statement = one(
+                &mut self.last,
+                db,
+                "UPDATE series SET points = ?1, last_step = ?2, last_ms = ?3, last_bits = ?4, last_value = ?5 \
+                 WHERE id = ?6",
+            )?;
+            bind_last(statement, new)?;
+            statement.raw_bind_parameter(6, series)?;
+            statement.raw_execute()?;
+        } else {
+            let statement = one(
+                &mut self.all,
+                db,
+                "UPDATE series SET points = ?1, last_step = ?2, last_ms = ?3, last_bits = ?4, last_value = ?5, \
+                 first_step = ?6, first_ms = ?7, first_bits = ?8, first_value = ?9, min_value = ?10, min_step = ?11, \
+                 max_value = ?12, max_step = ?13, bad_step = ?14 WHERE id = ?15",
+            )?;
+            bind_summary(statement, new)?;
+            statement.raw_bind_parameter(15, series)?;
+            statement.raw_execute()?;
+        }
+        Ok(())
+    }
+}
+
+/// The statement, looked up when it is first needed.
+fn one<'s, 'a>(
+    statement: &'s mut Option<CachedStatement<'a>>,
+    db: &'a Connection,
+    sql: &str,
+) -> Result<&'s mut CachedStatement<'a>> {
+    Ok(match statement {
+        Some(statement) => statement,
+        none => none.insert(db.prepare_cached(sql)?),
+    })
 }
 
 /// Binds the first 14 parameters.
 fn bind_summary(statement: &mut Statement<'_>, summary: &MetricSummary) -> Result<()> {
-    let number = |value: f64| (!value.is_nan()).then_some(value);
-    let (last, first) = (&summary.last, &summary.first);
-    statement.raw_bind_parameter(1, summary.points.cast_signed())?;
-    statement.raw_bind_parameter(2, last.step)?;
-    statement.raw_bind_parameter(3, last.time_ms)?;
-    statement.raw_bind_parameter(4, to_bits(last.value))?;
-    statement.raw_bind_parameter(5, number(last.value))?;
+    bind_last(statement, summary)?;
+    let first = &summary.first;
     statement.raw_bind_parameter(6, first.step)?;
     statement.raw_bind_parameter(7, first.time_ms)?;
     statement.raw_bind_parameter(8, to_bits(first.value))?;
-    statement.raw_bind_parameter(9, number(first.value))?;
+    statement.raw_bind_parameter(9, unless_nan(first.value))?;
     for (at, extreme) in [(10, summary.min), (12, summary.max)] {
         statement.raw_bind_parameter(at, extreme.map(|extreme| extreme.value))?;
         statement.raw_bind_parameter(at + 1, extreme.map(|extreme| extreme.step))?;
     }
     statement.raw_bind_parameter(14, summary.first_non_finite_step)?;
     Ok(())
+}
+
+/// Binds the first 5 parameters.
+fn bind_last(statement: &mut Statement<'_>, summary: &MetricSummary) -> Result<()> {
+    let last = &summary.last;
+    statement.raw_bind_parameter(1, summary.points.cast_signed())?;
+    statement.raw_bind_parameter(2, last.step)?;
+    statement.raw_bind_parameter(3, last.time_ms)?;
+    statement.raw_bind_parameter(4, to_bits(last.value))?;
+    statement.raw_bind_parameter(5, unless_nan(last.value))?;
+    Ok(())
+}
+
+fn unless_nan(value: f64) -> Option<f64> {
+    (!value.is_nan()).then_some(value)
 }
