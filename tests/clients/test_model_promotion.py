@@ -248,3 +248,65 @@ def test_a_version_whose_files_are_gone_says_so(client, server, model):
         client.set_registered_model_alias(model, "champion", str(number))
     refused = own(server, "/models/rollback", {"name": model, "target": alias("champion")}, status=409)
     assert "gone" in refused["message"]
+
+
+def test_a_model_logged_without_a_step_is_measured_by_what_its_run_measured_last(client, server, tracking, unique):
+    """The stock client copies the metrics of step 0 to a model that is logged without a step."""
+
+    def train(name, values, **step):
+        with tracking.start_run():
+            for number, value in enumerate(values):
+                tracking.log_metric("auc", value, step=number)
+            info = tracking.pyfunc.log_model(name="m", python_model=lambda model_input: model_input, pip_requirements=[], **step)
+        return info, int(client.create_model_version(name, f"models:/{info.model_id}", model_id=info.model_id, run_id=info.run_id).version)
+
+    def auc(number):
+        page = server.own("GET", "/models/version", params={"name": unique, "version": number}).json()
+        return next(entry["value"] for entry in page["metrics"] if entry["metric"]["key"] == "auc" and not entry["metric"].get("dataset"))
+
+    tracking.set_experiment(unique)
+    client.create_registered_model(unique)
+    _, trained = train(unique, [0.5, 0.7, 0.9])
+    _, worse = train(unique, [0.6, 0.7, 0.8])
+    _, checkpoint = train(unique, [0.5, 0.95, 0.4], step=1)
+    info, measured = train(unique, [0.1, 0.2])
+    # What was measured of the model itself afterwards counts, whatever the step.
+    client.log_metric(info.run_id, "auc", 0.77, step=0, model_id=info.model_id)
+    assert [auc(number) for number in (trained, worse, checkpoint, measured)] == [0.9, 0.8, 0.95, 0.77]
+    shown = own(server, "/models/versions", {"name": unique, "metrics": [{"key": "auc"}], "order_by": "metric", "order_metric": {"key": "auc"}})
+    assert [(row["version"], row["metrics"]) for row in shown["versions"]] == [(checkpoint, [0.95]), (trained, [0.9]), (worse, [0.8]), (measured, [0.77])]
+    own(server, "/models/rules", {"name": unique, "rules": [rule("metric", metric="auc", direction="higher")]})
+    client.set_registered_model_alias(unique, "champion", str(trained))
+    with pytest.raises(MlflowException, match="0.8"):
+        client.set_registered_model_alias(unique, "champion", str(worse))
+    client.set_registered_model_alias(unique, "champion", str(checkpoint))
+
+
+def test_what_the_filter_box_offers_of_the_registry(client, server, model):
+    number = version(client, server, model, files=False, auc=0.25)
+    client.set_registered_model_tag(model, "cost centre", "it's 7")
+    client.set_model_version_tag(model, str(number), "reviewed", "yes")
+    client.set_registered_model_alias(model, "shadow", str(number))
+
+    def offered(text, scope="versions", cursor=None):
+        body = {"text": text, "scope": scope, "name": model if scope == "versions" else "", "cursor": cursor}
+        return [item["text"] for item in own(server, "/models/suggest", body)["items"]]
+
+    assert "tags.`cost centre`" in offered("cost", "models")
+    assert '"it\'s 7"' in offered("tags.`cost centre` = ", "models")
+    assert f"'{model}'" in offered(f"name = '{model[:10]}", "models")
+    assert offered("alias = ") == ["'shadow'"] and offered("tags.reviewed = ") == ["'yes'"]
+    assert offered("metrics.auc > ")[0] == "0.25"
+    assert offered("stage = 'Pro") == ["'Production'"]
+    assert "name" not in offered("") and "version_number" in offered("")
+    assert offered("stage = 'None' ") == ["AND", "OR"]
+    # Whatever is offered can be searched by.
+    for field in offered(""):
+        if field in ("NOT", "("):
+            continue
+        for operator in offered(f"{field} "):
+            begun = f"{field} {operator} "
+            values = [""] if "NULL" in operator else offered(begun + ("(" if operator == "IN" else "")) or ["1" if field == "version_number" else "'x'"]
+            for value in values[:3]:
+                text = begun + {"IN": f"({value})", "BETWEEN": f"{value} AND {value}"}.get(operator, value)
+                own(server, "/models/versions", {"name": model, "filter": text})

@@ -142,7 +142,11 @@ def test_the_registry_is_told_as_mlflow_tells_it(slipway, receiver):
     assert len({headers["X-MLflow-Delivery-Id"] for _, headers, _, _ in heard}) == 6
     log = slipway.server.own("GET", "/webhooks/deliveries", params={"webhook": webhook.webhook_id}).json()["deliveries"]
     assert {(entry["state"], entry["status"], entry["attempts"]) for entry in log} == {("delivered", 200, 1)}
-    # Nothing gives a secret away.
+    # Nothing gives a secret away, and nobody else may read what opens it.
+    folder = slipway.folder / "data"
+    for path in folder.glob("slipway.db*"):
+        assert secret.encode() not in path.read_bytes(), path
+    assert (folder / "webhooks.key").stat().st_mode & 0o777 == 0o600
     for text in (str(slipway.server.own("GET", "/webhooks").text), str(slipway.server.get("webhooks").text)):
         assert "hook-1" in text and secret not in text
 
@@ -223,3 +227,29 @@ def test_nothing_is_told_to_this_machine_unless_that_was_allowed(server, receive
     assert receiver.heard == []
     client.delete_webhook(webhook.webhook_id)
     assert uuid.UUID(webhook.webhook_id)
+
+
+NAMES = ["fraud model", "100% sure", "ціна-价格-цена", "a..b&c=d#e?f", "at@home", "x" * 250]
+
+
+def test_names_reach_commands_and_receivers_as_they_are(slipway, receiver):
+    def command(*words):
+        line = [str(find_program()), "--data-dir", str(slipway.folder / "data"), "models", *words, "--json"]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    slipway.client.create_webhook("hook", receiver.url, [EVENTS[4]])
+    for name in NAMES:
+        slipway.client.create_registered_model(name)
+        for _ in range(2):
+            slipway.client.create_model_version(name, "s3://bucket/model")
+        slipway.client.set_registered_model_alias(name, "champion", "1")
+        assert command("show", f"{name}@champion")["version"]["version"] == 1
+        assert command("promote", f"{name}/2", "@champion")["previous"] == 1
+        assert command("rollback", name, "@champion")["version"] == 1
+        assert [entry["to"] for entry in command("history", name)["entries"][:3]] == ["1", "2", "1"]
+        quote = '"' if "'" in name else "'"
+        assert [row["name"] for row in command("ls", "--filter", f"name = {quote}{name}{quote}")["models"]] == [name]
+    heard = receiver.wait_for(3 * len(NAMES))
+    assert {json.loads(body)["data"]["name"] for _, _, body, _ in heard} == set(NAMES)

@@ -2,12 +2,11 @@ import { expect, test, vi } from 'vitest'
 import type { HistoryEntry, VersionMetric } from '../src/api/model-types'
 import { areaAt } from '../src/app/areas'
 import { parsePlace } from '../src/app/place'
-import { complete, type Known } from '../src/areas/models/complete'
 import { aliasFault, modelHref, targetUri, versionHref } from '../src/areas/models/names'
 import { Pages } from '../src/areas/models/pages.svelte'
 import { loadSnippets } from '../src/areas/models/snippets'
 import { metricTable } from '../src/areas/models/tables'
-import { checkWords, historyWords, plainLine } from '../src/areas/models/words'
+import { aroundVersion, checkWords, historyWords, plainLine } from '../src/areas/models/words'
 import { neighbour, type GraphBox } from '../src/graph/graph'
 
 const ODD = [
@@ -40,34 +39,6 @@ test('aliases that would mean something else are refused', () => {
   expect(aliasFault('champion')).toBeNull()
   for (const alias of ['', 'v3', 'V12', 'Latest', 'a b', 'a/b', 'x'.repeat(256)])
     expect(aliasFault(alias)).not.toBeNull()
-})
-
-const known: Known = {
-  attributes: ['name', 'stage'],
-  tags: ['team', 'odd key'],
-  metrics: ['auc', 'val/loss'],
-  values: { stage: ['Production', 'Staging'] },
-}
-const offered = (text: string, cursor = text.length) =>
-  complete(text, cursor, known).items.map((item) => item.text)
-
-test('the filter offers keys, then operators, then values, then what goes on', () => {
-  expect(offered('')).toContain('metrics.`val/loss`')
-  expect(offered('')).toContain('tags.`odd key`')
-  expect(offered('met')).toEqual(['metrics.auc', 'metrics.`val/loss`'])
-  expect(offered('metrics.auc ')).toContain('>')
-  expect(offered('stage ')).toContain('LIKE')
-  expect(offered('stage = ')).toEqual(["'Production'", "'Staging'"])
-  expect(offered("stage = 'Pro")).toEqual(["'Production'"])
-  expect(offered("stage = 'Production' ")).toEqual(['and'])
-  expect(offered("stage = 'Production' and na")).toEqual(['name'])
-})
-
-test('what is offered replaces the word at the cursor and nothing else', () => {
-  const text = "sta = 'x'"
-  expect(complete(text, 3, known)).toMatchObject({ from: 0, to: 3 })
-  expect(complete('stage =', 7, known)).toMatchObject({ from: 7, to: 7 })
-  expect(offered(text, 3)).toEqual(['stage'])
 })
 
 const metric = (key: string, dataset: string | null, value: number): VersionMetric => ({
@@ -192,4 +163,11 @@ test('pages come when they are shown, and an answer to an old question is droppe
   for (const done of waiting) done()
   await Promise.resolve()
   expect(pages.row(34)).toBe('new 34')
+})
+
+test('the version in a sentence can be a link', () => {
+  expect(aroundVersion('moved from v1 to v3', 3)).toEqual(['moved from v1 to ', ''])
+  expect(aroundVersion('v3 was registered', 3)).toEqual(['', ' was registered'])
+  expect(aroundVersion('from v3 to v33', 3)).toEqual(['from ', ' to v33'])
+  expect(aroundVersion('the notes', 3)).toEqual(['the notes ', ''])
 })

@@ -77,6 +77,12 @@ impl JobFolders {
         Self { root }
     }
 
+    /// The folder that they are in.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder of a job.
     #[must_use]
     pub fn job(&self, job: &JobId) -> PathBuf {

@@ -108,29 +108,71 @@ pub fn read(folder: &Path, from: u64, at_most: usize) -> io::Result<LogPart> {
     Ok(part)
 }
 
-/// The pieces of a stretch of the log.
-fn pieces(index: &File, from: u64, wanted: usize) -> io::Result<Vec<LogPiece>> {
-    let count = index.metadata()?.len() / RECORD as u64;
-    let record = |number: u64| -> io::Result<(u64, u64)> {
+/// Where the byte at each of these places of the log in a folder comes from, and when it came. None for what is not
+/// there.
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn origins(folder: &Path, places: &[u64]) -> io::Result<Vec<Option<(Stream, i64)>>> {
+    let length = length(folder);
+    let index = match File::open(folder.join(INDEX)) {
+        Ok(index) => index,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![None; places.len()]),
+        Err(error) => return Err(error),
+    };
+    let index = Records::of(&index)?;
+    let origin = |place: &u64| {
+        if *place >= length {
+            return Ok(None);
+        }
+        let Some(number) = index.last_until(*place)? else { return Ok(None) };
+        let (_, code) = index.record(number)?;
+        Ok(Some((stream_of(code), (code >> 2).cast_signed())))
+    };
+    places.iter().map(origin).collect()
+}
+
+/// The records of an index.
+struct Records<'a> {
+    index: &'a File,
+    count: u64,
+}
+
+impl<'a> Records<'a> {
+    fn of(index: &'a File) -> io::Result<Self> {
+        Ok(Self { index, count: index.metadata()?.len() / RECORD as u64 })
+    }
+
+    /// Where the bytes of a record begin, and its code.
+    fn record(&self, number: u64) -> io::Result<(u64, u64)> {
         let mut bytes = [0; RECORD];
-        index.read_exact_at(&mut bytes, number * RECORD as u64)?;
+        self.index.read_exact_at(&mut bytes, number * RECORD as u64)?;
         let (start, code) = bytes.split_at(8);
         let number = |half: &[u8]| half.try_into().map(u64::from_le_bytes).unwrap_or_default();
         Ok((number(start), number(code)))
-    };
-    // The last record that begins at or before `from`.
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if record(middle)?.0 <= from { low = middle + 1 } else { high = middle }
     }
+
+    /// The last record that begins at or before a byte.
+    fn last_until(&self, place: u64) -> io::Result<Option<u64>> {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.record(middle)?.0 <= place { low = middle + 1 } else { high = middle }
+        }
+        Ok(low.checked_sub(1))
+    }
+}
+
+/// The pieces of a stretch of the log.
+fn pieces(index: &File, from: u64, wanted: usize) -> io::Result<Vec<LogPiece>> {
+    let records = Records::of(index)?;
     let end = from + wanted as u64;
     let mut pieces: Vec<LogPiece> = Vec::new();
-    let mut number = low.saturating_sub(1);
+    let mut number = records.last_until(from)?.unwrap_or(0);
     let mut at = from;
-    while at < end && number < count {
-        let code = record(number)?.1;
-        let next = if number + 1 < count { record(number + 1)?.0.min(end) } else { end };
+    while at < end && number < records.count {
+        let code = records.record(number)?.1;
+        let next = if number + 1 < records.count { records.record(number + 1)?.0.min(end) } else { end };
         if next > at {
             let piece = LogPiece {
                 at_ms: (code >> 2).cast_signed(),
@@ -176,6 +218,16 @@ mod tests {
         let lengths: Vec<_> = part.pieces.iter().map(|piece| piece.length).collect();
         assert_eq!(lengths, [2, 2]);
         assert!(read(folder.path(), 99, 4).unwrap().bytes.is_empty());
+        let origins = origins(folder.path(), &[0, 10, 12, 13, 16, 17]).unwrap();
+        let expected = [
+            Some((Stream::Stdout, 1_000)),
+            Some((Stream::Stderr, 1_006)),
+            Some((Stream::Stderr, 1_006)),
+            Some((Stream::Stderr, 2_000)),
+            Some((Stream::Agent, 2_000)),
+            None,
+        ];
+        assert_eq!(origins, expected);
     }
 
     #[test]

@@ -217,6 +217,9 @@ pub struct Resources {
     /// Room that has to be free on the disk before it starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_bytes: Option<u64>,
+    /// The log of an attempt ends after so many bytes, while the command goes on; 8 GiB when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_bytes: Option<u64>,
 }
 
 /// Whether and when a job that failed is tried again.
@@ -339,6 +342,12 @@ pub fn quoted(word: &str) -> String {
 }
 
 impl Resources {
+    /// Bytes of a log at most.
+    #[must_use]
+    pub fn most_log_bytes(&self) -> u64 {
+        self.log_bytes.unwrap_or(8 << 30)
+    }
+
     /// Thousandths of a processor that it counts for.
     #[must_use]
     pub fn counted_cpu_milli(&self) -> u32 {

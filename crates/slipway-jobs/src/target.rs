@@ -82,6 +82,14 @@ pub struct Began {
     pub limits: String,
 }
 
+impl Began {
+    /// Where, and how limits are enforced, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        if self.limits.is_empty() { self.at.clone() } else { format!("{}; {}", self.at, self.limits) }
+    }
+}
+
 /// How an attempt ended. Written once, and whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExitRecord {
@@ -95,6 +103,9 @@ pub struct ExitRecord {
     pub reason: String,
     /// When the command began, if it did.
     pub began_ms: Option<i64>,
+    /// Where it ran, and how its limits were enforced, in words.
+    #[serde(default)]
+    pub at: String,
     /// When it ended.
     pub ended_ms: i64,
     /// Time on processors of the whole process tree.

@@ -114,6 +114,7 @@ impl Refusal {
                 message: self.message,
                 hint: Some(self.hint.to_owned()),
                 span: None,
+                fields: Vec::new(),
             };
             (self.status, Json(body)).into_response()
         };
@@ -259,7 +260,7 @@ fn no_token() -> Refusal {
 }
 
 /// `Bearer TOKEN`, or `Basic` with the token as the password.
-fn has_token(headers: &HeaderMap, token: &str) -> bool {
+pub(crate) fn has_token(headers: &HeaderMap, token: &str) -> bool {
     let value = text_of(headers, &header::AUTHORIZATION);
     let Some((scheme, credentials)) = value.split_once(' ') else { return false };
     let credentials = credentials.trim();

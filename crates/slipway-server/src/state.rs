@@ -7,6 +7,7 @@ use crate::opened::Opened;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
+use crate::webhooks::Secrets;
 use slipway_artifacts::ArtifactRoot;
 use slipway_jobs::Queue;
 use slipway_store::{Change, KeyValue, Outlines, Renditions, Store};
@@ -69,7 +70,9 @@ struct Inner {
     known: Known,
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
+    looks: crate::app::Looks,
     undos: Undos,
+    secrets: Secrets,
     opened: Opened,
     run_messages: Renditions,
     outlines: Outlines,
@@ -97,6 +100,7 @@ impl ServerState {
     ) -> Self {
         let (tickets, known) = (Tickets::default(), Known::default());
         let (trash, undos) = (Work::default(), Undos::in_folder(config.data_dir.join("undo")));
+        let secrets = Secrets::in_folder(&config.data_dir);
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
         let outlines = Outlines::default();
         let warming = AtomicBool::new(false);
@@ -111,10 +115,12 @@ impl ServerState {
             known,
             trash,
             undos,
+            secrets,
             opened: Opened::default(),
             run_messages,
             outlines,
             compared,
+            looks: crate::app::Looks::default(),
             warming,
             recording,
             lengthening: tokio::sync::Mutex::default(),
@@ -127,6 +133,16 @@ impl ServerState {
     #[must_use]
     pub fn config(&self) -> &ServerConfig {
         &self.inner.config
+    }
+
+    /// What seals the secrets of webhooks.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
+    }
+
+    /// Looks into folders that somebody watches.
+    pub(crate) fn looks(&self) -> &crate::app::Looks {
+        &self.inner.looks
     }
 
     /// Everything remembered.

@@ -68,8 +68,8 @@ pub use change::{
 pub use error::{Error, Missing, Result, Taken};
 pub use history::{Axis, CurveQuery, Outline};
 pub use job::{
-    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsQuery, NewJob, Outcome, Phase, Queued,
-    RunOfStep, RunOutcome, Running, Starting, Step, WaitOutcome,
+    Attempt, AttemptEnd, Ended, IllegalStep, Job, JobState, JobsOrder, JobsQuery, NewJob, Outcome, Phase,
+    Queued, RunOfStep, RunOutcome, Running, Starting, Step, WaitOutcome,
 };
 pub use model::{
     Dataset, DatasetInput, DatasetSummary, Experiment, ExperimentOverview, Extreme, KeyValue, Lifecycle,
@@ -85,8 +85,8 @@ pub use reader::{
 pub use registry::{
     Action, Check, Compared, Delivery, DeliveryAttempt, DeliveryState, Earlier, EventFacts, EventKind,
     FileRecord, FilesRecord, HistoryEntry, HistoryKind, HistoryQuery, MetricKey, ModelSummary, ModelsOrder,
-    ModelsQuery, Promoted, Promotion, Rule, RuleOutcome, RunName, Target, VersionMetric, VersionSummary,
-    VersionsOrder, VersionsQuery, Webhook, Who,
+    ModelsQuery, Promoted, Promotion, RegistryScope, Rule, RuleOutcome, RunName, Target, VersionMetric,
+    VersionSummary, VersionsOrder, VersionsQuery, Webhook, Who,
 };
 pub use schema::SCHEMA_VERSION;
 pub use store::{Observer, Store};

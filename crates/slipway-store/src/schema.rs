@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::history::migrate;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Steps from an empty file to the present shape. The schema version is the number of steps applied.
@@ -16,6 +17,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Code(migrate::tails_by_run),
     Step::Sql(include_str!("../migrations/0005.sql")),
     Step::Sql(include_str!("../migrations/0006.sql")),
+    Step::Sql(include_str!("../migrations/0007.sql")),
 ];
 
 /// One migration. It runs inside a transaction of its own, which it must leave open.
@@ -87,13 +89,15 @@ fn version(connection: &Connection) -> Result<i64> {
 fn back_up(connection: &Connection, backups: &Path, name: &str) -> Result<PathBuf> {
     let target = backups.join(name);
     let io = |source| Error::Io { what: format!("cannot back up to {}", target.display()), source };
-    std::fs::create_dir_all(backups).map_err(io)?;
+    // Whoever may read the database is the only one who may read its copies.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(backups).map_err(io)?;
     if !target.exists() {
         let partial = backups.join("unfinished");
         match std::fs::remove_file(&partial) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
             _ => {}
         }
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(io)?;
         connection.execute("VACUUM INTO ?1", [partial.to_string_lossy().as_ref()])?;
         std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
         std::fs::rename(&partial, &target).map_err(io)?;

@@ -116,10 +116,15 @@ pub struct Server {
 impl Server {
     /// Starts the server with a prepared command, which gets `serve --port 0 --data-dir DIR` as arguments.
     /// Fails with what the program said when it ends instead of answering.
-    pub fn start(mut command: Command, data_dir: &Path) -> Result<Self> {
+    pub fn start(command: Command, data_dir: &Path) -> Result<Self> {
+        Self::start_with(command, data_dir, &[])
+    }
+
+    /// As [`Server::start`], with further arguments.
+    pub fn start_with(mut command: Command, data_dir: &Path, more: &[&str]) -> Result<Self> {
         let log = tempfile::Builder::new().prefix("slipway-stderr-").tempfile()?;
         let (log, stderr) = log.keep()?;
-        command.args(["serve", "--port", "0", "--data-dir"]).arg(data_dir);
+        command.args(["serve", "--port", "0", "--data-dir"]).arg(data_dir).args(more);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let stdout = child.stdout.take().ok_or("the program has no standard output")?;
         let (first_line, heard) = mpsc::channel();

@@ -350,6 +350,9 @@ for (const theme of ['light', 'dark'] as const) {
         if (tab === 'lineage') await expect(page.getByRole('group', { name: /as a graph/ })).toBeVisible()
         expect(await faultsOf(page), `tab ${tab}`).toEqual([])
       }
+    })
+
+    test('the screens of versions and webhooks are accessible', async ({ page }) => {
       for (const tab of ['overview', 'files', 'history']) {
         await open(page, `/models/${encoded(model)}/versions/2?tab=${tab}`)
         await expect(page.getByRole('list', { name: 'Warnings' })).toBeVisible()

@@ -26,10 +26,12 @@ export class Server {
   private constructor(
     readonly folder: string,
     readonly port: number,
+    private readonly more: string[],
   ) {}
 
-  static async start(): Promise<Server> {
-    const server = new Server(mkdtempSync(join(tmpdir(), 'slipway-own-')), await freePort())
+  /** `more`: further arguments of `slipway serve`. */
+  static async start(...more: string[]): Promise<Server> {
+    const server = new Server(mkdtempSync(join(tmpdir(), 'slipway-own-')), await freePort(), more)
     await server.begin()
     return server
   }
@@ -50,7 +52,7 @@ export class Server {
     const program = process.env.SLIPWAY_BIN
     if (!program)
       throw new Error('SLIPWAY_BIN is not set: it names the program to start. script/test sets it.')
-    const args = ['serve', '--port', String(this.port), '--data-dir', join(this.folder, 'data')]
+    const args = ['serve', '--port', String(this.port), '--data-dir', join(this.folder, 'data'), ...this.more]
     this.process = spawn(program, args, { stdio: 'ignore' })
     const ended = new Promise<never>((_, reject) => {
       this.process?.once('error', reject)

@@ -51,6 +51,7 @@ export type PromotionRequest = Schemas['PromotionRequest']
 export type RegisterPreview = Schemas['RegisterPreview']
 export type RegisterRequest = Schemas['RegisterRequest']
 export type RegisterSource = Schemas['RegisterSource']
+export type RegistrySuggestRequest = Schemas['RegistrySuggestRequest']
 export type Registered = Schemas['Registered']
 export type RollbackRequest = Schemas['RollbackRequest']
 export type RuleCheck = Schemas['RuleCheck']
@@ -93,10 +94,11 @@ export type PromotionPreview = Omit<Schemas['PromotionPreview'], 'diff'> & { dif
 
 export type ModelsDiff = Omit<
   Schemas['ModelsDiff'],
-  'versions' | 'metrics' | 'params' | 'environment' | 'sizes_bytes'
+  'versions' | 'metrics' | 'latency' | 'params' | 'environment' | 'sizes_bytes'
 > & {
   versions: VersionRow[]
   metrics: DiffMetric[]
+  latency: DiffMetric[]
   params: DiffText[]
   environment: DiffText[]
   sizes_bytes: (number | null)[]

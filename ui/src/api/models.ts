@@ -27,6 +27,7 @@ import type {
   RegisterPreview,
   RegisterRequest,
   RegisterSource,
+  RegistrySuggestRequest,
   RollbackRequest,
   RulesEdit,
   UndoPromotion,
@@ -38,7 +39,7 @@ import type {
   WebhookList,
   WebhookTrial,
 } from './model-types'
-import type { Changed } from './types'
+import type { Changed, Suggestions } from './types'
 
 const post = <T>(path: string, body: unknown, signal?: AbortSignal) =>
   json<T>(`/models${path}`, 'POST', body, signal)
@@ -49,6 +50,8 @@ export const modelsApi = {
   create: (request: NewModel) => post<ModelDetail>('/create', request),
   edit: (edit: ModelEdit) => post<ModelDetail>('/edit', edit),
   delete: (what: ModelDeletion) => post<Changed>('/delete', what),
+  suggest: (request: RegistrySuggestRequest, signal?: AbortSignal) =>
+    post<Suggestions>('/suggest', request, signal),
   versions: (request: VersionsRequest, signal?: AbortSignal) =>
     post<VersionsPage>('/versions', request, signal),
   version: ({ name, version }: ModelVersionRef) =>

@@ -72,6 +72,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/environments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One environment, named by its id or a beginning of it, with what is in it. */
+        get: operations["get_environment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/make": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an environment of a project as a job: its log says how far it is, and canceling the job stops it. */
+        post: operations["make_environment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/environments/remove": {
         parameters: {
             query?: never;
@@ -314,6 +348,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/inspect/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops a look; what it has found until then is its report. */
+        post: operations["stop_inspect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/inspect/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The same, with lines of JSON about how far it is; the last one is the report. It ends when nobody reads on. */
+        post: operations["watch_inspect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/jobs": {
         parameters: {
             query?: never;
@@ -321,7 +389,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Jobs, the latest first. */
+        /** Jobs: the latest first, or in another order. */
         get: operations["list_jobs"];
         put?: never;
         /** Takes a job in. It is remembered when this answers. */
@@ -429,7 +497,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Lines of a job's log, by number or from its end. */
+        /** Lines of a job's log, by number or from its end, with the stream that each comes from. */
         post: operations["read_job_log"];
         delete?: never;
         options?: never;
@@ -448,6 +516,23 @@ export interface paths {
         put?: never;
         /** Lines of a job's log that match, by number. */
         post: operations["search_job_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/move-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts the run of a job into another experiment: the one that its command has chosen. */
+        post: operations["move_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -482,6 +567,23 @@ export interface paths {
         put?: never;
         /** Runs a job again as a new job, as it was or with another description. */
         post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks many jobs to end. Answers how many had not ended. */
+        post: operations["cancel_jobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -786,6 +888,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What could stand at a place of a filter of models or versions: keys, operators, and the values that there are. */
+        post: operations["suggest_registry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/models/undo": {
         parameters: {
             query?: never;
@@ -953,6 +1072,23 @@ export interface paths {
         put?: never;
         /** Exactly what would be run: command, environment, variables, commit. Nothing is started. */
         post: operations["plan_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/recorded/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a run of a project was started. */
+        get: operations["get_recorded"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1715,6 +1851,8 @@ export interface components {
         /** @description Why a request was refused. The same shape for every status outside 2xx. */
         ApiError: {
             code: components["schemas"]["ErrorCode"];
+            /** @description What is wrong with single fields of a form, so that each can be said beside its field. */
+            fields?: components["schemas"]["FieldProblem"][];
             /** @description What to do about it. */
             hint?: string | null;
             /** @description What was wrong, with the input that was wrong. */
@@ -1849,6 +1987,15 @@ export interface components {
         };
         BulkUndo: {
             undo: string;
+        };
+        /** @description Which jobs are asked to end, and how. Those that have ended stay as they are. */
+        CancelJobsRequest: {
+            /**
+             * Format: int64
+             * @description How long each may take before it is ended by force; absent: as its description says.
+             */
+            grace_ms?: number | null;
+            job_ids: string[];
         };
         /** @description How a job is asked to end. */
         CancelRequest: {
@@ -2247,6 +2394,16 @@ export interface components {
         };
         /** @enum {string} */
         EntryParameterKind: "float" | "int" | "string" | "path" | "uri";
+        /** @description One environment, with what is in it. */
+        EnvironmentDetail: components["schemas"]["EnvironmentEntry"] & {
+            /** @description Its folder. */
+            folder: string;
+            /** @description What was installed, with versions. */
+            packages: string[];
+            python?: string | null;
+            /** @description What was asked for. */
+            requirements: string[];
+        };
         EnvironmentEntry: {
             id: string;
             in_use: boolean;
@@ -2357,6 +2514,12 @@ export interface components {
         };
         /** @enum {string} */
         ExportFormat: "csv" | "tsv" | "parquet" | "json" | "md" | "latex";
+        /** @description What is wrong with one field. */
+        FieldProblem: {
+            /** @description Its name; empty when it is about none in particular. */
+            field: string;
+            message: string;
+        };
         FileChange: {
             change: components["schemas"]["FileChangeKind"];
             path: string;
@@ -2675,12 +2838,31 @@ export interface components {
         };
         /** @enum {string} */
         InspectKind: "ml_project" | "mlflow_file_store" | "mlflow_database" | "tensor_board" | "wandb" | "notebook" | "kfp_pipeline" | "python_environment" | "requirements" | "conda_environment" | "dockerfile" | "model" | "python_script" | "table";
+        /** @description A line of a look that is watched: how far it is, or its end. */
+        InspectLine: {
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            folders: number;
+            /** Format: int64 */
+            items: number;
+            /** @enum {string} */
+            type: "progress";
+        } | (components["schemas"]["InspectReport"] & {
+            /** @enum {string} */
+            type: "report";
+        }) | (components["schemas"]["ApiError"] & {
+            /** @enum {string} */
+            type: "failed";
+        });
         /** @description What a dropped file or folder contains. Nothing is opened, copied, changed or run. */
         InspectReport: {
             /** Format: int64 */
             folders_seen: number;
             items: components["schemas"]["InspectItem"][];
             path: string;
+            /** @description Somebody stopped it. */
+            stopped: boolean;
             /** Format: int64 */
             took_ms: number;
             /** @description A limit on depth, folders or time was reached, so there may be more. */
@@ -2692,6 +2874,17 @@ export interface components {
             unreadable: number;
         };
         InspectRequest: {
+            /** @description Absolute path of a file or folder on the server's machine. */
+            path: string;
+        };
+        /** @description Names a look. */
+        InspectStop: {
+            look: string;
+        };
+        /** @description A look to be watched, and stopped by `POST /inspect/stop`. */
+        InspectWatch: {
+            /** @description Any text that names this look, up to 64 letters. */
+            look: string;
             /** @description Absolute path of a file or folder on the server's machine. */
             path: string;
         };
@@ -2816,7 +3009,7 @@ export interface components {
         JobIds: {
             job_ids: string[];
         };
-        /** @description Jobs, the latest first. */
+        /** @description Jobs, in the order that was asked for. */
         JobList: {
             /** @description How many there are in each state, whatever states were asked for. States without any are left out. */
             counts: components["schemas"]["StateCount"][];
@@ -2918,6 +3111,12 @@ export interface components {
              * @default 0
              */
             gpus: number;
+            /**
+             * Format: int64
+             * @description The log of an attempt ends after so many bytes, while the command goes on; 8 GiB when absent.
+             * @default null
+             */
+            log_bytes: number | null;
             /**
              * Format: int64
              * @description Memory; none is not limited.
@@ -3029,6 +3228,12 @@ export interface components {
             not_before_ms?: number | null;
             /** Format: int32 */
             priority: number;
+            /**
+             * Format: int64
+             * @description Its place among those that wait for their turn, from 1; as things are now, since jobs that come or end change it.
+             *     Absent when it does not wait, or waits for something else than its turn.
+             */
+            queue_position?: number | null;
             /** @description Why it waits, or why it ended as it did; may be empty. */
             reason: string;
             /** @description The job that it repeats. */
@@ -3247,6 +3452,11 @@ export interface components {
             pattern: string;
         };
         LogLine: {
+            /**
+             * Format: int64
+             * @description When its beginning came; only in logs of jobs.
+             */
+            at_ms?: number | null;
             /** @description It was written over by carriage returns, as progress bars are; `text` is the last state. */
             is_rewritten?: boolean;
             /**
@@ -3254,6 +3464,7 @@ export interface components {
              * @description Bytes in the middle of a very long line that are not in `text`.
              */
             left_out_bytes?: number;
+            stream?: components["schemas"]["LogStream"] | null;
             /** @description With escape sequences for colours. What is not UTF-8 is replaced. */
             text: string;
         };
@@ -3337,6 +3548,11 @@ export interface components {
             limit: number;
             path: string;
         };
+        /**
+         * @description Where something in the log of a job comes from: the command's streams, or what watches it.
+         * @enum {string}
+         */
+        LogStream: "stdout" | "stderr" | "agent";
         /** @description The machine that the local target runs on. */
         Machine: {
             /**
@@ -3589,6 +3805,9 @@ export interface components {
         ModelsDiff: {
             /** @description Flavors, versions of Python and of packages. */
             environment: components["schemas"]["DiffText"][];
+            /** @description Metrics that say how long the model takes to answer, told by their names. Empty where nobody measured that. */
+            latency: components["schemas"]["DiffMetric"][];
+            /** @description But for those of `latency`. */
             metrics: components["schemas"]["DiffMetric"][];
             /** @description Those that differ first. */
             params: components["schemas"]["DiffText"][];
@@ -3656,6 +3875,11 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        /** @description Where the run of a job goes. */
+        MoveRunRequest: {
+            /** @description Must not be in the trash. */
+            experiment_id: string;
+        };
         NamedValue: {
             name: string;
             value: string;
@@ -3683,11 +3907,17 @@ export interface components {
         OpenProject: {
             /** @description The folder is there; an address always counts as there. */
             exists: boolean;
+            last_run?: components["schemas"]["ProjectLastRun"] | null;
             name: string;
             /** Format: int64 */
             opened_ms: number;
             /** @description A folder, or an address that git fetches. */
             project: string;
+            /**
+             * Format: int64
+             * @description How many runs of it there are.
+             */
+            runs: number;
             watch_note?: string | null;
             /** @description Changes are told by events. Otherwise `watch_note` says how they are noticed. */
             watched: boolean;
@@ -3797,6 +4027,13 @@ export interface components {
             /** @description A few words about what is in it. */
             summary: string;
         };
+        /** @description Which environment of a project to make. */
+        ProjectEnvironmentRequest: {
+            /** @description The file to make it from; the usual one when absent. */
+            environment?: string | null;
+            project: string;
+            version?: string | null;
+        };
         /** @description What an `MLproject` says. */
         ProjectFile: {
             entry_points: components["schemas"]["ProjectEntryPoint"][];
@@ -3809,6 +4046,11 @@ export interface components {
         ProjectJobRequest: {
             /** @description A recorded run: its commit with its changes on top, its command, its versions. */
             again?: string | null;
+            /**
+             * Format: int32
+             * @description Thousandths of a processor; one processor when absent.
+             */
+            cpu_milli?: number | null;
             /** @description Name of the experiment, made when it is missing; `Default` when absent. */
             experiment?: string | null;
             /**
@@ -3816,14 +4058,32 @@ export interface components {
              * @description Graphics processors, each for itself alone.
              */
             gpus?: number;
+            /**
+             * Format: int64
+             * @description Not limited when absent.
+             */
+            memory_bytes?: number | null;
             /** Format: int32 */
             priority?: number;
+            /**
+             * Format: int32
+             * @description Further tries when it fails.
+             */
+            retries?: number;
             run?: components["schemas"]["ProjectRunRequest"] | null;
             run_name?: string | null;
             /** @description Name of the target; this machine when absent. */
             target?: string | null;
             /** Format: int64 */
             timeout_ms?: number | null;
+        };
+        /** @description The latest run of a project. */
+        ProjectLastRun: {
+            name: string;
+            run_id: string;
+            /** Format: int64 */
+            start_ms?: number | null;
+            state: components["schemas"]["RunState"];
         };
         /** @description The projects that were opened, as they are now. */
         ProjectList: {
@@ -3835,6 +4095,13 @@ export interface components {
         /** @description Exactly what would be run. Nothing was started. */
         ProjectPlan: {
             argv: string[];
+            /**
+             * Format: int64
+             * @description How many they are.
+             */
+            changed: number;
+            /** @description The files that are not as they were committed, or all of a folder that is not in git; 200 at most. */
+            changed_files: string[];
             environment?: components["schemas"]["ProjectEnvironment"] | null;
             /** @description Absent for a clean copy, which gets a folder of its own. */
             folder?: string | null;
@@ -3935,10 +4202,17 @@ export interface components {
              * @description The version that is there now.
              */
             holder?: number | null;
+            /**
+             * Format: int64
+             * @description Runs that read the version that is there now.
+             */
+            holder_used_by: number;
             name: string;
             /** @description Rules that guard the target, and whether they hold. */
             rules: components["schemas"]["RuleResult"][];
             target: components["schemas"]["ModelTarget"];
+            /** @description Names of the webhooks that would be told of it. */
+            told: string[];
             /** Format: int64 */
             version: number;
         };
@@ -4011,6 +4285,22 @@ export interface components {
             machine: components["schemas"]["Machine"];
             settings: components["schemas"]["QueueSettings"];
         };
+        /** @description How a run of a project was started, so that it can be started again. */
+        RecordedProject: {
+            /** @description A few words about the environment; absent when it ran in what was there. */
+            environment?: string | null;
+            /** @description Something was not committed, and is kept with the run. */
+            has_patch: boolean;
+            /** @description The versions that were installed. */
+            packages: string[];
+            /** @description Why it cannot be run again exactly. */
+            problem?: string | null;
+            revision?: components["schemas"]["ProjectRevision"] | null;
+            /** @description What was asked for. */
+            run: components["schemas"]["ProjectRunRequest"];
+            /** @description As one would type it. */
+            shown: string;
+        };
         /** @enum {string} */
         Reduce: "last" | "min" | "max" | "first" | "at";
         Registered: {
@@ -4054,6 +4344,21 @@ export interface components {
             /** @enum {string} */
             kind: "path";
             path: string;
+        };
+        /** @enum {string} */
+        RegistryScope: "models" | "versions";
+        RegistrySuggestRequest: {
+            /**
+             * Format: int32
+             * @description Where the cursor stands, in UTF-16 code units. Absent: at the end.
+             */
+            cursor?: number | null;
+            /** @description For versions: those of this model. Empty: of all. */
+            name?: string;
+            /** @description What is filtered. */
+            scope: components["schemas"]["RegistryScope"];
+            /** @description The filter as far as it is written. */
+            text?: string;
         };
         /** @description A run, or the mean of several. */
         ReportBar: components["schemas"]["ChartLine"] & {
@@ -4417,7 +4722,7 @@ export interface components {
         Suggestion: {
             /**
              * Format: int64
-             * @description Runs that carry the key or have the value.
+             * @description How many of what is searched carry the key or have the value.
              */
             count?: number | null;
             /** @description A few words on it; may be empty. */
@@ -4768,6 +5073,8 @@ export interface components {
             model_id?: string | null;
             name: string;
             run_id?: string | null;
+            /** @description In lists only, and absent when the run is gone. */
+            run_name?: string | null;
             /**
              * Format: int64
              * @description Where its files were counted.
@@ -5034,6 +5341,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvironmentList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    make_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectEnvironmentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
                 };
             };
             default: {
@@ -5511,6 +5878,68 @@ export interface operations {
             };
         };
     };
+    stop_inspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InspectStop"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    watch_inspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InspectWatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["InspectLine"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -5519,6 +5948,10 @@ export interface operations {
                 limit?: number;
                 /** @description Jobs to pass over. */
                 offset?: number;
+                /** @description The latest first when absent. */
+                order?: "submitted" | "queue" | "name" | "state" | "priority" | "started" | "ended" | "duration";
+                /** @description The other way round. */
+                reverse?: boolean;
                 run_id?: string;
                 /** @description Only in these states, e.g. `queued,running`; all when absent. */
                 state?: string;
@@ -5811,6 +6244,39 @@ export interface operations {
             };
         };
     };
+    move_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveRunRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     prioritize_job: {
         parameters: {
             query?: never;
@@ -5865,6 +6331,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    cancel_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelJobsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
                 };
             };
             default: {
@@ -6408,6 +6905,37 @@ export interface operations {
             };
         };
     };
+    suggest_registry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrySuggestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     undo_promotion: {
         parameters: {
             query?: never;
@@ -6712,6 +7240,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectPlan"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_recorded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordedProject"];
                 };
             };
             default: {

@@ -132,6 +132,10 @@ impl Variables {
         Ok(variables)
     }
 
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.all.get(&OsString::from(name))?.to_str()
+    }
+
     pub(super) fn set(&mut self, name: &str, value: impl AsRef<str>) {
         self.all.insert(name.into(), value.as_ref().into());
     }
@@ -143,7 +147,7 @@ pub(super) fn start(
     work: &Path,
     variables: &Variables,
     with_input: bool,
-) -> Result<Started, ExitRecord> {
+) -> Result<Started, Box<ExitRecord>> {
     let words = command.words();
     let (program, arguments) = words
         .split_first()
@@ -180,13 +184,13 @@ pub(super) fn start(
             };
             // As shells do.
             let exit_code = Some(if is_missing { 127 } else { 126 });
-            Err(ExitRecord {
+            Err(Box::new(ExitRecord {
                 cause: Cause::NotStarted,
                 exit_code,
                 reason,
                 ended_ms: now_ms(),
                 ..ExitRecord::default()
-            })
+            }))
         }
     }
 }
@@ -216,6 +220,9 @@ impl Limits {
         }
         if let Some(milli) = self.cpu {
             words.push(format!("processors: {} counted, not limited", f64::from(milli) / 1_000.0));
+        }
+        if words.is_empty() {
+            words.push("no limits".to_owned());
         }
         words.join("; ")
     }

@@ -75,7 +75,7 @@ pub(crate) fn now_ms() -> i64 {
 async fn attempt(folder: &AttemptFolder, submission: &Submission, attached: bool) -> ExitRecord {
     let mut record = ExitRecord { cause: Cause::NotStarted, ..ExitRecord::default() };
     let mut usage = Usage::default();
-    match Output::new(folder, attached) {
+    match Output::new(folder, attached, submission.spec.resources.most_log_bytes()) {
         Ok(mut output) => {
             let ended = supervise(folder, submission, attached, &mut output, &mut usage).await;
             match ended {
@@ -115,7 +115,14 @@ async fn supervise(
     variables.set(ATTEMPT_VARIABLE, format!("{}/{}", submission.attempt.job, submission.attempt.number));
     variables.set(FOLDER_VARIABLE, folder.path().to_string_lossy());
     variables.set(JOB_VARIABLE, submission.attempt.job.as_str());
-    let mut tracking = Tracking::open(folder, submission.tracker.as_ref(), &mut variables).await;
+    let mut tracking = Tracking::open(
+        folder,
+        submission.tracker.as_ref(),
+        &submission.attempt.job,
+        &submission.place.gpus,
+        &mut variables,
+    )
+    .await;
 
     for preparation in &spec.prepare {
         output.add(Stream::Agent, format!("slipway: {}\n", preparation.title).as_bytes());
@@ -140,14 +147,16 @@ async fn supervise(
     }
     let limits = Limits::of(&spec.resources);
     let agent = ProcessId::own();
+    let mut began_at = String::new();
     let began = |started: &Started| {
         let words = limits.apply(started.pid);
         let at = format!("process {}", started.pid);
+        let began = Began { at_ms: started.at_ms, at, limits: words };
+        began_at = began.words();
         let (Some(agent), Some(command)) = (agent.clone(), ProcessId::of(started.pid)) else {
             // It has ended already, and the exit record says so.
             return Ok(());
         };
-        let began = Began { at_ms: started.at_ms, at, limits: words };
         folder.write_agent(&AgentRecord { agent, command, began })?;
         if !attached {
             // Whoever started this process waits for a word. That nobody does is fine, too.
@@ -171,7 +180,7 @@ async fn supervise(
     if let Some(tracking) = &tracking {
         tracking.endpoint.close().await;
     }
-    ended
+    ended.map(|record| ExitRecord { at: began_at, ..record })
 }
 
 /// Where a command logs, and what is logged of it.
@@ -185,14 +194,19 @@ impl Tracking {
     async fn open(
         folder: &AttemptFolder,
         tracker: Option<&Tracker>,
+        job: &crate::JobId,
+        gpus: &[u32],
         variables: &mut Variables,
     ) -> Option<Self> {
         let tracker = tracker?;
-        match tracking::Endpoint::open(folder, tracker, tracker.run_id.clone()).await {
+        match tracking::Endpoint::open(folder, tracker, job.clone(), tracker.run_id.clone()).await {
             Ok(endpoint) => {
                 variables.set(&tracker.variable, endpoint.url());
                 let wants_metrics = !tracker.no_system_metrics && tracker.run_id.is_some();
-                let metrics = wants_metrics.then(|| tracking::SystemMetrics::new(folder.path().to_owned()));
+                let metrics = wants_metrics.then(|| {
+                    let interval = variables.get(tracking::INTERVAL_VARIABLE);
+                    tracking::SystemMetrics::new(folder.path().to_owned(), gpus, interval)
+                });
                 Some(Self { endpoint, metrics })
             }
             Err(error) => {
@@ -238,7 +252,7 @@ async fn one(
     }
     let mut started = match command::start(command, work, variables, with_input) {
         Ok(started) => started,
-        Err(failure) => return Ok(failure),
+        Err(failure) => return Ok(*failure),
     };
     began(&started)?;
     let began_ms = started.at_ms;

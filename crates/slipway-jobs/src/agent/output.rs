@@ -29,12 +29,13 @@ pub(super) struct Output {
     stdout: Option<Receiver>,
     stderr: Option<Receiver>,
     buffer: Vec<u8>,
+    most_bytes: u64,
     looked_at: u64,
     problem: Option<String>,
 }
 
 impl Output {
-    pub(super) fn new(folder: &AttemptFolder, attached: bool) -> io::Result<Self> {
+    pub(super) fn new(folder: &AttemptFolder, attached: bool, most_bytes: u64) -> io::Result<Self> {
         Ok(Self {
             log: LogWriter::create(folder.path())?,
             folder: folder.path().to_owned(),
@@ -42,6 +43,7 @@ impl Output {
             stdout: None,
             stderr: None,
             buffer: Vec::new(),
+            most_bytes,
             looked_at: 0,
             problem: None,
         })
@@ -135,22 +137,35 @@ impl Output {
         if self.problem.is_some() {
             return;
         }
+        let room = self.most_bytes.saturating_sub(self.log.length());
+        if stream != Stream::Agent && bytes.len() as u64 > room {
+            let fits = bytes.get(..usize::try_from(room).unwrap_or(usize::MAX)).unwrap_or(bytes);
+            let kept = self.log.add(stream, fits, now_ms());
+            let words = format!("it is longer than the {} KiB that it may have", self.most_bytes >> 10);
+            return match kept {
+                Ok(()) => self.finish(words),
+                Err(error) => self.fail(&error),
+            };
+        }
         if self.log.length() >= self.looked_at + LOOK_EVERY_BYTES {
             self.looked_at = self.log.length();
             let free =
                 rustix::fs::statvfs(&self.folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
             if free.is_ok_and(|free| free < SPARED_BYTES) {
-                let words = "the disk is nearly full, so that the log ends here".to_owned();
-                let line = format!("\nslipway: {words}\n");
-                // Whether it fits or not, nothing more is written.
-                let _ = self.log.add(Stream::Agent, line.as_bytes(), now_ms());
-                self.problem = Some(words);
-                return;
+                return self.finish("the disk is nearly full".to_owned());
             }
         }
         if let Err(error) = self.log.add(stream, bytes, now_ms()) {
             self.fail(&error);
         }
+    }
+
+    /// Ends the log, and says why. The command goes on.
+    fn finish(&mut self, words: String) {
+        let line = format!("\nslipway: the log ends here: {words}\n");
+        // Whether it fits or not, nothing more is written.
+        let _ = self.log.add(Stream::Agent, line.as_bytes(), now_ms());
+        self.problem = Some(words);
     }
 
     /// Nobody watches any more.

@@ -3,92 +3,21 @@
 //! What is remembered is in the store; what is here is gone with the process and made anew from the store and the
 //! targets at the next start.
 
-use super::order::{Order, Settings, Waiting};
-use crate::folder::JobFolders;
-use crate::spec::{BadSpec, Base, JobSpec, LIMIT_BYTES, When};
-use crate::target::{Target, TargetError, Tracker};
-use crate::{AttemptId, JobId, JobState, LocalTarget, WaitOutcome, machine};
-use futures_util::future::BoxFuture;
-use slipway_store::{Change, Job, KeyValue, NewJob, Outcome, Step, Store};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use super::order::Order;
+use super::state::{Live, State, live_of};
+use super::work::{NewWork, QueueError, QueueOptions};
+use crate::spec::{BadSpec, LIMIT_BYTES, When};
+use crate::target::{Target, TargetError};
+use crate::{JobId, JobState, WaitOutcome, machine};
+use slipway_store::{Change, Job, NewJob, Outcome, Step};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// What a job gets from whoever tracks it.
-pub trait Surroundings: Send + Sync + 'static {
-    /// Variables for its command.
-    fn variables(&self, job: &JobId, spec: &JobSpec, run_id: Option<&str>) -> BTreeMap<String, String>;
-
-    /// Who tracks it, if anybody does.
-    fn tracker(&self, spec: &JobSpec, run_id: Option<&str>) -> Option<Tracker>;
-
-    /// Tags for its run when it has ended.
-    fn run_tags(&self, exit_code: Option<i32>) -> Vec<KeyValue>;
-
-    /// An attempt has ended. Its end is written down when this is done.
-    fn before_end<'a>(
-        &'a self,
-        attempt: &'a AttemptId,
-        spec: &'a JobSpec,
-        run_id: Option<&'a str>,
-    ) -> BoxFuture<'a, ()>;
-}
-
-/// How a queue is opened.
-#[derive(Clone)]
-pub struct QueueOptions {
-    /// Everything remembered.
-    pub store: Store,
-    /// This machine.
-    pub local: LocalTarget,
-    /// Other targets.
-    pub targets: Vec<Arc<dyn Target>>,
-    /// What jobs get from whoever tracks them.
-    pub surroundings: Arc<dyn Surroundings>,
-    /// Starts only what is submitted here, and leaves what waits already to others.
-    pub own_only: bool,
-}
-
-/// A job to be taken in.
-#[derive(Debug)]
-pub struct NewWork {
-    /// What to run.
-    pub spec: JobSpec,
-    /// Written together with the job, e.g. the making of its run.
-    pub together_with: Vec<Change>,
-    /// The job that it repeats.
-    pub repeats: Option<JobId>,
-    /// Somebody at a terminal starts its first agent and waits for it.
-    pub from_terminal: bool,
-    /// Its id, if it has one already.
-    pub id: Option<JobId>,
-    /// Now.
-    pub at_ms: i64,
-}
-
-/// Why the queue refused.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueError {
-    /// The description is wrong.
-    #[error("{0}")]
-    Spec(#[from] BadSpec),
-    /// The store refused.
-    #[error(transparent)]
-    Store(#[from] slipway_store::Error),
-    /// The target refused or cannot be reached.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// A file of a job cannot be used.
-    #[error("the folder of job {job}: {source}")]
-    Io {
-        /// The job.
-        job: JobId,
-        /// Why.
-        source: std::io::Error,
-    },
-}
+/// Nobody says when there is room on a disk again.
+const DISK_LOOK_MS: i64 = 2_000;
 
 /// The queue. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -107,44 +36,6 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) wake: Notify,
     pub(super) stop: CancellationToken,
-}
-
-/// All jobs that have not ended.
-pub(super) struct State {
-    pub(super) jobs: HashMap<JobId, Live>,
-    pub(super) order: Order,
-    /// Jobs by the one that they wait for.
-    needed: HashMap<JobId, Vec<JobId>>,
-    /// Jobs that are not due yet.
-    later: BTreeSet<(i64, JobId)>,
-    last_number: i64,
-}
-
-/// A job that has not ended.
-#[derive(Clone)]
-pub(super) struct Live {
-    pub(super) spec: Arc<JobSpec>,
-    pub(super) number: i64,
-    pub(super) attempts: u32,
-    pub(super) state: JobState,
-    pub(super) experiment_id: Option<i64>,
-    pub(super) run_id: Option<String>,
-    pub(super) priority: i32,
-    pub(super) canceled: bool,
-    /// Somebody at a terminal starts its next agent.
-    pub(super) from_terminal: bool,
-    needs_left: HashSet<JobId>,
-}
-
-impl Live {
-    fn waiting(&self) -> Waiting {
-        let group = self.experiment_id.unwrap_or(-1);
-        // Whoever sits there goes first.
-        let priority = if self.from_terminal { i32::MAX } else { self.priority };
-        let mut waiting = Waiting::new(self.number, group, priority, self.spec.resources.clone());
-        waiting.at_once = self.from_terminal;
-        waiting
-    }
 }
 
 impl Shared {
@@ -388,6 +279,10 @@ impl Queue {
                     state.later.pop_first();
                     state.line_up(&id, None);
                 }
+                if state.order.needs_disk() {
+                    let free = machine::disk_bytes(self.shared.options.local.folders().root());
+                    state.order.see_free_disk(free.map_or(u64::MAX, |(free, _)| free));
+                }
                 while let Some((id, place)) = state.order.take_next() {
                     if let Some(live) = state.jobs.get_mut(&id) {
                         live.state = JobState::Starting;
@@ -395,6 +290,8 @@ impl Queue {
                     }
                 }
             }
+            let looks_again = self.shared.lock().order.needs_disk().then_some(DISK_LOOK_MS);
+            let due_ms = due_ms.into_iter().chain(looks_again).min();
             let pause = Duration::from_millis(due_ms.map_or(3_600_000, |ms| ms.max(1).cast_unsigned()));
             tokio::select! {
                 () = self.shared.stop.cancelled() => return,
@@ -404,141 +301,9 @@ impl Queue {
         }
     }
 
-    /// Somebody wants a job to end. False when it has ended already.
-    ///
-    /// # Errors
-    /// When there is no such job, or its target cannot be reached.
-    pub async fn cancel(&self, id: &JobId, grace_ms: Option<u64>, at_ms: i64) -> Result<bool, QueueError> {
-        let change = Change::CancelJob { job_id: id.to_string(), at_ms };
-        if self.shared.options.store.write(change).await? == slipway_store::Applied::Changed(0) {
-            return Ok(false);
-        }
-        let live = {
-            let mut state = self.shared.lock();
-            let Some(live) = state.jobs.get_mut(id) else { return Ok(true) };
-            live.canceled = true;
-            live.clone()
-        };
-        if live.state == JobState::Queued {
-            self.give_up(id, WaitOutcome::Canceled, "canceled before it began".to_owned()).await;
-        } else if live.attempts > 0 {
-            let grace_ms = grace_ms.unwrap_or(live.spec.grace_ms);
-            self.shared.target(&live.spec.target)?.cancel(&id.attempt(live.attempts), grace_ms).await?;
-        }
-        Ok(true)
-    }
-
-    /// Lets a job go before or after others.
-    ///
-    /// # Errors
-    /// When there is no such job, or the store cannot be written.
-    pub async fn prioritize(&self, id: &JobId, priority: i32) -> Result<(), QueueError> {
-        self.shared.options.store.write(Change::PrioritizeJob { job_id: id.to_string(), priority }).await?;
-        let mut state = self.shared.lock();
-        if let Some(live) = state.jobs.get_mut(id) {
-            live.priority = priority;
-            let waiting = live.waiting();
-            if state.order.is_waiting(id) {
-                state.order.add(id.clone(), waiting);
-            }
-        }
-        drop(state);
-        self.shared.wake.notify_one();
-        Ok(())
-    }
-
-    /// What the queue gives away.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
-        self.shared.lock().order.settings().clone()
-    }
-
-    /// Gives away something else from now on; what runs goes on.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn set(&self, settings: Settings) -> Result<(), QueueError> {
-        let text = serde_json::to_string(&settings).map_err(|error| wrong("settings", error.to_string()))?;
-        self.shared.options.store.write(Change::SetQueue { settings: text }).await?;
-        self.shared.lock().order.set(settings);
-        self.shared.wake.notify_one();
-        Ok(())
-    }
-
-    /// Why a job waits, in words; none when it does not.
-    #[must_use]
-    pub fn why_waiting(&self, id: &JobId) -> Option<String> {
-        let state = self.shared.lock();
-        let live = state.jobs.get(id)?;
-        if live.state != JobState::Queued {
-            return None;
-        }
-        if let Some(need) = live.needs_left.iter().next() {
-            return Some(match live.needs_left.len() {
-                1 => format!("it waits for job {need}"),
-                count => format!("it waits for {count} jobs"),
-            });
-        }
-        state.order.reason(id).or_else(|| Some("it waits before its next try".to_owned()))
-    }
-
-    /// Who holds which graphics processor; and how many thousandths of processors and bytes of memory are given away.
-    #[must_use]
-    pub fn given(&self) -> (BTreeMap<u32, JobId>, u64, u64) {
-        let state = self.shared.lock();
-        let (cpu_milli, memory_bytes) = state.order.given();
-        (state.order.gpu_holders(), cpu_milli, memory_bytes)
-    }
-
-    /// The folders of jobs on this machine.
-    #[must_use]
-    pub fn folders(&self) -> &JobFolders {
-        self.shared.options.local.folders()
-    }
-
-    /// The target of a job.
-    ///
-    /// # Errors
-    /// When there is none of that name.
-    pub fn target(&self, name: &str) -> Result<&dyn Target, TargetError> {
-        self.shared.target(name)
-    }
-
     /// Starts nothing any more. What runs goes on without this program.
     pub fn stop(&self) {
         self.shared.stop.cancel();
-    }
-}
-
-impl State {
-    /// A number behind all that were given.
-    fn next_number(&mut self) -> i64 {
-        self.last_number += 1;
-        self.last_number
-    }
-
-    /// Lets a job wait for its turn, unless it still waits for something else.
-    pub(super) fn line_up(&mut self, id: &JobId, not_before_ms: Option<i64>) {
-        let Some(live) = self.jobs.get(id) else { return };
-        if live.state != JobState::Queued || !live.needs_left.is_empty() {
-            return;
-        }
-        match not_before_ms {
-            Some(at_ms) => drop(self.later.insert((at_ms, id.clone()))),
-            None => {
-                let waiting = live.waiting();
-                self.order.add(id.clone(), waiting);
-            }
-        }
-    }
-
-    /// Takes a job out that waits; none when it does not.
-    fn take_out(&mut self, id: &JobId) -> Option<Live> {
-        let live = self.jobs.get(id).filter(|live| live.state == JobState::Queued)?.clone();
-        self.order.remove(id);
-        self.later.retain(|(_, later)| later != id);
-        self.jobs.remove(id);
-        Some(live)
     }
 }
 
@@ -546,29 +311,6 @@ fn counts_as_success(outcome: Option<Outcome>) -> bool {
     matches!(outcome, Some(Outcome::Succeeded | Outcome::Cached))
 }
 
-fn wrong(field: &'static str, reason: String) -> BadSpec {
+pub(super) fn wrong(field: &'static str, reason: String) -> BadSpec {
     BadSpec { field, reason }
-}
-
-/// A job of the store as one that has not ended.
-fn live_of(job: &Job) -> Option<(JobId, Live)> {
-    let (Ok(id), Ok(spec)) = (job.job_id.parse::<JobId>(), serde_json::from_str::<JobSpec>(&job.spec)) else {
-        tracing::error!(job = job.job_id, "a job cannot be read, and is left alone");
-        return None;
-    };
-    let live = Live {
-        from_terminal: spec.environment.base == Base::Caller
-            && job.attempts <= 1
-            && job.state != JobState::Queued,
-        spec: Arc::new(spec),
-        number: job.number,
-        attempts: job.attempts,
-        state: job.state,
-        experiment_id: job.experiment_id,
-        run_id: job.run_id.clone(),
-        priority: job.priority,
-        canceled: job.cancel_ms.is_some(),
-        needs_left: HashSet::new(),
-    };
-    Some((id, live))
 }

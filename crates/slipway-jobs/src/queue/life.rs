@@ -1,6 +1,7 @@
 //! The life of one attempt: from its place to its end, also when it was begun by an earlier start of the program.
 
-use super::driver::{Live, Queue};
+use super::driver::Queue;
+use super::state::Live;
 use crate::spec::Base;
 use crate::target::{Began, Cause, ExitRecord, Observation, Place, Submission, TargetError};
 use crate::{AttemptId, JobId, JobState, RunOutcome};
@@ -93,6 +94,12 @@ impl Queue {
     /// Has an attempt started, and follows it.
     async fn start(&self, attempt: &AttemptId, place: Place) {
         let Some(live) = self.live(&attempt.job) else { return };
+        let laid_out =
+            self.shared.options.surroundings.before_start(attempt, &live.spec, live.run_id.as_deref()).await;
+        if let Err(reason) = laid_out {
+            let record = ExitRecord { cause: Cause::NotPrepared, reason, ..ExitRecord::default() };
+            return self.end(attempt, Observation::Ended(record)).await;
+        }
         let variables =
             self.shared.options.surroundings.variables(&attempt.job, &live.spec, live.run_id.as_deref());
         let tracker = self.shared.options.surroundings.tracker(&live.spec, live.run_id.as_deref());
@@ -172,7 +179,7 @@ impl Queue {
             live.state = JobState::Running;
             live.clone()
         };
-        let step = Step::Begin { at: words_of(began) };
+        let step = Step::Begin { at: began.words() };
         self.shared.write(live.step(&attempt.job, step, Vec::new(), began.at_ms)).await;
     }
 
@@ -181,9 +188,13 @@ impl Queue {
         let id = &attempt.job;
         let Some(live) = self.live(id) else { return };
         let surroundings = self.shared.options.surroundings.clone();
-        surroundings.before_end(attempt, &live.spec, live.run_id.as_deref()).await;
+        let missing = surroundings.before_end(attempt, &live.spec, live.run_id.as_deref()).await;
         let now_ms = crate::agent::now_ms();
-        let Verdict { outcome, end, at_ms, began_ms, again } = Verdict::of(found, live.canceled, now_ms);
+        let Verdict { outcome, mut end, at_ms, began_ms, at, again } =
+            Verdict::of(found, live.canceled, now_ms);
+        for words in missing {
+            end.reason = format!("{}; {words}", end.reason);
+        }
         let tags = surroundings.run_tags(end.exit_code);
         let retries = &live.spec.retries;
         let tries_again = again && !live.canceled && live.attempts <= retries.at_most;
@@ -201,7 +212,7 @@ impl Queue {
         let change = match began_ms {
             // It was over before anybody heard of its beginning.
             Some(began_ms) if live.state == JobState::Starting => {
-                let began = Step::Begin { at: String::new() };
+                let began = Step::Begin { at };
                 Change::Together(vec![live.step(id, began, Vec::new(), began_ms), last])
             }
             _ => last,
@@ -227,16 +238,13 @@ impl Queue {
     }
 }
 
-fn words_of(began: &Began) -> String {
-    if began.limits.is_empty() { began.at.clone() } else { format!("{}; {}", began.at, began.limits) }
-}
-
 /// What to make of the end of an attempt.
 struct Verdict {
     outcome: RunOutcome,
     end: AttemptEnd,
     at_ms: i64,
     began_ms: Option<i64>,
+    at: String,
     /// It makes sense to try it again.
     again: bool,
 }
@@ -256,6 +264,7 @@ impl Verdict {
                     outcome,
                     at_ms: if record.ended_ms > 0 { record.ended_ms } else { now_ms },
                     began_ms: record.began_ms,
+                    at: record.at,
                     // A program that is not there will not be there in a minute either.
                     again: outcome == RunOutcome::Failed && record.cause != Cause::NotStarted,
                     end: AttemptEnd {
@@ -277,11 +286,12 @@ impl Verdict {
                 let outcome = if canceled && left == 0 { RunOutcome::Canceled } else { RunOutcome::Lost };
                 let end = AttemptEnd { reason, ..AttemptEnd::default() };
                 // Nothing may run twice at once.
-                Self { outcome, end, at_ms: now_ms, began_ms: None, again: left == 0 }
+                Self { outcome, end, at_ms: now_ms, began_ms: None, at: String::new(), again: left == 0 }
             }
             Observation::Unknown | Observation::Starting { .. } | Observation::Running(_) => {
                 let end = AttemptEnd { reason: "it has not ended".to_owned(), ..AttemptEnd::default() };
-                Self { outcome: RunOutcome::Lost, end, at_ms: now_ms, began_ms: None, again: false }
+                let outcome = RunOutcome::Lost;
+                Self { outcome, end, at_ms: now_ms, began_ms: None, at: String::new(), again: false }
             }
         }
     }

@@ -71,6 +71,12 @@ pub struct Order {
     /// Running jobs of each experiment, and when it had its last turn.
     turns: HashMap<i64, (u32, u64)>,
     turn: u64,
+    /// Room on the disk, as it was last seen.
+    free_disk_bytes: u64,
+    /// Jobs that wait and need room there.
+    needing_disk: usize,
+    /// Where each job stands, as long as nothing has changed since that was asked.
+    positions: Option<HashMap<JobId, u64>>,
 }
 
 impl Waiting {
@@ -92,6 +98,9 @@ impl Order {
             running: HashMap::new(),
             turns: HashMap::new(),
             turn: 0,
+            free_disk_bytes: u64::MAX,
+            needing_disk: 0,
+            positions: None,
         }
     }
 
@@ -106,9 +115,22 @@ impl Order {
         self.settings = settings;
     }
 
+    /// Says how much room there is on the disk. What runs is not counted: it may have taken its room already.
+    pub fn see_free_disk(&mut self, bytes: u64) {
+        self.free_disk_bytes = bytes;
+    }
+
+    /// Some job waits that needs room on the disk.
+    #[must_use]
+    pub fn needs_disk(&self) -> bool {
+        self.needing_disk > 0
+    }
+
     /// Adds a job that waits.
     pub fn add(&mut self, job: JobId, waiting: Waiting) {
         self.remove(&job);
+        self.positions = None;
+        self.needing_disk += usize::from(waiting.resources.disk_bytes.is_some());
         let groups = self.waiting.entry(Reverse(waiting.priority)).or_default();
         groups.entry(waiting.group).or_default().insert(waiting.number, job.clone());
         self.jobs.insert(job, waiting);
@@ -117,6 +139,8 @@ impl Order {
     /// Takes a job out that waits; gives what it was.
     pub fn remove(&mut self, job: &JobId) -> Option<Waiting> {
         let waiting = self.jobs.remove(job)?;
+        self.positions = None;
+        self.needing_disk -= usize::from(waiting.resources.disk_bytes.is_some());
         if let Some(groups) = self.waiting.get_mut(&Reverse(waiting.priority)) {
             if let Some(group) = groups.get_mut(&waiting.group) {
                 group.remove(&waiting.number);
@@ -141,6 +165,7 @@ impl Order {
             counts: !waiting.at_once,
         };
         self.turn += 1;
+        self.positions = None;
         let turns = self.turns.entry(holding.group).or_default();
         *turns = (turns.0 + 1, self.turn);
         self.running.insert(job, holding);
@@ -148,6 +173,7 @@ impl Order {
 
     /// A job that ran has ended.
     pub fn release(&mut self, job: &JobId) {
+        self.positions = None;
         if let Some(holding) = self.running.remove(job)
             && let Some(turns) = self.turns.get_mut(&holding.group)
         {
@@ -209,6 +235,9 @@ impl Order {
         if gpus.len() < waiting.resources.gpus as usize {
             return None;
         }
+        if waiting.resources.disk_bytes.is_some_and(|needed| needed > self.free_disk_bytes) {
+            return None;
+        }
         let place = Place { gpus };
         if waiting.at_once {
             return Some(place);
@@ -242,12 +271,16 @@ impl Order {
         )
     }
 
-    /// Why a job could not even run alone.
+    /// Why a job could not even run alone, as things are.
     fn lacks(&self, waiting: &Waiting) -> Option<String> {
         let Resources { memory_bytes, gpus, .. } = &waiting.resources;
         let there = self.settings.gpus.len();
         if *gpus as usize > there {
             return Some(format!("it needs {gpus} GPUs, and the queue has {there} to give"));
+        }
+        if let Some(needed) = waiting.resources.disk_bytes.filter(|needed| *needed > self.free_disk_bytes) {
+            let (needs, has) = (needed >> 20, self.free_disk_bytes >> 20);
+            return Some(format!("it needs {needs} MiB of room on the disk, and {has} MiB are free"));
         }
         if waiting.at_once {
             return None;
@@ -290,6 +323,33 @@ impl Order {
             return Some("it waits for memory that others hold".to_owned());
         }
         Some("it is next".to_owned())
+    }
+
+    /// The place of a job among those that wait, from 1: its turn if everybody fitted and nobody came or ended.
+    pub fn position(&mut self, job: &JobId) -> Option<u64> {
+        if self.positions.is_none() {
+            self.positions = Some(self.count_positions());
+        }
+        self.positions.as_ref()?.get(job).copied()
+    }
+
+    fn count_positions(&self) -> HashMap<JobId, u64> {
+        let mut turns: Vec<_> = self
+            .waiting
+            .iter()
+            .flat_map(|(priority, groups)| {
+                groups.iter().flat_map(move |(group, jobs)| {
+                    let (running, last) = self.turns.get(group).copied().unwrap_or_default();
+                    // Each turn of an experiment puts it behind those with as many running jobs.
+                    jobs.iter().enumerate().map(move |(behind, (number, job))| {
+                        let round = u64::from(running) + behind as u64;
+                        ((*priority, round, if behind == 0 { last } else { u64::MAX }, *number), job)
+                    })
+                })
+            })
+            .collect();
+        turns.sort_unstable_by_key(|(turn, _)| *turn);
+        turns.into_iter().zip(1..).map(|((_, job), position)| (job.clone(), position)).collect()
     }
 
     /// Jobs that wait.

@@ -204,3 +204,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn everybody_knows_where_they_stand() {
+    let mut order = Order::new(settings(1, 0));
+    for (number, group, priority) in [(1, 1, 0), (2, 1, 0), (3, 1, 0), (4, 2, 0), (5, 2, 0), (6, 3, 7)] {
+        order.add(id(number), waiting(number, group, priority, 1, 0));
+    }
+    let places = |order: &mut Order| (1..=6).map(|number| order.position(&id(number))).collect::<Vec<_>>();
+    assert_eq!(places(&mut order), [Some(2), Some(4), Some(6), Some(3), Some(5), Some(1)]);
+    assert_eq!(order.take_next().unwrap().0, id(6));
+    order.remove(&id(4));
+    assert_eq!(places(&mut order), [Some(1), Some(3), Some(4), None, Some(2), None]);
+}
+
+#[test]
+fn a_job_waits_for_room_on_the_disk_and_holds_nobody_up() {
+    let mut order = Order::new(settings(1, 0));
+    let resources = Resources { disk_bytes: Some(10 << 20), ..Resources::default() };
+    order.add(id(1), Waiting::new(1, 1, 0, resources));
+    order.add(id(2), waiting(2, 1, 0, 1, 0));
+    assert!(order.needs_disk());
+    order.see_free_disk(5 << 20);
+    let reason = "it needs 10 MiB of room on the disk, and 5 MiB are free";
+    assert_eq!(order.reason(&id(1)).as_deref(), Some(reason));
+    assert_eq!(order.take_next().unwrap().0, id(2));
+    order.release(&id(2));
+    order.see_free_disk(50 << 20);
+    assert_eq!(order.take_next().unwrap().0, id(1));
+    assert!(!order.needs_disk());
+}

@@ -52,10 +52,11 @@ pub(super) async fn read_log(
     let (place, file, modified_ms) = open(&state, run_id, &request.path).await?;
     let name = (place.root().folder().to_owned(), place.path().as_str().to_owned());
     let LogRequest { first_line, count, .. } = request;
-    Ok(Json(page_of(state, name, file, modified_ms, first_line, count).await?))
+    Ok(Json(page_of(state, name, file, modified_ms, first_line, count).await?.0))
 }
 
-/// Lines of an open file, by number or from its end. `name` is where it lies, for the index that is kept of it.
+/// Lines of an open file, by number or from its end, and where each begins. `name` is where it lies, for the index that
+/// is kept of it.
 pub(super) async fn page_of(
     state: ServerState,
     name: (PathBuf, String),
@@ -63,9 +64,9 @@ pub(super) async fn page_of(
     modified_ms: i64,
     first_line: Option<u64>,
     count: u64,
-) -> ApiResult<LogPage> {
+) -> ApiResult<(LogPage, Vec<u64>)> {
     let count = count.min(MOST_LINES);
-    let page = blocking(move || -> std::io::Result<LogPage> {
+    let page = blocking(move || -> std::io::Result<_> {
         let patience = if first_line.is_some() { COUNTING_ON } else { COUNTING };
         let until = Instant::now() + patience;
         let name = (name.0, name.1.as_str());
@@ -82,7 +83,8 @@ pub(super) async fn page_of(
                     (None, lines::tail(&file, size_bytes, count)?)
                 }
             };
-            Ok(LogPage {
+            let starts = found.iter().map(|line| line.start).collect();
+            let page = LogPage {
                 size_bytes,
                 modified_ms,
                 indexed_bytes: index.scanned(),
@@ -90,7 +92,8 @@ pub(super) async fn page_of(
                 first_line,
                 lines: found.into_iter().map(wire_line).collect(),
                 ends_open: index.ends_open(),
-            })
+            };
+            Ok((page, starts))
         })
     });
     page.await?.map_err(unreadable)
@@ -149,7 +152,13 @@ fn checked(text: &str) -> ApiResult<&str> {
 }
 
 fn wire_line(line: Line) -> LogLine {
-    LogLine { text: line.text, left_out_bytes: line.left_out_bytes, is_rewritten: line.is_rewritten }
+    LogLine {
+        text: line.text,
+        left_out_bytes: line.left_out_bytes,
+        is_rewritten: line.is_rewritten,
+        stream: None,
+        at_ms: None,
+    }
 }
 
 pub(super) fn unreadable(error: std::io::Error) -> ApiFailure {

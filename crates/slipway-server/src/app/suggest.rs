@@ -1,12 +1,14 @@
 //! What could come next in the filter box.
 
-use super::wire::{ApiError, SuggestRequest, Suggestion, SuggestionKind, Suggestions};
+use super::wire::{
+    ApiError, RegistryScope, RegistrySuggestRequest, SuggestRequest, Suggestion, SuggestionKind, Suggestions,
+};
 use super::{experiment_id, read};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use axum::Json;
 use axum::extract::State;
-use slipway_store::ColumnKind;
+use slipway_store::{ColumnKind, Reader};
 
 /// Longer filters are not typed.
 const MAX_TEXT_BYTES: usize = 100_000;
@@ -20,13 +22,42 @@ pub(super) async fn suggest(
     ApiJson(request): ApiJson<SuggestRequest>,
 ) -> ApiResult<Json<Suggestions>> {
     let SuggestRequest { text, cursor, experiment_ids } = request;
+    let ids = experiment_ids.iter().map(|id| experiment_id(id)).collect::<ApiResult<Vec<_>>>()?;
+    answer(&state, text, cursor, move |reader, text, place| reader.suggest(&ids, text, place)).await
+}
+
+/// What could stand at a place of a filter of models or versions: keys, operators, and the values that there are.
+#[utoipa::path(post, path = "/models/suggest", tag = "models", request_body = RegistrySuggestRequest,
+    responses((status = 200, body = Suggestions), (status = "default", body = ApiError)))]
+pub(super) async fn suggest_registry(
+    State(state): State<ServerState>,
+    ApiJson(request): ApiJson<RegistrySuggestRequest>,
+) -> ApiResult<Json<Suggestions>> {
+    let RegistrySuggestRequest { text, cursor, scope, name } = request;
+    let scope = match scope {
+        RegistryScope::Models => slipway_store::RegistryScope::Models,
+        RegistryScope::Versions => {
+            slipway_store::RegistryScope::Versions(Some(name).filter(|name| !name.is_empty()))
+        }
+    };
+    answer(&state, text, cursor, move |reader, text, place| reader.suggest_registry(&scope, text, place))
+        .await
+}
+
+async fn answer(
+    state: &ServerState,
+    text: String,
+    cursor: Option<u32>,
+    suggest: impl FnOnce(&Reader<'_>, &str, usize) -> slipway_store::Result<slipway_store::Suggestions>
+    + Send
+    + 'static,
+) -> ApiResult<Json<Suggestions>> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(ApiFailure::invalid(format!("the filter is longer than {MAX_TEXT_BYTES} bytes")));
     }
-    let ids = experiment_ids.iter().map(|id| experiment_id(id)).collect::<ApiResult<Vec<_>>>()?;
     let place = cursor.map_or(text.len(), |cursor| bytes(&text, cursor));
     let asked = text.clone();
-    let found = read(&state, move |reader| reader.suggest(&ids, &asked, place)).await??;
+    let found = read(state, move |reader| suggest(reader, &asked, place)).await??;
     let item = |item: slipway_store::Suggestion| Suggestion {
         text: item.text,
         kind: kind(item.kind),

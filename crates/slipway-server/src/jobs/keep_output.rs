@@ -13,11 +13,7 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// Copies what an attempt has printed so far, from its folder. A run that keeps its artifacts elsewhere gets nothing.
 pub(super) async fn keep(state: &ServerState, folder: &Path, run_id: &str) -> Result<(), Failure> {
-    let (store, wanted) = (state.store().clone(), run_id.to_owned());
-    let uri =
-        tokio::task::spawn_blocking(move || store.read(|reader| Ok(reader.run(&wanted)?.info.artifact_uri)))
-            .await??;
-    let Ok(place) = Place::find(state, &uri) else { return Ok(()) };
+    let Ok(place) = Place::find(state, &artifact_uri(state, run_id).await?) else { return Ok(()) };
     let begin = async |name: &str| -> Result<Upload, slipway_artifacts::Error> {
         let path = place.join(&ArtifactPath::parse(name)?)?;
         path.root().begin(path.path()).await
@@ -46,6 +42,13 @@ pub(super) async fn keep(state: &ServerState, folder: &Path, run_id: &str) -> Re
     stderr.finish().await?;
     state.events().artifacts_changed(run_id);
     Ok(())
+}
+
+/// Where a run keeps its artifacts.
+pub(super) async fn artifact_uri(state: &ServerState, run_id: &str) -> Result<String, Failure> {
+    let (store, wanted) = (state.store().clone(), run_id.to_owned());
+    let read = move || store.read(|reader| Ok(reader.run(&wanted)?.info.artifact_uri));
+    Ok(tokio::task::spawn_blocking(read).await??)
 }
 
 /// Why the output is not there.

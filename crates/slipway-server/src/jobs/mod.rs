@@ -1,6 +1,7 @@
 //! What jobs get from the server: a run to be tracked as, the variables that lead their clients to it, and their output
 //! among the run's artifacts.
 
+mod files;
 mod keep_output;
 mod merge;
 pub(crate) mod project;
@@ -12,7 +13,7 @@ use crate::ServerState;
 use crate::app::command_tags;
 use futures_util::future::BoxFuture;
 use slipway_jobs::folder::JobFolders;
-use slipway_jobs::spec::JobSpec;
+use slipway_jobs::spec::{JobSpec, WorkingFolder};
 use slipway_jobs::target::Tracker;
 use slipway_jobs::{AttemptId, JobId, LocalTarget, Queue, QueueError, QueueOptions, Surroundings};
 use slipway_store::KeyValue;
@@ -45,6 +46,16 @@ pub async fn open_queue(state: &ServerState, program: PathBuf, own_only: bool) -
 /// A disk that is full may have room again: what a job logged is worth some patience.
 const MERGE_TRIES: u32 = 30;
 const MERGE_PAUSE: Duration = Duration::from_secs(2);
+
+impl Tracked {
+    /// The folder that a command runs in.
+    fn work(&self, attempt: &AttemptId, spec: &JobSpec) -> Result<PathBuf, String> {
+        match &spec.folder {
+            WorkingFolder::Own => self.folders.attempt(attempt).work().map_err(|error| error.to_string()),
+            WorkingFolder::At(folder) => Ok(folder.clone()),
+        }
+    }
+}
 
 /// Jobs are tracked by this server.
 struct Tracked {
@@ -83,16 +94,31 @@ impl Surroundings for Tracked {
         exit_code.map(|code| KeyValue::new(command_tags::EXIT_CODE, code.to_string())).into_iter().collect()
     }
 
+    fn before_start<'a>(
+        &'a self,
+        attempt: &'a AttemptId,
+        spec: &'a JobSpec,
+        run_id: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            if spec.inputs.is_empty() {
+                return Ok(());
+            }
+            let work = self.work(attempt, spec)?;
+            files::fetch(&self.state, spec, &work, run_id).await
+        })
+    }
+
     fn before_end<'a>(
         &'a self,
         attempt: &'a AttemptId,
         spec: &'a JobSpec,
         run_id: Option<&'a str>,
-    ) -> BoxFuture<'a, ()> {
+    ) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async move {
             let folder = self.folders.attempt(attempt).path().to_owned();
             let mut tries_left = MERGE_TRIES;
-            while let Err(error) = merge::journal(&self.state, attempt, &folder).await {
+            while let Err(error) = merge::journal(&self.state, &folder).await {
                 tries_left -= 1;
                 tracing::error!(%error, tries_left, "what {attempt} logged while Slipway was away is not merged");
                 if tries_left == 0 {
@@ -109,6 +135,13 @@ impl Surroundings for Tracked {
                 && let Err(error) = keep_output::keep(&self.state, &folder, run_id).await
             {
                 tracing::warn!(%error, "the output of {attempt} is not among the artifacts of its run");
+            }
+            if spec.outputs.is_empty() {
+                return Vec::new();
+            }
+            match self.work(attempt, spec) {
+                Ok(work) => files::collect(&self.state, spec, &work, run_id).await,
+                Err(words) => vec![words],
             }
         })
     }

@@ -13,6 +13,8 @@ const TAIL_BYTES: u64 = 256 << 10;
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
+    /// Where it begins, in bytes of the file.
+    pub(crate) start: u64,
     /// With escape sequences; what is not UTF-8 is replaced.
     pub(crate) text: String,
     /// Bytes in its middle that are not in `text`.
@@ -54,29 +56,29 @@ fn line(file: &File, span: Span) -> io::Result<Line> {
     let length = span.end.saturating_sub(span.start);
     if length <= 2 * SIDE_BYTES {
         let bytes = read_span(file, span.start, span.end)?;
-        return Ok(whole(&bytes, 0));
+        return Ok(whole(span.start, &bytes, 0));
     }
     let tail = read_span(file, span.end - SIDE_BYTES, span.end)?;
     let trimmed = tail.trim_ascii_end();
     if memchr::memchr(b'\r', trimmed).is_some() {
         // A bar whose states fill megabytes: the last one is what counts.
-        return Ok(whole(&tail, 0));
+        return Ok(whole(span.start, &tail, 0));
     }
     let mut bytes = vec![0; usize::try_from(SIDE_BYTES).unwrap_or_default()];
     let count = read_at(file, &mut bytes, span.start)?;
     bytes.truncate(count);
-    let mut head = whole(&bytes, length - 2 * SIDE_BYTES);
+    let mut head = whole(span.start, &bytes, length - 2 * SIDE_BYTES);
     head.text.push_str(" … ");
     head.text.push_str(&String::from_utf8_lossy(trimmed));
     Ok(head)
 }
 
-fn whole(bytes: &[u8], left_out_bytes: u64) -> Line {
+fn whole(start: u64, bytes: &[u8], left_out_bytes: u64) -> Line {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let states = || bytes.split(|byte| *byte == b'\r');
     let last = states().rfind(|state| !state.trim_ascii().is_empty()).unwrap_or_default();
     let is_rewritten = bytes.contains(&b'\r');
-    Line { text: String::from_utf8_lossy(last).into_owned(), left_out_bytes, is_rewritten }
+    Line { start, text: String::from_utf8_lossy(last).into_owned(), left_out_bytes, is_rewritten }
 }
 
 #[cfg(test)]

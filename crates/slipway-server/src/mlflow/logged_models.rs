@@ -1,5 +1,6 @@
 //! Models kept with a run, registered or not.
 
+use super::chosen::Chosen;
 use super::decode::{Fields, Params, UrlPath, cut};
 use super::encode::{Answer, LoggedModel};
 use super::error::{MlflowError, Result};
@@ -30,7 +31,11 @@ fn pairs(fields: &Fields<'_>, name: &'static str) -> Result<Vec<KeyValue>> {
     fields.objects(name)?.iter().map(validate::logged_model_pair).collect()
 }
 
-pub(super) async fn create(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+pub(super) async fn create(
+    State(state): State<ServerState>,
+    chosen: Chosen,
+    params: Params,
+) -> Result<Answer> {
     let fields = params.fields();
     let experiment_id = experiments::id(&fields)?;
     let name = match fields.filled_text("name")? {
@@ -39,7 +44,7 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
     };
     let owned = |name| fields.filled_text(name).map(|text| text.map(str::to_owned));
     let model = NewLoggedModel {
-        model_id: names::model_id(),
+        model_id: chosen.id.clone().unwrap_or_else(names::model_id),
         experiment_id,
         name,
         model_type: owned("model_type")?,
@@ -49,7 +54,12 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
         at_ms: now_ms(),
     };
     let model_id = model.model_id.clone();
-    write(&state, Change::CreateLoggedModel(Box::new(model))).await?;
+    match state.store().write(Change::CreateLoggedModel(Box::new(model))).await {
+        Ok(_) => {}
+        // It arrived before, and the answer was lost.
+        Err(slipway_store::Error::AlreadyExists(_)) if chosen.id.is_some() => {}
+        Err(error) => return Err(error.into()),
+    }
     answer(&state, model_id).await
 }
 

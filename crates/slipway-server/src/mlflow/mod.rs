@@ -6,6 +6,7 @@
 
 mod artifact_proxy;
 mod artifacts;
+mod chosen;
 mod decode;
 mod encode;
 mod error;
@@ -40,7 +41,8 @@ use axum::routing::{any, get, patch, post, put};
 use error::{Code, MlflowError, Result};
 use slipway_store::{Action, Applied, Change, Promotion, Reader, Target};
 pub(crate) use webhooks::{
-    check_webhook, event_name, event_named, message as webhook_message, new_id as new_webhook_id, try_out,
+    check_webhook, event_name, event_named, message as webhook_message, new_id as new_webhook_id,
+    seal_secret, try_out,
 };
 
 /// Version of MLflow whose protocol this is.

@@ -1,5 +1,6 @@
 //! Versions of registered models.
 
+use super::chosen::Chosen;
 use super::decode::{Fields, Params};
 use super::encode::{Answer, ModelVersion};
 use super::error::{Code, MlflowError, Result};
@@ -27,10 +28,23 @@ fn named(fields: &Fields<'_>) -> Result<(String, i64)> {
     Ok((name(fields)?, validate::version(fields.required_text("version")?)?))
 }
 
-pub(super) async fn create(State(state): State<ServerState>, params: Params) -> Result<Answer> {
+pub(super) async fn create(
+    State(state): State<ServerState>,
+    chosen: Chosen,
+    params: Params,
+) -> Result<Answer> {
     let fields = params.fields();
     let name = name(&fields)?;
     let source = fields.required_text("source")?.to_owned();
+    if let Some(at_ms) = chosen.at_ms {
+        let (model, from) = (name.clone(), source.clone());
+        let there =
+            read(&state, move |reader| Ok(reader.model_version_made_at(&model, &from, at_ms)?)).await?;
+        if let Some(version) = there {
+            // It arrived before, and the answer was lost.
+            return answer(&state, name, version).await;
+        }
+    }
     let owned = |name| fields.filled_text(name).map(|text| text.map(str::to_owned));
     let claim = Claim { run_id: owned("run_id")?, model_id: owned("model_id")? };
     let tags = fields.objects("tags")?.iter().map(validate::registry_tag).collect::<Result<Vec<_>>>()?;
@@ -52,7 +66,7 @@ pub(super) async fn create(State(state): State<ServerState>, params: Params) -> 
         description: owned("description")?,
         user: None,
         tags,
-        at_ms: now_ms(),
+        at_ms: chosen.at_ms.unwrap_or_else(now_ms),
     }));
     match write_registry(&state, change).await? {
         Applied::Version(version) => {

@@ -1,5 +1,6 @@
 //! Runs, and what is logged to them.
 
+use super::chosen::Chosen;
 use super::decode::{Fields, Params, Sent, cut, python_list, python_text};
 use super::encode::{Answer, PageWriter};
 use super::error::{Code, MlflowError, Result};
@@ -44,10 +45,23 @@ pub(super) fn run_id(fields: &Fields<'_>) -> Result<String> {
     Ok(id.to_owned())
 }
 
-pub(super) async fn create(State(state): State<ServerState>, params: Params) -> Result<Answer> {
-    let run = new_run(&params.fields())?;
+pub(super) async fn create(
+    State(state): State<ServerState>,
+    chosen: Chosen,
+    params: Params,
+) -> Result<Answer> {
+    let mut run = new_run(&params.fields())?;
+    let is_chosen = chosen.id.is_some();
+    if let Some(id) = chosen.id {
+        run.run_id = id;
+    }
     let run_id = run.run_id.clone();
-    write(&state, Change::CreateRun(Box::new(run))).await?;
+    match state.store().write(Change::CreateRun(Box::new(run))).await {
+        Ok(_) => {}
+        // It arrived before, and the answer was lost.
+        Err(slipway_store::Error::AlreadyExists(_)) if is_chosen => {}
+        Err(error) => return Err(error.into()),
+    }
     look_up(&state, |reader| {
         reader.lend_run(&run_id, |run| Answer::one_written("run", |body| put_new_run(body, run)))?
     })

@@ -71,6 +71,17 @@ const TELLING: &[&str] = &[
     "error",
 ];
 
+/// Words for how long a model takes to answer, alone and only beside a unit or a word for time.
+const LATENCY: &[&str] = &["latency", "latencies"];
+const ANSWERING: &[&str] = &["inference", "predict", "prediction", "response", "serving", "scoring"];
+const TIME: &[&str] = &["time", "duration", "ms", "us", "seconds", "sec", "s", "millis", "milliseconds"];
+
+/// Whether a metric says how long the model takes to answer.
+pub(crate) fn is_latency(key: &str) -> bool {
+    let any = |names: &[&str]| words(key).any(|word| names.contains(&word.as_str()));
+    any(LATENCY) || (any(ANSWERING) && any(TIME))
+}
+
 /// Whether more of a metric is better.
 pub(crate) fn higher_is_better(key: &str) -> bool {
     !words(key).any(|word| LOWER.contains(&word.as_str()))
@@ -130,6 +141,18 @@ mod tests {
         }
         for key in ["auc", "val_auc", "accuracy", "glossary", "timeliness"] {
             assert!(higher_is_better(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_latency_is_told_by_its_name() {
+        for key in
+            ["latency_ms", "p95_latency", "latency/mean", "inference_time", "predictMs", "response time"]
+        {
+            assert!(is_latency(key), "{key}");
+        }
+        for key in ["time", "train_seconds", "prediction", "response_length", "translatency"] {
+            assert!(!is_latency(key), "{key}");
         }
     }
 

@@ -4,6 +4,7 @@
 //!
 //! Each webhook is told one thing after the other; one that is slow or away holds up no other.
 
+use super::secrets::Secrets;
 use super::send::{Sent, send};
 use crate::ServerState;
 use crate::mlflow::webhook_message;
@@ -32,6 +33,7 @@ pub async fn deliver_webhooks(state: ServerState, stop: CancellationToken) {
     if let Err(error) = state.store().write(forget).await {
         tracing::warn!(%error, "old deliveries to webhooks were not forgotten");
     }
+    seal_plain(&state).await;
     loop {
         let now = now_ms();
         let store = state.store().clone();
@@ -67,6 +69,26 @@ pub async fn deliver_webhooks(state: ServerState, stop: CancellationToken) {
     }
 }
 
+/// Seals what was stored before secrets were sealed.
+async fn seal_plain(state: &ServerState) {
+    let work = state.clone();
+    let sealed =
+        tokio::task::spawn_blocking(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            let webhooks = work.store().read(|reader| reader.webhooks(0, u64::from(u32::MAX)))?;
+            for mut webhook in webhooks.items {
+                let Some(plain) = webhook.secret.as_deref().filter(|stored| Secrets::is_plain(stored)) else {
+                    continue;
+                };
+                webhook.secret = Some(work.secrets().seal(&webhook.id, plain)?);
+                work.store().write_blocking(Change::PutWebhook(Box::new(webhook)))?;
+            }
+            Ok(())
+        });
+    if let Ok(Err(error)) = sealed.await {
+        tracing::warn!(%error, "secrets of webhooks were not sealed");
+    }
+}
+
 fn lock(busy: &Mutex<HashSet<String>>) -> std::sync::MutexGuard<'_, HashSet<String>> {
     busy.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -99,9 +121,13 @@ async fn tell(state: &ServerState, id: &str, stop: &CancellationToken) {
 async fn attempt(state: &ServerState, webhook: &Webhook, delivery: &Delivery) -> DeliveryAttempt {
     let to_private = state.config().webhooks_to_private;
     let sent = if webhook.is_active {
-        let message = webhook_message(webhook, delivery, now_ms());
-        let url = webhook.url.clone();
-        tokio::task::spawn_blocking(move || send(&url, &message, to_private))
+        let (state, webhook, delivery) = (state.clone(), webhook.clone(), delivery.clone());
+        let work = move || match webhook_message(&state, &webhook, &delivery, now_ms()) {
+            Ok(message) => send(&webhook.url, &message, to_private),
+            // Somebody may put the key back meanwhile.
+            Err(error) => Sent::Failed { problem: error.to_string(), again: true },
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|error| Sent::Failed { problem: error.to_string(), again: true })
     } else {

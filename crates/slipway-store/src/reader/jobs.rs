@@ -2,7 +2,7 @@
 
 use super::{Reader, as_i64};
 use crate::error::{Error, Missing, Result};
-use crate::job::{Attempt, AttemptEnd, Job, JobState, JobsQuery};
+use crate::job::{Attempt, AttemptEnd, Job, JobState, JobsOrder, JobsQuery};
 use crate::model::Page;
 use rusqlite::{OptionalExtension, Row, params_from_iter, types::Value};
 
@@ -37,15 +37,16 @@ impl Reader<'_> {
         }
     }
 
-    /// Jobs that match, the latest first.
+    /// Jobs that match, in the order of the query.
     ///
     /// # Errors
     /// What the database says.
     pub fn jobs(&self, query: &JobsQuery) -> Result<Page<Job>> {
         let (condition, mut values) = matching(query);
+        let order = order(query);
         values.extend([as_i64(query.limit.saturating_add(1)), as_i64(query.offset)].map(Value::from));
         let mut statement = self.db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM jobs WHERE {condition} ORDER BY id DESC LIMIT ? OFFSET ?"
+            "SELECT {COLUMNS} FROM jobs WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
         ))?;
         let mut items =
             statement.query_map(params_from_iter(values), read)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -145,6 +146,36 @@ fn matching(query: &JobsQuery) -> (String, Vec<Value>) {
         values.extend([Value::from(text.to_owned()), Value::from(text.to_owned())]);
     }
     (condition, values)
+}
+
+/// What to sort by; jobs that have none of it come last.
+fn order(query: &JobsQuery) -> String {
+    let (expression, is_descending) = match query.order {
+        JobsOrder::Submitted => return if query.reverse { "id" } else { "id DESC" }.to_owned(),
+        JobsOrder::Queue => {
+            let [queued, starting, running] =
+                [JobState::Queued, JobState::Starting, JobState::Running].map(|state| state as u8);
+            let class = format!(
+                "CASE state WHEN {running} THEN 0 WHEN {starting} THEN 0 WHEN {queued} THEN 1 ELSE 2 END"
+            );
+            let waits = format!("CASE state WHEN {queued} THEN -priority END");
+            let age = format!("CASE WHEN state IN ({queued}, {starting}, {running}) THEN id ELSE -id END");
+            let parts = [class, waits, age];
+            return if query.reverse {
+                parts.map(|part| part + " DESC").join(", ")
+            } else {
+                parts.join(", ")
+            };
+        }
+        JobsOrder::Name => ("lower(name)".to_owned(), false),
+        JobsOrder::State => ("state".to_owned(), false),
+        JobsOrder::Priority => ("priority".to_owned(), true),
+        JobsOrder::Started => ("started_ms".to_owned(), true),
+        JobsOrder::Ended => ("ended_ms".to_owned(), true),
+        JobsOrder::Duration => (format!("coalesce(ended_ms, {}) - started_ms", query.at_ms), true),
+    };
+    let direction = if is_descending == query.reverse { "ASC" } else { "DESC" };
+    format!("{expression} {direction} NULLS LAST, id DESC")
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Job> {

@@ -8,11 +8,7 @@ use crate::registry::{
     VersionSummary, VersionsOrder, VersionsQuery, metrics,
 };
 use crate::search::{RegisteredModels, Versions, Where, compile_expr, parse};
-use crate::writer::from_bits;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
-
-/// Newest versions whose metrics are listed.
-const LISTED_VERSIONS: u32 = 500;
 
 const LATEST_SIZE: &str = "(SELECT f.size_bytes FROM model_versions v JOIN model_version_records f \
      ON f.model = v.model AND f.version = v.version WHERE v.model = m.name ORDER BY v.version DESC LIMIT 1)";
@@ -66,11 +62,12 @@ impl Reader<'_> {
     pub fn model_summary(&self, name: &str) -> Result<ModelSummary> {
         let mut model = self.registered_model(name)?;
         model.latest_versions.retain(|version| matches!(version.stage, Stage::Staging | Stage::Production));
+        // CROSS JOIN keeps the order of the tables: from the versions to what read them, never through all runs.
         let mut statement = self.db.prepare_cached(&format!(
             "SELECT (SELECT count(*) FROM model_versions v WHERE v.model = m.name), \
              (SELECT max(version) FROM model_versions v WHERE v.model = m.name), {LATEST_SIZE}, \
-             (SELECT count(DISTINCT i.run) FROM run_model_inputs i JOIN runs r ON r.id = i.run \
-             WHERE r.lifecycle = 0 AND i.model_id IN (SELECT model_id FROM model_versions v WHERE v.model = m.name)) \
+             (SELECT count(DISTINCT i.run) FROM model_versions v CROSS JOIN run_model_inputs i \
+             ON i.model_id = v.model_id CROSS JOIN runs r ON r.id = i.run WHERE v.model = m.name AND r.lifecycle = 0) \
              FROM registered_models m WHERE m.name = ?1"
         ))?;
         Ok(statement.query_row([name], |row| {
@@ -103,12 +100,9 @@ impl Reader<'_> {
         }
         scope.push(" AND ").append(&compile_expr(filter.as_ref(), &Versions)?);
         let total = self.count_rows(&scope)?;
+        // What a row shows is read for those of the page only; all others are merely put in order.
         let mut page = Where::default();
-        page.push("SELECT v.model, v.version, ").push(SIZE);
-        for metric in &query.metrics {
-            page.push(", ").append(&metrics::latest(metric, "bits"));
-        }
-        page.append(&scope).push(" ORDER BY ");
+        page.push("SELECT v.model, v.version").append(&scope).push(" ORDER BY ");
         match &query.order {
             VersionsOrder::Version => page.push("v.version"),
             VersionsOrder::Created => page.push("v.created_ms"),
@@ -120,25 +114,35 @@ impl Reader<'_> {
         page.push(&format!(" {direction} NULLS LAST, v.model, v.version {direction} LIMIT ? OFFSET ?"));
         page.bind(as_i64(query.limit)).bind(as_i64(query.offset));
         let mut statement = self.db.prepare(&page.sql)?;
-        let mut rows = statement.query(params_from_iter(page.values))?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let values = (0..query.metrics.len())
-                .map(|index| Ok(row.get::<_, Option<i64>>(index + 3)?.map(from_bits)))
-                .collect::<Result<_>>()?;
-            found.push((row.get::<_, String>(0)?, row.get(1)?, unsigned_or_none(row, 2)?, values));
-        }
-        let versions = found.into_iter().map(|(name, version, size_bytes, metrics)| {
-            Ok(VersionSummary { version: self.model_version(&name, version)?, size_bytes, metrics })
-        });
+        let rows =
+            statement.query_map(params_from_iter(page.values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let found = rows.collect::<rusqlite::Result<Vec<(String, i64)>>>()?;
+        let versions =
+            found.iter().map(|(name, version)| self.version_summary(name, *version, &query.metrics));
         Ok((versions.collect::<Result<_>>()?, total))
     }
 
+    fn version_summary(&self, name: &str, version: i64, shown: &[MetricKey]) -> Result<VersionSummary> {
+        let mut size = self.db.prepare_cached(
+            "SELECT size_bytes FROM model_version_records WHERE model = ?1 AND version = ?2",
+        )?;
+        let metrics = shown.iter().map(|metric| metrics::value(self.db, name, version, metric));
+        let mut run = self.db.prepare_cached("SELECT name FROM runs WHERE run_id = ?1 AND lifecycle = 0")?;
+        let found = self.model_version(name, version)?;
+        Ok(VersionSummary {
+            run_name: run.query_row([&found.run_id], |row| row.get(0)).optional()?,
+            size_bytes: size.query_row(params![name, version], |row| unsigned(row, 0)).optional()?,
+            metrics: metrics.collect::<Result<_>>()?,
+            version: found,
+        })
+    }
+
     /// Metrics that the newest versions of a model have, and how many of these have each; the most frequent first.
+    /// `newest`: how many versions are looked at.
     ///
     /// # Errors
     /// What the database says.
-    pub fn metrics_of_versions(&self, name: &str, limit: u64) -> Result<Vec<(MetricKey, u64)>> {
+    pub fn metrics_of_versions(&self, name: &str, newest: u32, limit: u64) -> Result<Vec<(MetricKey, u64)>> {
         let mut statement = self.db.prepare_cached(
             "WITH newest AS (SELECT version, model_id, run_id FROM model_versions WHERE model = ?1 \
              ORDER BY version DESC LIMIT ?2) \
@@ -149,7 +153,7 @@ impl Reader<'_> {
              JOIN series s ON s.run = r.id JOIN names t ON t.id = s.name) \
              GROUP BY key, dataset ORDER BY versions DESC, dataset, key LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![name, LISTED_VERSIONS, as_i64(limit)], |row| {
+        let rows = statement.query_map(params![name, newest, as_i64(limit)], |row| {
             let dataset: String = row.get(1)?;
             let dataset = (!dataset.is_empty()).then_some(dataset);
             Ok((MetricKey { key: row.get(0)?, dataset }, unsigned(row, 2)?))
@@ -163,17 +167,14 @@ impl Reader<'_> {
     /// What the database says.
     pub fn best_version(&self, name: &str, metric: &MetricKey, higher: bool) -> Result<Option<(i64, f64)>> {
         let mut query = Where::default();
-        query.push("SELECT version, value FROM (SELECT v.version AS version, ");
-        query.append(&metrics::latest(metric, "value"));
-        query.push(
-            " AS value FROM model_versions v WHERE v.model = ?) WHERE value IS NOT NULL ORDER BY value ",
-        );
-        query.push(if higher { "DESC" } else { "ASC" }).push(", version DESC LIMIT 1").bind(name.to_owned());
+        query.push("SELECT v.version, ").append(&metrics::latest(metric, "value"));
+        query.push(" AS value FROM model_versions v WHERE v.model = ? ORDER BY value ").bind(name.to_owned());
+        query.push(if higher { "DESC" } else { "ASC" }).push(" NULLS LAST, v.version DESC LIMIT 1");
         let mut statement = self.db.prepare_cached(&query.sql)?;
         let found = statement
-            .query_row(params_from_iter(query.values), |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row(params_from_iter(query.values), |row| Ok((row.get(0)?, row.get::<_, Option<f64>>(1)?)))
             .optional()?;
-        Ok(found)
+        Ok(found.and_then(|(version, value)| Some((version, value?))))
     }
 
     /// Latest values of all metrics of a version, by dataset and key.

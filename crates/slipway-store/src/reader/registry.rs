@@ -81,6 +81,17 @@ impl Reader<'_> {
         )
     }
 
+    /// The version that was made from a source at a time, if there is one.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn model_version_made_at(&self, name: &str, source: &str, at_ms: i64) -> Result<Option<i64>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT version FROM model_versions WHERE model = ?1 AND source = ?2 AND created_ms = ?3",
+        )?;
+        Ok(statement.query_row(params![name, source, at_ms], |row| row.get(0)).optional()?)
+    }
+
     /// The version that an alias points at.
     ///
     /// # Errors

@@ -114,7 +114,7 @@ pub struct Webhook {
     pub events: Vec<EventKind>,
     /// Nothing is sent while it is not.
     pub is_active: bool,
-    /// Key of signatures, as it was given; no answer carries it.
+    /// Key of signatures, sealed by whoever writes it here; no answer carries it.
     pub secret: Option<String>,
     /// When it was made.
     pub created_ms: i64,

@@ -9,26 +9,40 @@ use crate::search::Where;
 use crate::writer::from_bits;
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// Condition that a metric `x` of the logged model `l` is not what counts, because its run went on. `run` is the id of that
+/// run, and `last_step` the last step at which it measured the same.
+///
+/// The stock client gives a logged model what its run had measured at the step that was named, and at step 0 when none
+/// was: what was true before the training. An explicit step, and what was measured of the model itself later, count.
+fn outgrown(run: &str, last_step: &str) -> String {
+    format!(
+        "(x.dataset_name = '' AND x.step = 0 AND x.run_id IS {run} AND x.time_ms <= l.created_ms \
+         AND coalesce({last_step}, 0) > 0)"
+    )
+}
+
 /// The bits of the latest value of a metric of the version `v`, as an expression; `column` is `bits` or `value`.
 pub(crate) fn latest(metric: &MetricKey, column: &str) -> Where {
-    let mut out = Where::default();
-    let last = format!("last_{column}");
-    out.push("coalesce((SELECT x.").push(column).push(
+    let mut of_model = Where::default();
+    of_model.push("(SELECT x.").push(column).push(
         " FROM logged_models l JOIN logged_model_metrics x ON x.model = l.id \
-         WHERE l.model_id = v.model_id AND x.key = ? AND x.dataset_name = ? \
-         ORDER BY x.step DESC, x.time_ms DESC, x.bits DESC LIMIT 1)",
+         WHERE l.model_id = v.model_id AND x.key = ? AND x.dataset_name = ?",
     );
-    out.bind(metric.key.clone()).bind(metric.dataset.clone().unwrap_or_default());
+    of_model.bind(metric.key.clone()).bind(metric.dataset.clone().unwrap_or_default());
     if metric.dataset.is_none() {
-        out.push(", (SELECT s.").push(&last).push(
-            " FROM runs r JOIN series s ON s.run = r.id JOIN names n ON n.id = s.name \
-             WHERE r.run_id = v.run_id AND n.text = ?)",
-        );
-        out.bind(metric.key.clone());
-    } else {
-        out.push(", NULL");
+        of_model.push(" AND NOT ").push(&outgrown("v.run_id", "s.last_step"));
     }
-    out.push(")");
+    of_model.push(" ORDER BY x.step DESC, x.time_ms DESC, x.bits DESC LIMIT 1)");
+    if metric.dataset.is_some() {
+        return of_model;
+    }
+    // What the run measured is looked up once, for the condition and for where the model has nothing.
+    let mut out = Where::default();
+    out.push("(SELECT coalesce(").append(&of_model).push(&format!(
+        ", s.last_{column}) FROM (SELECT 1) LEFT JOIN runs r ON r.run_id = v.run_id \
+         LEFT JOIN series s ON s.run = r.id AND s.name = (SELECT id FROM names WHERE text = ?))"
+    ));
+    out.bind(metric.key.clone());
     out
 }
 
@@ -51,13 +65,18 @@ pub(crate) fn all(
     run_id: Option<&str>,
 ) -> Result<Vec<VersionMetric>> {
     let mut found: Vec<VersionMetric> = Vec::new();
-    let mut of_model = db.prepare_cached(
+    let mut of_model = db.prepare_cached(&format!(
         "SELECT x.key, x.dataset_name, x.dataset_digest, x.step, x.time_ms, x.bits, x.run_id \
-         FROM logged_models l JOIN logged_model_metrics x ON x.model = l.id WHERE l.model_id = ?1 \
+         FROM logged_models l JOIN logged_model_metrics x ON x.model = l.id WHERE l.model_id = ?1 AND NOT {} \
          ORDER BY x.dataset_name, x.key, x.step DESC, x.time_ms DESC, x.bits DESC",
-    )?;
+        outgrown(
+            "?2",
+            "(SELECT s.last_step FROM runs r JOIN series s ON s.run = r.id JOIN names n ON n.id = s.name \
+             WHERE r.run_id = x.run_id AND n.text = x.key)"
+        )
+    ))?;
     let given = |text: String| (!text.is_empty()).then_some(text);
-    let rows = of_model.query_map([model_id], |row| {
+    let rows = of_model.query_map([model_id, run_id], |row| {
         Ok(VersionMetric {
             metric: MetricKey { key: row.get(0)?, dataset: given(row.get(1)?) },
             dataset_digest: given(row.get(2)?),

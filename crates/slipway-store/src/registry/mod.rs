@@ -12,5 +12,5 @@ pub use history::{Action, HistoryEntry, HistoryKind, Who};
 pub use promotion::{Check, Compared, Rule, RuleOutcome, Target};
 pub use types::{
     Earlier, FileRecord, FilesRecord, HistoryQuery, MetricKey, ModelSummary, ModelsOrder, ModelsQuery,
-    Promoted, Promotion, RunName, VersionMetric, VersionSummary, VersionsOrder, VersionsQuery,
+    Promoted, Promotion, RegistryScope, RunName, VersionMetric, VersionSummary, VersionsOrder, VersionsQuery,
 };

@@ -101,6 +101,8 @@ pub struct MetricKey {
 pub struct VersionSummary {
     /// The version.
     pub version: ModelVersion,
+    /// Name of the run it came from, unless that is gone.
+    pub run_name: Option<String>,
     /// Bytes of its files, where they were recorded.
     pub size_bytes: Option<u64>,
     /// One place per metric that was asked for.
@@ -148,6 +150,15 @@ pub struct FileRecord {
     pub size_bytes: u64,
     /// Of its bytes, as hexadecimal digits.
     pub sha256: String,
+}
+
+/// What of the registry a filter is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistryScope {
+    /// Registered models.
+    Models,
+    /// Versions of one model, or of all.
+    Versions(Option<String>),
 }
 
 /// A run by its names.

@@ -94,8 +94,8 @@ pub(crate) use date::date_of;
 #[cfg(test)]
 pub(crate) use date::parse_date;
 pub(crate) use entity::{
-    Entity, Experiments, LoggedModels, RUN_ATTRIBUTES, RegisteredModels, RunAttribute, RunField, Runs,
-    Versions, in_dataset_rows, in_datasets,
+    Entity, Experiments, LoggedModels, MODEL_ATTRIBUTES, RUN_ATTRIBUTES, RegisteredModels, RunAttribute,
+    RunField, Runs, VERSION_ATTRIBUTES, Versions, in_dataset_rows, in_datasets,
 };
 pub use expr::{Clause, Expr, Field, Op, Value, Word};
 pub use near::nearest;

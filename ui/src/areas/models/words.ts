@@ -117,3 +117,10 @@ export function plainLine(source: string): string {
   )
   return block?.kind === 'paragraph' || block?.kind === 'heading' ? plainText(block.children) : ''
 }
+
+/** What stands before and after the last `v3` in a text, so that this can be a link; a text without it comes before. */
+export function aroundVersion(text: string, version: number): [string, string] {
+  const last = [...text.matchAll(new RegExp(`\\bv${version}\\b`, 'g'))].at(-1)
+  if (!last) return [`${text} `, '']
+  return [text.slice(0, last.index), text.slice(last.index + last[0].length)]
+}

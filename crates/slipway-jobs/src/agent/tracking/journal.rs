@@ -1,20 +1,22 @@
 //! The journal: writes that Slipway has not got yet, in order, durable before they are answered.
 //!
 //! An entry is its length, its checksum, and its bytes. What was cut off at the end was never answered, and is left out.
+//! A body that is long lies in a file of its own.
 
+use super::names::{Made, Names};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const JOURNAL: &str = "journal";
-/// How much of it Slipway has got.
+/// How much of it Slipway has got, and what became of the names that the agent gave.
 const DONE: &str = "journal.done";
 const HEAD: u64 = 8;
 
 /// One write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Of HTTP.
     pub method: String,
@@ -22,6 +24,18 @@ pub struct Entry {
     pub target: String,
     /// Of the body.
     pub content_type: String,
+    /// The id that was chosen for what it makes, so that it is made once however often this arrives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_id: Option<String>,
+    /// The time that was chosen for what it makes, for things that have no id of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_ms: Option<i64>,
+    /// What it makes under a name that only the agent knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub makes: Option<Made>,
+    /// The file in the attempt's folder that holds the body, when it is long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_file: Option<String>,
     /// As it was sent.
     #[serde(skip)]
     pub body: Vec<u8>,
@@ -31,9 +45,17 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Journal {
     file: Option<File>,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     length: u64,
     done: u64,
+    /// What became of the names that the agent gave.
+    pub(super) names: Names,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Done {
+    end: u64,
+    names: Names,
 }
 
 impl Journal {
@@ -47,14 +69,21 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let done = std::fs::read_to_string(folder.join(DONE)).ok().and_then(|text| text.trim().parse().ok());
-        let mut journal = Self { file, folder: folder.to_owned(), length: 0, done: 0 };
+        let text = std::fs::read(folder.join(DONE)).unwrap_or_default();
+        let done: Done = serde_json::from_slice(&text).unwrap_or_default();
+        let mut journal = Self { file, folder: folder.to_owned(), length: 0, done: 0, names: done.names };
         // Only what is whole counts.
         while let Some((_, end)) = journal.entry_at(journal.length) {
             journal.length = end;
         }
-        journal.done = done.unwrap_or(0).min(journal.length);
+        journal.done = done.end.min(journal.length);
         Ok(journal)
+    }
+
+    /// The folder that it is in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Nothing is left to be sent.
@@ -77,10 +106,17 @@ impl Journal {
         framed.extend_from_slice(&length.to_le_bytes());
         framed.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
         framed.extend_from_slice(&bytes);
+        if let Some(body) = &entry.body_file {
+            File::open(self.folder.join(body))?.sync_data()?;
+        }
         if self.file.is_none() {
             let mut options = OpenOptions::new();
             options.read(true).append(true).create(true).mode(0o600);
             self.file = Some(options.open(self.folder.join(JOURNAL))?);
+            // The names of the files, too.
+            File::open(&self.folder)?.sync_all()?;
+        } else if entry.body_file.is_some() {
+            File::open(&self.folder)?.sync_all()?;
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         // What an earlier attempt to write left behind would hide what comes now.
@@ -102,7 +138,13 @@ impl Journal {
     /// Slipway has got everything up to here. A word of that which is lost only makes something be sent twice.
     pub fn done_up_to(&mut self, end: u64) {
         self.done = end;
-        if let Err(error) = std::fs::write(self.folder.join(DONE), end.to_string()) {
+        let done = Done { end, names: self.names.clone() };
+        let written = serde_json::to_vec(&done).map_err(io::Error::from).and_then(|text| {
+            let temporary = self.folder.join("journal.new");
+            std::fs::write(&temporary, text)?;
+            std::fs::rename(temporary, self.folder.join(DONE))
+        });
+        if let Err(error) = written {
             tracing::debug!(%error, "how far the journal was sent is not noted");
         }
     }
@@ -140,6 +182,7 @@ mod tests {
             target: "/x".to_owned(),
             content_type: "application/json".to_owned(),
             body: vec![b'\n'; number],
+            ..Entry::default()
         }
     }
 

@@ -1,48 +1,51 @@
 //! The tracking address of a job: what its command logs to, whether Slipway is there or not.
 //!
 //! While Slipway answers, everything goes through to it, so that what was answered is on its disk. While it is away,
-//! writes go into a journal, durably, before they are answered; what was read lately is answered from memory; anything
-//! else is a 503, which clients try again. When Slipway is back, the journal goes to it in order before anything new.
-//! Every write that is journaled means the same however often it arrives, so that one whose answer was lost is safe to
-//! send again.
+//! writes go into a journal, durably, before they are answered; a [`replica`] answers what the command asks about its own
+//! runs, models and experiments. When Slipway is back, the journal goes to it in order before anything new. Every write
+//! means the same however often it arrives: what has no such meaning of its own, like the making of a run, carries an id
+//! that was chosen here. So one whose answer was lost is safe to send again, and is there once.
 
+mod body;
+mod gpus;
 pub mod journal;
 mod metrics;
+pub mod names;
+pub mod replay;
+mod replica;
+mod serve;
 mod upstream;
 
-pub(super) use metrics::SystemMetrics;
+pub use body::FileBody;
+pub(super) use metrics::{INTERVAL_VARIABLE, SystemMetrics};
+pub use serve::CHOSEN_ID;
+pub use serve::CHOSEN_MS;
 
+use crate::JobId;
 use crate::folder::AttemptFolder;
 use crate::target::Tracker;
-use http_body_util::{BodyExt, Full, Limited, combinators::BoxBody};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use journal::{Entry, Journal};
+use replay::{Receiver as _, Unreachable};
+use replica::{Call, Replica, Say};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::convert::Infallible;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
-use upstream::{Unreachable, Upstream};
+use upstream::Upstream;
 
-/// A write that is larger is not journaled.
-const WRITE_LIMIT_BYTES: usize = 32 << 20;
-/// Answers that are remembered, and how long each may be.
-const REMEMBERED: usize = 64;
-const REMEMBERED_BYTES: usize = 256 << 10;
 /// How often Slipway is looked for while there is something for it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// At the end Slipway gets what is left, if that takes no longer.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-type Body = BoxBody<Bytes, hyper::Error>;
+/// A question waits so long for what was written before it to be sent.
+const CATCHING_UP: Duration = Duration::from_secs(10);
+/// A command that runs no longer has hardly asked anything.
+const LOOK_AHEAD_AFTER: Duration = Duration::from_millis(300);
+const JSON: &str = "application/json";
 
 /// The address, as long as the agent lives.
 pub(super) struct Endpoint {
@@ -52,48 +55,24 @@ pub(super) struct Endpoint {
 
 struct Shared {
     upstream: Upstream,
+    job: JobId,
     run_id: Option<String>,
-    state: Mutex<State>,
+    folder: std::path::PathBuf,
+    /// Never borrowed while something is waited for.
+    state: RefCell<State>,
+    /// Held by whoever sends the journal, so that its order is kept.
+    sending: Mutex<()>,
+    /// Bodies that got files of their own.
+    bodies: Cell<u64>,
 }
 
 struct State {
     journal: Journal,
-    /// Answers to questions that were asked lately.
-    remembered: HashMap<String, Bytes>,
-}
-
-/// What a request is for the journal.
-#[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    /// A write that means the same however often it arrives.
-    Write,
-    /// A question whose last answer is good enough while nobody else can say.
-    Question,
-    /// Anything else.
-    Other,
-}
-
-fn kind_of(method: &Method, path: &str) -> Kind {
-    let rpc = path.rsplit_once("/mlflow/").map_or("", |(_, rpc)| rpc);
-    match (method, rpc) {
-        (
-            &Method::POST,
-            "runs/log-batch"
-            | "runs/log-metric"
-            | "runs/log-parameter"
-            | "runs/set-tag"
-            | "runs/update"
-            | "runs/log-inputs"
-            | "runs/outputs"
-            | "runs/log-model"
-            | "experiments/set-experiment-tag",
-        ) => Kind::Write,
-        (&Method::GET, "runs/get" | "experiments/get" | "experiments/get-by-name" | "server-info") => {
-            Kind::Question
-        }
-        (&Method::PUT, _) if path.contains("/mlflow-artifacts/artifacts/") => Kind::Write,
-        _ => Kind::Other,
-    }
+    replica: Replica,
+    /// The experiment that the command looked up last, before it took up its run.
+    chosen_experiment: Option<String>,
+    /// The command has taken up its run.
+    has_its_run: bool,
 }
 
 impl Endpoint {
@@ -101,38 +80,29 @@ impl Endpoint {
     pub(super) async fn open(
         folder: &AttemptFolder,
         tracker: &Tracker,
+        job: JobId,
         run_id: Option<String>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = State { journal: Journal::open(folder.path())?, remembered: HashMap::new() };
-        let upstream = Upstream::new(tracker.data_dir.clone());
-        let shared = Rc::new(Shared { upstream, run_id, state: Mutex::new(state) });
+        let state = State {
+            journal: Journal::open(folder.path())?,
+            replica: Replica::default(),
+            chosen_experiment: None,
+            has_its_run: false,
+        };
+        let shared = Rc::new(Shared {
+            upstream: Upstream::new(tracker.data_dir.clone(), folder.path().to_owned()),
+            job,
+            run_id,
+            folder: folder.path().to_owned(),
+            state: RefCell::new(state),
+            sending: Mutex::new(()),
+            bodies: Cell::new(0),
+        });
         tokio::task::spawn_local(shared.clone().look_ahead());
         tokio::task::spawn_local(shared.clone().catch_up());
-        let serving = shared.clone();
-        tokio::task::spawn_local(async move {
-            loop {
-                let Ok((stream, _)) = listener.accept().await else {
-                    // Out of descriptors, maybe; not for long.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                };
-                let shared = serving.clone();
-                tokio::task::spawn_local(async move {
-                    let service = service_fn(move |request| {
-                        let shared = shared.clone();
-                        async move { Ok::<_, Infallible>(shared.answer(request).await) }
-                    });
-                    let served = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                    if let Err(error) = served {
-                        tracing::debug!(%error, "a connection of the command ended badly");
-                    }
-                });
-            }
-        });
+        tokio::task::spawn_local(serve::serve(listener, shared.clone()));
         Ok(Self { shared, address })
     }
 
@@ -143,12 +113,7 @@ impl Endpoint {
 
     /// Logs for the agent itself, later; what cannot be logged is not missed.
     pub(super) fn log_later(&self, body: Value) {
-        let entry = Entry {
-            method: "POST".to_owned(),
-            target: "/api/2.0/mlflow/runs/log-batch".to_owned(),
-            content_type: "application/json".to_owned(),
-            body: body.to_string().into_bytes(),
-        };
+        let entry = post("/api/2.0/mlflow/runs/log-batch", &body);
         let shared = self.shared.clone();
         tokio::task::spawn_local(async move { drop(shared.write(entry).await) });
     }
@@ -160,28 +125,52 @@ impl Endpoint {
 
     /// Sends what is left, if somebody is there. What remains is in the folder for Slipway to read.
     pub(super) async fn close(&self) {
-        let sending = async { self.shared.state.lock().await.send_pending(&self.shared.upstream).await };
         // What is still there stays in the journal.
-        let _ = tokio::time::timeout(LAST_WORDS, sending).await;
+        let _ = tokio::time::timeout(LAST_WORDS, self.shared.send_journal()).await;
+    }
+}
+
+fn post(target: &str, body: &Value) -> Entry {
+    Entry {
+        method: "POST".to_owned(),
+        target: target.to_owned(),
+        content_type: JSON.to_owned(),
+        body: body.to_string().into_bytes(),
+        ..Entry::default()
+    }
+}
+
+/// What to answer: a status and a body of JSON.
+type Answer = (u16, Vec<u8>);
+
+fn said(say: Say) -> Option<Answer> {
+    match say {
+        Say::Answer(value) => Some((200, value.to_string().into_bytes())),
+        Say::Refuse { status, code, message } => {
+            Some((status, json!({ "error_code": code, "message": message }).to_string().into_bytes()))
+        }
+        Say::Unknown => None,
     }
 }
 
 impl Shared {
-    /// Asks what the command is going to ask first, so that it can be answered later, too.
+    /// Asks what the command is going to ask, so that it can be answered later, too.
     async fn look_ahead(self: Rc<Self>) {
-        let Some(run_id) = self.run_id.clone() else { return };
-        let target = format!("/api/2.0/mlflow/runs/get?run_id={run_id}");
-        let Ok(body) = self.upstream.get(&target).await else { return };
-        let experiment = serde_json::from_slice::<Value>(&body)
-            .ok()
-            .and_then(|run| Some(run.pointer("/run/info/experiment_id")?.as_str()?.to_owned()));
-        let mut state = self.state.lock().await;
-        state.remember(&target, &body);
-        if let Some(experiment) = experiment {
-            let target = format!("/api/2.0/mlflow/experiments/get?experiment_id={experiment}");
+        tokio::time::sleep(LOOK_AHEAD_AFTER).await;
+        if let Some(run_id) = &self.run_id {
+            let target = format!("/api/2.0/mlflow/runs/get?run_id={run_id}");
             if let Ok(body) = self.upstream.get(&target).await {
-                state.remember(&target, &body);
+                self.state.borrow_mut().replica.observe(&Call::of("GET", &target), &body);
             }
+        }
+        let ask =
+            post("/api/2.0/mlflow/experiments/search", &json!({ "max_results": 500, "view_type": "ALL" }));
+        if let Ok((200, body)) = self.upstream.send(&ask).await
+            && let Ok(answer) = serde_json::from_slice::<Value>(&body)
+        {
+            let is_all = answer.get("next_page_token").and_then(Value::as_str).is_none_or(str::is_empty);
+            let found = answer.get("experiments").and_then(Value::as_array).cloned().unwrap_or_default();
+            self.state.borrow_mut().replica.observe_experiments(&found, is_all);
         }
     }
 
@@ -189,187 +178,167 @@ impl Shared {
     async fn catch_up(self: Rc<Self>) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let mut state = self.state.lock().await;
-            if !state.journal.is_empty() {
+            if !self.is_caught_up() {
                 // Nobody there: later.
-                let _ = state.send_pending(&self.upstream).await;
+                let _ = self.send_journal().await;
             }
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let kind = kind_of(request.method(), request.uri().path());
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        match kind {
-            Kind::Write => {
-                let (parts, body) = request.into_parts();
-                let Ok(body) = Limited::new(body, WRITE_LIMIT_BYTES).collect().await else {
-                    return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the write is too large or broke off");
-                };
-                let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-                let entry = Entry {
-                    method: parts.method.to_string(),
-                    target,
-                    content_type: content_type.unwrap_or("application/json").to_owned(),
-                    body: body.to_bytes().to_vec(),
-                };
-                self.write(entry).await
-            }
-            Kind::Question | Kind::Other => {
-                let mut state = self.state.lock().await;
-                // What was written before has to be there before it is asked for.
-                let is_there = state.journal.is_empty() || state.send_pending(&self.upstream).await.is_ok();
-                if kind == Kind::Other {
-                    drop(state);
-                    return match is_there {
-                        true => self.upstream.pass_on(request).await.unwrap_or_else(|_| away()),
-                        false => away(),
-                    };
-                }
-                if is_there && let Ok(answer) = self.upstream.pass_on(request).await {
-                    if answer.status() != StatusCode::OK {
-                        return answer;
+    fn is_caught_up(&self) -> bool {
+        self.state.borrow().journal.is_empty()
+    }
+
+    /// Sends the journal in order. What is written meanwhile goes behind it.
+    async fn send_journal(&self) -> Result<(), Unreachable> {
+        let _one_at_a_time = self.sending.lock().await;
+        loop {
+            let (first, mut names) = {
+                let state = self.state.borrow();
+                (state.journal.first(), state.journal.names.clone())
+            };
+            let Some((entry, end)) = first else { return Ok(()) };
+            let (status, body) = replay::send(&entry, &mut names, &self.upstream).await?;
+            let mut state = self.state.borrow_mut();
+            state.journal.names = names;
+            replay::finish(&mut state.journal, &entry, end, status, &body);
+        }
+    }
+
+    /// A write: passed on, or kept.
+    async fn write(&self, mut entry: Entry) -> Answer {
+        self.choose(&mut entry);
+        if self.is_caught_up() {
+            let mut names = self.state.borrow().journal.names.clone();
+            match replay::send(&entry, &mut names, &self.upstream).await {
+                Ok((status, body)) => {
+                    if let Some(file) = &entry.body_file {
+                        let _ = std::fs::remove_file(self.folder.join(file));
                     }
-                    let (parts, body) = answer.into_parts();
-                    let Ok(body) = body.collect().await else { return away() };
-                    let body = body.to_bytes();
-                    state.remember(&target, &body);
-                    return Response::from_parts(parts, full(body));
+                    let mut state = self.state.borrow_mut();
+                    let body = state.journal.names.to_given(&body).unwrap_or(body);
+                    let call = Call::of(&entry.method, &entry.target);
+                    if status == 200 && Replica::wants(&call) {
+                        state.replica.observe(&call, &body);
+                    }
+                    return (status, body);
                 }
-                match state.remembered.get(&question(&target)) {
-                    Some(body) => json_answer(body.clone()),
-                    None => away(),
-                }
+                Err(error) => tracing::debug!(%error, "a write is kept in the journal"),
             }
+        }
+        self.keep(entry)
+    }
+
+    /// Chooses ids and times for what would otherwise be made twice.
+    fn choose(&self, entry: &mut Entry) {
+        let call = Call::of(&entry.method, &entry.target);
+        match (call.method, call.rpc) {
+            ("POST", "runs/create") => entry.chosen_id = Some(replica::new_id()),
+            ("POST", "logged-models") => entry.chosen_id = Some(format!("m-{}", replica::new_id())),
+            ("POST", "model-versions/create") => entry.chosen_ms = Some(crate::agent::now_ms()),
+            _ => {}
         }
     }
 
-    /// Passes a write on, or keeps it.
-    async fn write(&self, entry: Entry) -> Response<Body> {
-        let mut state = self.state.lock().await;
-        let is_first = state.journal.is_empty() || state.send_pending(&self.upstream).await.is_ok();
-        if is_first && let Ok((status, body)) = self.upstream.send(&entry).await {
-            let mut answer = Response::new(full(body));
-            *answer.status_mut() = status;
-            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return answer;
+    /// Keeps a write in the journal, and answers it.
+    fn keep(&self, mut entry: Entry) -> Answer {
+        let mut state = self.state.borrow_mut();
+        let (method, target) = (entry.method.clone(), entry.target.clone());
+        let say = state.replica.apply(&Call::of(&method, &target), &mut entry);
+        if !matches!(say, Say::Refuse { .. })
+            && let Err(error) = state.journal.add(&entry)
+        {
+            let message = format!("Slipway is away, and what is logged cannot be kept: {error}");
+            return (
+                503,
+                json!({ "error_code": "TEMPORARILY_UNAVAILABLE", "message": message }).to_string().into(),
+            );
         }
-        match state.journal.add(&entry) {
-            Ok(()) => json_answer(state.words_for(&entry)),
-            Err(error) => refusal(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &format!("Slipway is away, and the journal: {error}"),
-            ),
+        said(say).unwrap_or_else(|| (200, b"{}".to_vec()))
+    }
+
+    /// A question: asked, or answered from what is known. None when nobody can say.
+    async fn question(&self, entry: Entry) -> Option<Answer> {
+        let call = Call::of(&entry.method, &entry.target);
+        self.follow_the_experiment(&call).await;
+        let is_there = self.is_caught_up()
+            || matches!(tokio::time::timeout(CATCHING_UP, self.send_journal()).await, Ok(Ok(())));
+        if is_there {
+            let mut names = self.state.borrow().journal.names.clone();
+            if let Ok((status, body)) = replay::send(&entry, &mut names, &self.upstream).await {
+                let mut state = self.state.borrow_mut();
+                let body = state.journal.names.to_given(&body).unwrap_or(body);
+                if status == 200 {
+                    if Replica::wants(&call) {
+                        state.replica.observe(&call, &body);
+                    }
+                    state.note_experiment(&call, &body);
+                }
+                return Some((status, body));
+            }
+        }
+        let asked = serde_json::from_slice(&entry.body).unwrap_or_default();
+        let mut state = self.state.borrow_mut();
+        let (say, also) = state.replica.answer(&call, &asked);
+        if let Some(also) = also
+            && let Err(error) = state.journal.add(&also)
+        {
+            tracing::warn!(%error, "an experiment that is to be made is not written down");
+            return None;
+        }
+        let answer = said(say)?;
+        state.note_experiment(&call, &answer.1);
+        Some(answer)
+    }
+
+    /// A command that chooses an experiment before it takes up its run wants the run to be there: MLflow's client stops
+    /// when it is elsewhere. So the run goes there first.
+    async fn follow_the_experiment(&self, call: &Call<'_>) {
+        let Some(run_id) = self.run_id.as_deref().filter(|_| call.rpc == "runs/get") else { return };
+        if call.argument("run_id").is_none_or(|asked| asked != run_id) {
+            return;
+        }
+        let to = {
+            let mut state = self.state.borrow_mut();
+            if std::mem::replace(&mut state.has_its_run, true) {
+                return;
+            }
+            state.chosen_experiment.take()
+        };
+        let Some(to) = to else { return };
+        let is_there = |state: &State| {
+            let at = state.replica.run(run_id).and_then(|run| run.pointer("/info/experiment_id")?.as_str());
+            at == Some(to.as_str())
+        };
+        if is_there(&self.state.borrow()) {
+            return;
+        }
+        let target = format!("/api/slipway/v1/jobs/{}/move-run", self.job);
+        let entry = post(&target, &json!({ "experiment_id": to }));
+        let (status, body) = self.write(entry).await;
+        if status == 200 {
+            self.state.borrow_mut().replica.move_run(run_id, &to);
+        } else {
+            tracing::warn!(status, said = %String::from_utf8_lossy(&body), "the run stays where it is");
         }
     }
 }
 
 impl State {
-    /// Sends the journal in order.
-    async fn send_pending(&mut self, upstream: &Upstream) -> Result<(), Unreachable> {
-        while let Some((entry, end)) = self.journal.first() {
-            let (status, body) = upstream.send(&entry).await?;
-            if status.is_server_error() {
-                return Err(Unreachable);
-            }
-            if !status.is_success() {
-                let said = String::from_utf8_lossy(&body).chars().take(300).collect::<String>();
-                tracing::warn!(%status, said, "what was logged while Slipway was away was refused");
-            }
-            self.journal.done_up_to(end);
-        }
-        Ok(())
-    }
-
-    fn remember(&mut self, target: &str, body: &Bytes) {
-        if body.len() > REMEMBERED_BYTES {
+    /// Remembers which experiment the command chose, as `set_experiment` does. One that it searches is only looked at.
+    fn note_experiment(&mut self, call: &Call<'_>, body: &[u8]) {
+        if self.has_its_run {
             return;
         }
-        if self.remembered.len() >= REMEMBERED {
-            self.remembered.clear();
-        }
-        self.remembered.insert(question(target), body.clone());
-    }
-
-    /// The answer to a write that was journaled, and what it changes about what is remembered.
-    fn words_for(&mut self, entry: &Entry) -> Bytes {
-        if !entry.target.ends_with("runs/update") {
-            return Bytes::from_static(b"{}");
-        }
-        let update: Value = serde_json::from_slice(&entry.body).unwrap_or_default();
-        let run_id = update.get("run_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let known = question(&format!("/mlflow/runs/get?run_id={run_id}"));
-        let mut run: Value =
-            self.remembered.get(&known).and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_else(|| {
-                json!({ "run": { "info": { "run_id": run_id, "run_uuid": run_id, "lifecycle_stage": "active" } } })
-            });
-        if let Some(info) = run.pointer_mut("/run/info").and_then(Value::as_object_mut) {
-            for name in ["status", "end_time", "run_name"] {
-                if let Some(value) = update.get(name).filter(|value| !value.is_null()) {
-                    info.insert(name.to_owned(), value.clone());
-                }
+        let answer = || serde_json::from_slice::<Value>(body).unwrap_or_default();
+        match call.rpc {
+            "experiments/get" | "experiments/get-by-name" => {
+                let id =
+                    answer().pointer("/experiment/experiment_id").and_then(Value::as_str).map(str::to_owned);
+                self.chosen_experiment = id;
             }
+            "runs/search" => self.chosen_experiment = None,
+            _ => {}
         }
-        let info = run.pointer("/run/info").cloned().unwrap_or_default();
-        self.remembered.insert(known, Bytes::from(run.to_string()));
-        Bytes::from(json!({ "run_info": info }).to_string())
-    }
-}
-
-/// A question without the prefix under which it was asked, and without an older name of the same field.
-fn question(target: &str) -> String {
-    let rpc = target.rsplit_once("/mlflow/").map_or(target, |(_, rpc)| rpc);
-    let (path, query) = rpc.split_once('?').unwrap_or((rpc, ""));
-    let mut fields: Vec<&str> = query.split('&').filter(|field| !field.starts_with("run_uuid=")).collect();
-    fields.sort_unstable();
-    format!("{path}?{}", fields.join("&"))
-}
-
-fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed()
-}
-
-fn json_answer(body: Bytes) -> Response<Body> {
-    let mut answer = Response::new(full(body));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
-}
-
-fn refusal(status: StatusCode, words: &str) -> Response<Body> {
-    let body = json!({ "error_code": "TEMPORARILY_UNAVAILABLE", "message": words });
-    let mut answer = json_answer(Bytes::from(body.to_string()));
-    *answer.status_mut() = status;
-    answer
-}
-
-fn away() -> Response<Body> {
-    let mut answer = refusal(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "Slipway is not running at the moment. What this job logs is kept; this question has to wait.",
-    );
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
-    answer
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_may_arrive_twice_is_journaled() {
-        let kind = |method: &Method, path: &str| kind_of(method, path);
-        assert_eq!(kind(&Method::POST, "/api/2.0/mlflow/runs/log-batch"), Kind::Write);
-        assert_eq!(kind(&Method::POST, "/ajax-api/3.0/mlflow/runs/update"), Kind::Write);
-        assert_eq!(kind(&Method::PUT, "/api/2.0/mlflow-artifacts/artifacts/0/r/artifacts/x"), Kind::Write);
-        assert_eq!(kind(&Method::POST, "/api/2.0/mlflow/runs/create"), Kind::Other);
-        assert_eq!(kind(&Method::POST, "/api/2.0/mlflow/model-versions/create"), Kind::Other);
-        assert_eq!(kind(&Method::GET, "/api/2.0/mlflow/runs/get"), Kind::Question);
-    }
-
-    #[test]
-    fn the_same_question_is_known_again() {
-        let asked = question("/api/2.0/mlflow/runs/get?run_uuid=r&run_id=r");
-        assert_eq!(asked, question("/ajax-api/3.0/mlflow/runs/get?run_id=r"));
-        assert_ne!(asked, question("/api/2.0/mlflow/runs/get?run_id=q"));
     }
 }

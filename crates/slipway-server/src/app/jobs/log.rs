@@ -3,7 +3,7 @@
 use super::{attempt_of, find};
 use crate::ServerState;
 use crate::app::logs::{matches_of, page_of, unreadable};
-use crate::app::wire::{ApiError, JobLogRequest, JobLogSearch, LogMatches, LogPage};
+use crate::app::wire::{ApiError, JobLogRequest, JobLogSearch, LogMatches, LogPage, LogStream};
 use crate::app::{Binary, blocking};
 use crate::error::{ApiJson, ApiPath, ApiQuery, ApiResult};
 use axum::Json;
@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Response, header};
 use serde::Deserialize;
 use slipway_jobs::folder::JobFolders;
-use slipway_jobs::target::LogPart;
+use slipway_jobs::target::{LogPart, Stream};
 use slipway_jobs::{QueueError, log};
 use std::fs::File;
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ pub(in crate::app) async fn get_job_log(
     Ok(answer)
 }
 
-/// Lines of a job's log, by number or from its end.
+/// Lines of a job's log, by number or from its end, with the stream that each comes from.
 #[utoipa::path(post, path = "/jobs/{job_id}/log/lines", tag = "jobs", request_body = JobLogRequest,
     params(("job_id" = String, Path)),
     responses((status = 200, body = LogPage), (status = "default", body = ApiError)))]
@@ -106,7 +106,21 @@ pub(in crate::app) async fn read_job_log(
             ends_open: false,
         }));
     };
-    Ok(Json(page_of(state, name, file, modified_ms, request.first_line, request.count).await?))
+    let folder = name.0.clone();
+    let (mut page, starts) =
+        page_of(state, name, file, modified_ms, request.first_line, request.count).await?;
+    let origins = blocking(move || log::origins(&folder, &starts)).await?.map_err(unreadable)?;
+    for (line, origin) in page.lines.iter_mut().zip(origins) {
+        if let Some((stream, at_ms)) = origin {
+            line.stream = Some(match stream {
+                Stream::Stdout => LogStream::Stdout,
+                Stream::Stderr => LogStream::Stderr,
+                Stream::Agent => LogStream::Agent,
+            });
+            line.at_ms = Some(at_ms);
+        }
+    }
+    Ok(Json(page))
 }
 
 /// Lines of a job's log that match, by number.

@@ -4,8 +4,9 @@ pub(super) mod log;
 mod render;
 
 use super::wire::{
-    ApiError, CancelRequest, Changed, EndedLeftovers, ErrorCode, JobClaim, JobDetail, JobIds, JobList,
-    JobRequest, JobState, JobSummary, PriorityRequest, QueueSettings, QueueStatus, RetryRequest, StateCount,
+    ApiError, CancelJobsRequest, CancelRequest, Changed, EndedLeftovers, ErrorCode, JobClaim, JobDetail,
+    JobIds, JobList, JobOrder, JobRequest, JobState, JobSummary, MoveRunRequest, PriorityRequest,
+    QueueSettings, QueueStatus, RetryRequest, StateCount,
 };
 use super::{blocking, experiment_id, read, write};
 use crate::ServerState;
@@ -19,7 +20,7 @@ use serde::Deserialize;
 use slipway_jobs::queue::NewWork;
 use slipway_jobs::spec::{Base, JobSpec, Tracking};
 use slipway_jobs::{JobId, Queue, QueueError};
-use slipway_store::{Applied, Change, Job, JobsQuery, Missing};
+use slipway_store::{Applied, Change, Job, JobsOrder, JobsQuery, Missing, RunsEdit};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::IntoParams;
@@ -66,6 +67,19 @@ fn id_of(job: &Job) -> ApiResult<JobId> {
     job.job_id.parse().map_err(|error: slipway_jobs::BadId| ApiFailure::internal(error.to_string()))
 }
 
+fn order(order: JobOrder) -> JobsOrder {
+    match order {
+        JobOrder::Submitted => JobsOrder::Submitted,
+        JobOrder::Queue => JobsOrder::Queue,
+        JobOrder::Name => JobsOrder::Name,
+        JobOrder::State => JobsOrder::State,
+        JobOrder::Priority => JobsOrder::Priority,
+        JobOrder::Started => JobsOrder::Started,
+        JobOrder::Ended => JobsOrder::Ended,
+        JobOrder::Duration => JobsOrder::Duration,
+    }
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
@@ -75,13 +89,20 @@ pub(super) struct ListQuery {
     run_id: Option<String>,
     /// With this in the name, or at the beginning of the id.
     text: Option<String>,
+    /// The latest first when absent.
+    #[param(inline)]
+    order: Option<JobOrder>,
+    /// The other way round.
+    #[serde(default)]
+    #[param(required = false)]
+    reverse: bool,
     /// Jobs to pass over.
     offset: Option<u64>,
     /// Jobs to give at most; 50 when absent, 500 at most.
     limit: Option<u64>,
 }
 
-/// Jobs, the latest first.
+/// Jobs: the latest first, or in another order.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(ListQuery),
     responses((status = 200, body = JobList), (status = "default", body = ApiError)))]
 pub(super) async fn list_jobs(
@@ -100,13 +121,16 @@ pub(super) async fn list_jobs(
         experiment_id: query.experiment_id.as_deref().map(experiment_id).transpose()?,
         run_id: query.run_id,
         text: query.text.unwrap_or_default(),
+        order: order(query.order.unwrap_or_default()),
+        reverse: query.reverse,
+        at_ms: now_ms(),
         offset: query.offset.unwrap_or(0),
         limit: query.limit.unwrap_or(LIST_DEFAULT).min(LIST_LIMIT),
     };
     let (page, counts) =
         read(&state, move |reader| Ok((reader.jobs(&query)?, reader.job_counts(&query)?))).await??;
     Ok(Json(JobList {
-        jobs: page.items.iter().map(|job| render::summary(job, state.queue())).collect(),
+        jobs: render::summaries(&page.items, state.queue()),
         more: page.more,
         counts: counts.into_iter().map(|(state, jobs)| StateCount { state: state.into(), jobs }).collect(),
     }))
@@ -230,6 +254,24 @@ pub(super) async fn cancel_job(
     Ok(Json(Changed { changed: changed.into() }))
 }
 
+/// Asks many jobs to end. Answers how many had not ended.
+#[utoipa::path(post, path = "/jobs/cancel", tag = "jobs", request_body = CancelJobsRequest,
+    responses((status = 200, body = Changed), (status = "default", body = ApiError)))]
+pub(super) async fn cancel_jobs(
+    State(state): State<ServerState>,
+    ApiJson(request): ApiJson<CancelJobsRequest>,
+) -> ApiResult<Json<Changed>> {
+    let CancelJobsRequest { job_ids, grace_ms } = request;
+    if job_ids.len() > MOST_IDS {
+        return Err(ApiFailure::invalid(format!("at most {MOST_IDS} jobs can be canceled at once")));
+    }
+    let ids = job_ids
+        .into_iter()
+        .map(|id| id.parse::<JobId>().map_err(|error| ApiFailure::invalid(error.to_string())));
+    let changed = queue(&state)?.cancel_all(ids.collect::<ApiResult<_>>()?, grace_ms, now_ms()).await?;
+    Ok(Json(Changed { changed }))
+}
+
 /// Runs a job again as a new job, as it was or with another description.
 #[utoipa::path(post, path = "/jobs/{job_id}/retry", tag = "jobs", request_body = RetryRequest,
     params(("job_id" = String, Path)),
@@ -271,6 +313,27 @@ pub(super) async fn prioritize_job(
     queue(&state)?.prioritize(&id_of(&job)?, request.priority).await?;
     let job = find(&state, &job.job_id).await?;
     Ok(Json(render::summary(&job, state.queue())))
+}
+
+/// Puts the run of a job into another experiment: the one that its command has chosen.
+#[utoipa::path(post, path = "/jobs/{job_id}/move-run", tag = "jobs", request_body = MoveRunRequest,
+    params(("job_id" = String, Path)),
+    responses((status = 200, body = Changed), (status = "default", body = ApiError)))]
+pub(super) async fn move_run(
+    State(state): State<ServerState>,
+    ApiPath(id): ApiPath<String>,
+    ApiJson(request): ApiJson<MoveRunRequest>,
+) -> ApiResult<Json<Changed>> {
+    let job = find(&state, &id).await?;
+    let experiment_id = experiment_id(&request.experiment_id)?;
+    let Some(run_id) = job.run_id else {
+        return Err(ApiFailure::invalid(format!("job {id} has no run")));
+    };
+    let edit = RunsEdit::Move { experiment_id };
+    match write(&state, Change::EditRuns { run_ids: vec![run_id], edit }).await? {
+        Applied::Edited(runs) => Ok(Json(Changed { changed: runs.len() as u64 })),
+        other => Err(ApiFailure::internal(format!("moving a run gave {other:?}"))),
+    }
 }
 
 /// Ends processes that a lost job left behind.

@@ -18,12 +18,17 @@ pub(super) fn spec(job: &Job) -> ApiResult<JobSpec> {
     })
 }
 
+pub(super) fn summaries(jobs: &[Job], queue: Option<&Queue>) -> Vec<JobSummary> {
+    jobs.iter().map(|job| summary(job, queue)).collect()
+}
+
 pub(super) fn summary(job: &Job, queue: Option<&Queue>) -> JobSummary {
     let spec = serde_json::from_str::<JobSpec>(&job.spec).ok();
-    let waits = match (job.state, queue, job.job_id.parse::<JobId>()) {
-        (JobState::Queued, Some(queue), Ok(id)) => queue.why_waiting(&id),
+    let waiting = match (job.state, queue, job.job_id.parse::<JobId>()) {
+        (JobState::Queued, Some(queue), Ok(id)) => queue.waits(&id),
         _ => None,
     };
+    let waits = waiting.as_ref().map(|waiting| waiting.reason.clone());
     let reason = match (waits, job.reason.is_empty()) {
         (Some(waits), true) => waits,
         (Some(waits), false) => format!("{waits}; last time: {}", job.reason),
@@ -46,6 +51,7 @@ pub(super) fn summary(job: &Job, queue: Option<&Queue>) -> JobSummary {
         memory_bytes: spec.as_ref().and_then(|spec| spec.resources.memory_bytes),
         gpus: spec.as_ref().map_or(0, |spec| spec.resources.gpus),
         submitted_ms: job.submitted_ms,
+        queue_position: waiting.as_ref().and_then(|waiting| waiting.position),
         not_before_ms: job.not_before_ms,
         started_ms: job.started_ms,
         ended_ms: job.ended_ms,

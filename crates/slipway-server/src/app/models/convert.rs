@@ -59,7 +59,7 @@ pub(super) fn model(summary: store::ModelSummary, best: Option<wire::BestMetric>
 }
 
 pub(super) fn version(summary: store::VersionSummary) -> wire::VersionRow {
-    let store::VersionSummary { version, size_bytes, metrics } = summary;
+    let store::VersionSummary { version, run_name, size_bytes, metrics } = summary;
     wire::VersionRow {
         name: version.name,
         version: version.version,
@@ -71,6 +71,7 @@ pub(super) fn version(summary: store::VersionSummary) -> wire::VersionRow {
         aliases: version.aliases,
         tags: tags(version.tags),
         run_id: version.run_id,
+        run_name,
         model_id: version.model_id,
         size_bytes,
         metrics: metrics.into_iter().map(|value| value.map(wire::CellValue::from_f64)).collect(),

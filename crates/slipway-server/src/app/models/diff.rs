@@ -10,7 +10,7 @@ use crate::app::wire::{
 use crate::error::{ApiFailure, ApiJson, ApiResult};
 use crate::places::Place;
 use crate::registry::files;
-use crate::registry::metrics::has_direction;
+use crate::registry::metrics::{has_direction, is_latency};
 use axum::Json;
 use axum::extract::State;
 use slipway_models::Signature;
@@ -60,8 +60,10 @@ pub(super) fn diff(state: &ServerState, versions: &[ModelVersionRef]) -> ApiResu
     let params = |side: &Side| {
         side.params.iter().map(|param| (param.key.clone(), param.value.clone())).collect::<BTreeMap<_, _>>()
     };
+    let (latency, metrics) = metrics(&sides).into_iter().partition(|row| is_latency(&row.metric.key));
     Ok(ModelsDiff {
-        metrics: metrics(&sides),
+        metrics,
+        latency,
         params: texts(&sides.iter().map(params).collect::<Vec<_>>()),
         environment: texts(&sides.iter().map(|side| side.environment.clone()).collect::<Vec<_>>()),
         signatures,
@@ -109,7 +111,8 @@ fn side(state: &ServerState, version: &ModelVersionRef) -> ApiResult<Side> {
         let rest = if rest.trim().is_empty() { "any" } else { rest.trim() };
         environment.insert(format!("package {}", name.trim()), rest.to_owned());
     }
-    let summary = store::VersionSummary { version: found, size_bytes, metrics: Vec::new() };
+    let run_name = None;
+    let summary = store::VersionSummary { version: found, run_name, size_bytes, metrics: Vec::new() };
     Ok(Side { summary, metrics, params, signature, environment })
 }
 

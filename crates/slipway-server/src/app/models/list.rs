@@ -22,6 +22,10 @@ const VERSIONS_DEFAULT: u64 = 100;
 const VERSIONS_LIMIT: u64 = 1000;
 const COLUMNS_LIMIT: usize = 50;
 const METRICS_LIMIT: u64 = 200;
+/// Newest versions whose metrics are listed on the page of a model.
+const LISTED_VERSIONS: u32 = 500;
+/// Newest versions by which the metric is chosen that says most; a list asks this for each of its models.
+const TELLING_VERSIONS: u32 = 20;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -78,7 +82,7 @@ pub(in crate::app) async fn get_model(
 pub(super) async fn detail(state: &ServerState, name: String) -> ApiResult<Json<ModelDetail>> {
     let detail = read(state, move |reader| {
         let summary = reader.model_summary(&name)?;
-        let metrics = reader.metrics_of_versions(&name, METRICS_LIMIT)?.into_iter();
+        let metrics = reader.metrics_of_versions(&name, LISTED_VERSIONS, METRICS_LIMIT)?.into_iter();
         Ok(ModelDetail {
             model: convert::model(summary, best(reader, &name)?),
             metrics: metrics
@@ -139,7 +143,7 @@ fn best(reader: &Reader<'_>, name: &str) -> store::Result<Option<BestMetric>> {
     let (metric, higher) = match ruled {
         Some(ruled) => ruled,
         None => {
-            let known = reader.metrics_of_versions(name, METRICS_LIMIT)?.into_iter();
+            let known = reader.metrics_of_versions(name, TELLING_VERSIONS, METRICS_LIMIT)?.into_iter();
             let telling = known.min_by_key(|(metric, _)| rank(&metric.key, metric.dataset.as_deref()));
             let Some((metric, _)) = telling else { return Ok(None) };
             let higher = higher_is_better(&metric.key);

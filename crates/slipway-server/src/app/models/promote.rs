@@ -19,6 +19,7 @@ use slipway_store::{Action, Applied, Change, Check, Promotion, Target};
 
 const NOTE_LIMIT_CHARS: usize = 5000;
 const SHOWN_CHANGES: usize = 200;
+const WEBHOOKS_LIMIT: u64 = 1000;
 
 /// What a promotion would change, and whether the rules allow it. Changes nothing.
 #[utoipa::path(post, path = "/models/promotion/preview", tag = "models", request_body = PromotionRequest,
@@ -58,7 +59,19 @@ fn preview(state: &ServerState, request: PromotionRequest, target: &Target) -> A
         .chain([*version])
         .map(|version| ModelVersionRef { name: name.clone(), version })
         .collect();
+    let (told, holder_used_by) = state.store().read(|reader| {
+        let used_by = match other {
+            Some(holder) => match reader.model_version(name, holder)?.model_id {
+                Some(model_id) => reader.runs_that_read(&model_id, 0)?.1,
+                None => 0,
+            },
+            None => 0,
+        };
+        Ok((told(reader, target, holder == Some(*version))?, used_by))
+    })?;
     Ok(PromotionPreview {
+        told,
+        holder_used_by,
         allowed: outcomes.iter().all(|outcome| outcome.passed == Some(true)),
         rules: outcomes.into_iter().map(convert::outcome).collect(),
         holder,
@@ -72,6 +85,17 @@ fn preview(state: &ServerState, request: PromotionRequest, target: &Target) -> A
         target: request.target,
         name: request.name,
     })
+}
+
+/// Names of the webhooks that hear of a move. MLflow has an event for aliases, and none for stages.
+fn told(reader: &store::Reader<'_>, target: &Target, already: bool) -> store::Result<Vec<String>> {
+    if already || matches!(target, Target::Stage(_)) {
+        return Ok(Vec::new());
+    }
+    let hears =
+        |webhook: &store::Webhook| webhook.is_active && webhook.events.contains(&store::EventKind::AliasSet);
+    let webhooks = reader.webhooks(0, WEBHOOKS_LIMIT)?.items.into_iter().filter(hears);
+    Ok(webhooks.map(|webhook| webhook.name).collect())
 }
 
 /// Moves a version to an alias or a stage, unless a rule forbids it.

@@ -112,6 +112,7 @@ fn detail(
         card: None,
         warnings: Vec::new(),
         version: convert::version(store::VersionSummary {
+            run_name: None,
             size_bytes: record.as_ref().map(store::FilesRecord::size_bytes),
             version,
             metrics: Vec::new(),

@@ -97,6 +97,10 @@ pub struct JobSummary {
     pub memory_bytes: Option<u64>,
     pub gpus: u32,
     pub submitted_ms: i64,
+    /// Its place among those that wait for their turn, from 1; as things are now, since jobs that come or end change it.
+    /// Absent when it does not wait, or waits for something else than its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<u64>,
     /// Not tried again before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<i64>,
@@ -109,7 +113,25 @@ pub struct JobSummary {
     pub cancel_ms: Option<i64>,
 }
 
-/// Jobs, the latest first.
+/// In which order jobs are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobOrder {
+    /// The latest first.
+    #[default]
+    Submitted,
+    /// As they get their turn: what runs, then what waits by priority and age, then what has ended, the latest first.
+    Queue,
+    Name,
+    State,
+    Priority,
+    Started,
+    Ended,
+    /// By the time from start to end, or to now.
+    Duration,
+}
+
+/// Jobs, in the order that was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct JobList {
     pub jobs: Vec<JobSummary>,
@@ -198,6 +220,16 @@ pub struct CancelRequest {
     pub grace_ms: Option<u64>,
 }
 
+/// Which jobs are asked to end, and how. Those that have ended stay as they are.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelJobsRequest {
+    pub job_ids: Vec<String>,
+    /// How long each may take before it is ended by force; absent: as its description says.
+    #[serde(default)]
+    pub grace_ms: Option<u64>,
+}
+
 /// How a job is run again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -212,6 +244,14 @@ pub struct RetryRequest {
 pub struct PriorityRequest {
     /// Higher ones go first; 0 is usual.
     pub priority: i32,
+}
+
+/// Where the run of a job goes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveRunRequest {
+    /// Must not be in the trash.
+    pub experiment_id: String,
 }
 
 /// Which jobs to forget, with their logs and folders. Those that have not ended stay.

@@ -56,6 +56,21 @@ pub struct LogLine {
     /// It was written over by carriage returns, as progress bars are; `text` is the last state.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_rewritten: bool,
+    /// Where its beginning comes from; only in logs of jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<LogStream>,
+    /// When its beginning came; only in logs of jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<i64>,
+}
+
+/// Where something in the log of a job comes from: the command's streams, or what watches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogStream {
+    Stdout,
+    Stderr,
+    Agent,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]

@@ -192,6 +192,8 @@ pub struct VersionRow {
     pub aliases: Vec<String>,
     pub tags: BTreeMap<String, String>,
     pub run_id: Option<String>,
+    /// In lists only, and absent when the run is gone.
+    pub run_name: Option<String>,
     pub model_id: Option<String>,
     /// Where its files were counted.
     pub size_bytes: Option<u64>,

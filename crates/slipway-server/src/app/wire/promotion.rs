@@ -94,6 +94,10 @@ pub struct PromotionPreview {
     pub archived: Vec<i64>,
     /// Addresses that name another version from then on, e.g. `models:/fraud@champion`.
     pub follows: Vec<String>,
+    /// Names of the webhooks that would be told of it.
+    pub told: Vec<String>,
+    /// Runs that read the version that is there now.
+    pub holder_used_by: u64,
     /// The holder first, then the version; or the version alone.
     pub diff: ModelsDiff,
 }
@@ -283,7 +287,10 @@ pub struct DiffRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ModelsDiff {
     pub versions: Vec<VersionRow>,
+    /// But for those of `latency`.
     pub metrics: Vec<DiffMetric>,
+    /// Metrics that say how long the model takes to answer, told by their names. Empty where nobody measured that.
+    pub latency: Vec<DiffMetric>,
     /// Those that differ first.
     pub params: Vec<DiffText>,
     /// Flavors, versions of Python and of packages.

@@ -16,6 +16,28 @@ pub struct SuggestRequest {
     pub experiment_ids: Vec<String>,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RegistrySuggestRequest {
+    /// The filter as far as it is written.
+    #[serde(default)]
+    pub text: String,
+    /// Where the cursor stands, in UTF-16 code units. Absent: at the end.
+    #[serde(default)]
+    pub cursor: Option<u32>,
+    /// What is filtered.
+    pub scope: RegistryScope,
+    /// For versions: those of this model. Empty: of all.
+    #[serde(default)]
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistryScope {
+    Models,
+    Versions,
+}
+
 /// What can replace the text between `from` and `to`, which are in UTF-16 code units; the best first.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Suggestions {
@@ -31,7 +53,7 @@ pub struct Suggestion {
     pub kind: SuggestionKind,
     /// A few words on it; may be empty.
     pub detail: String,
-    /// Runs that carry the key or have the value.
+    /// How many of what is searched carry the key or have the value.
     pub count: Option<u64>,
 }
 

@@ -9,7 +9,7 @@ mod runs;
 
 pub(crate) use experiments::Experiments;
 pub(crate) use logged_models::{LoggedModels, in_datasets};
-pub(crate) use registry::{RegisteredModels, Versions};
+pub(crate) use registry::{MODEL_ATTRIBUTES, RegisteredModels, VERSION_ATTRIBUTES, Versions};
 pub(crate) use runs::{ATTRIBUTES as RUN_ATTRIBUTES, RunAttribute, RunField, Runs, in_dataset_rows};
 
 use super::SearchError;

@@ -67,6 +67,13 @@ fn any_row(from: &str, column: &str, clause: &Clause, out: &mut Where) -> Result
     Ok(())
 }
 
+/// What a filter of registered models may name without an entity.
+pub(crate) const MODEL_ATTRIBUTES: &[&str] = &["name", "alias", "stage", "run_id"];
+
+/// What a filter of versions may name without an entity.
+pub(crate) const VERSION_ATTRIBUTES: &[&str] =
+    &["name", "run_id", "source_path", "version_number", "alias", "stage"];
+
 /// Registered models.
 pub(crate) struct RegisteredModels;
 
@@ -97,7 +104,7 @@ impl Entity for RegisteredModels {
                 }
                 "stage" => any_row("FROM model_versions v WHERE v.model = m.name", STAGE, clause, out),
                 "run_id" => any_row("FROM model_versions v WHERE v.model = m.name", "v.run_id", clause, out),
-                _ => Err(unknown_attribute(&clause.field, &["name", "alias", "stage", "run_id"])),
+                _ => Err(unknown_attribute(&clause.field, MODEL_ATTRIBUTES)),
             },
             Some("metrics" | "metric") => {
                 out.push("EXISTS (SELECT 1 FROM model_versions v WHERE v.model = m.name AND ");
@@ -178,10 +185,7 @@ impl Entity for Versions {
                     "source_path" => ("v.source", Test::of_text("attribute", clause)?),
                     "version_number" => ("v.version", version_test(clause)?),
                     _ => {
-                        return Err(unknown_attribute(
-                            &clause.field,
-                            &["name", "run_id", "source_path", "version_number", "alias", "stage"],
-                        ));
+                        return Err(unknown_attribute(&clause.field, VERSION_ATTRIBUTES));
                     }
                 };
                 test.write(column, out);

@@ -1,21 +1,32 @@
 //! Databases of older programs: everything in them survives every upgrade, and an upgrade that is cut off at any
 //! statement leaves a database that the next start upgrades as if nothing had happened.
 //!
-//! `fixtures/schema_v1.sql` is what the program of schema version 1 had written, and `schema_v3.sql` is the same after
-//! the program of version 3 had upgraded it and logged more. They are never edited, and what is expected of them here
-//! holds for every later version.
+//! `fixtures/schema_v1.sql` is what the program of schema version 1 had written. `schema_v3.sql` is the same after the
+//! program of version 3 had upgraded it and logged more, and so on with those of versions 4 and 6. They are never edited,
+//! and what is expected of them here holds for every later version.
+
+mod cut_off;
 
 use crate::model::{KeyValue, Lifecycle, ModelStatus, Point, RunStatus, Stage, View};
-use crate::{LoggedModelSearch, Reader, Run, Search, Store, schema};
+use crate::{LoggedModelSearch, Reader, Run, Search, Store};
 use rusqlite::Connection;
-use rusqlite::trace::{TraceEvent, TraceEventCodes};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-const VERSION_1: &str = include_str!("../fixtures/schema_v1.sql");
-const VERSION_3: &str = include_str!("../fixtures/schema_v3.sql");
+const VERSION_1: &str = include_str!("../../fixtures/schema_v1.sql");
+const VERSION_3: &str = include_str!("../../fixtures/schema_v3.sql");
+const VERSION_4: &str = include_str!("../../fixtures/schema_v4.sql");
+const VERSION_6: &str = include_str!("../../fixtures/schema_v6.sql");
+/// All that version 6 added were the tables of jobs, which are empty there.
+const FROM_6_TO_5: &str =
+    "DROP TABLE job_attempts; DROP TABLE jobs; DROP TABLE queue; PRAGMA user_version = 5;";
+
+/// Databases of all versions that programs have written.
+fn all_versions() -> Vec<Files> {
+    let version_5 = format!("{VERSION_6}{FROM_6_TO_5}");
+    [VERSION_1, VERSION_3, VERSION_4, &version_5, VERSION_6].map(written).to_vec()
+}
 
 /// The files of a database by the end of their names: what is on disk at one moment.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -101,8 +112,85 @@ fn values(pairs: &[KeyValue]) -> BTreeMap<&str, &str> {
 
 #[test]
 fn what_the_first_version_stored_is_there_bit_for_bit() {
-    for sql in [VERSION_1, VERSION_3] {
-        has_what_version_1_stored(put(&written(sql)).path());
+    for old in all_versions() {
+        has_what_version_1_stored(put(&old).path());
+    }
+}
+
+#[test]
+fn what_the_fourth_version_had_in_tails_is_there() {
+    for sql in [VERSION_4, VERSION_6] {
+        let dir = put(&written(sql));
+        let store = open(dir.path());
+        for tidied in [false, true] {
+            if tidied {
+                store.tidy_up();
+            }
+            store
+                .read(|reader| {
+                    let child = runs(reader).into_iter().find(|run| run.info.name == "child").unwrap();
+                    for key in 0..3 {
+                        let line = (0..6).map(|step| Point {
+                            step,
+                            time_ms: 1_700_000_000_000 + step * 10,
+                            value: key as f64 + step as f64 / 4.0,
+                        });
+                        let late = Point { step: -3, time_ms: 1_700_000_000_000, value: -1.5 };
+                        let expected: Vec<Point> =
+                            (key == 0).then_some(late).into_iter().chain(line).collect();
+                        assert_eq!(reader.series(&child.info.run_id, &format!("u/{key}"))?, expected);
+                    }
+                    assert!(reader.series(&child.info.run_id, "u/nan")?[0].value.is_nan());
+                    Ok(())
+                })
+                .unwrap();
+        }
+        store.close();
+    }
+}
+
+#[test]
+fn what_the_fifth_and_sixth_version_knew_of_models_is_there() {
+    for sql in [format!("{VERSION_6}{FROM_6_TO_5}"), VERSION_6.to_owned()] {
+        let dir = put(&written(&sql));
+        let store = open(dir.path());
+        store
+            .read(|reader| {
+                let ship = reader.registered_model("Ship")?;
+                assert_eq!(ship.aliases, [("challenger".to_owned(), 3), ("champion".to_owned(), 2)]);
+                let rules = reader.model_rules("Ship")?;
+                assert_eq!((rules.len(), &rules[0].check), (1, &crate::Check::Note));
+                let query = crate::HistoryQuery {
+                    name: Some("Ship".to_owned()),
+                    limit: 100,
+                    ..crate::HistoryQuery::default()
+                };
+                let history = reader.model_history(&query)?.items;
+                let told: Vec<_> = history
+                    .iter()
+                    .map(|entry| (entry.kind, entry.action, entry.was.as_deref(), entry.became.as_deref()))
+                    .collect();
+                use crate::{Action, HistoryKind};
+                assert_eq!(
+                    told[..4],
+                    [
+                        (HistoryKind::VersionTagSet, Action::Edit, None, Some("twice")),
+                        (HistoryKind::AliasMoved, Action::Promotion, None, Some("3")),
+                        (HistoryKind::AliasMoved, Action::Rollback, Some("3"), Some("2")),
+                        (HistoryKind::AliasMoved, Action::Promotion, Some("2"), Some("3")),
+                    ]
+                );
+                assert_eq!(history[2].note.as_deref(), Some("back to port"));
+                let webhooks = reader.webhooks(0, 10)?.items;
+                assert_eq!(webhooks.len(), 1);
+                assert_eq!(webhooks[0].secret.as_deref(), Some("tell nobody"));
+                let deliveries = reader.deliveries(&webhooks[0].id, None, 10)?.items;
+                assert_eq!(deliveries.len(), 3, "each move of an alias was written down");
+                assert!(deliveries.iter().all(|it| it.state == crate::DeliveryState::Waiting));
+                Ok(())
+            })
+            .unwrap();
+        store.close();
     }
 }
 
@@ -250,7 +338,7 @@ fn has_what_version_1_stored(dir: &Path) {
             let ship = reader.registered_model("Ship")?;
             assert_eq!(ship.description.as_deref(), Some("a *ship*"));
             assert_eq!(values(&ship.tags)["owner"], "ada");
-            assert_eq!(ship.aliases, [("champion".to_owned(), 2)]);
+            assert!(ship.aliases.contains(&("champion".to_owned(), 2)));
             for (version, stage) in [(1, Stage::Archived), (2, Stage::Production), (3, Stage::None)] {
                 let found = reader.model_version("Ship", version)?;
                 assert_eq!(found.stage, stage);
@@ -290,162 +378,4 @@ fn has_what_version_1_stored(dir: &Path) {
         })));
     assert_eq!(published.unwrap(), crate::Applied::Version(5));
     store.close();
-}
-
-/// Watches the statements of the migration on this thread.
-struct Watch {
-    dir: std::path::PathBuf,
-    statements: usize,
-    /// Steps of SQLite's machine.
-    operations: usize,
-    /// What lay on disk when a statement began, and now and then while one ran.
-    states: Vec<Files>,
-    broken_backups: usize,
-    /// The statement at which to fail; 0 for none.
-    fail_at: usize,
-}
-
-thread_local! {
-    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
-}
-
-impl Watch {
-    fn look(&mut self) {
-        if self.fail_at == 0 {
-            let state = files(&self.dir);
-            if self.states.last() != Some(&state) {
-                self.states.push(state);
-            }
-            self.broken_backups += broken_backups(&self.dir.join("backups"));
-        }
-    }
-}
-
-fn on_statement(event: TraceEvent<'_>) {
-    let TraceEvent::Stmt(..) = event else { return };
-    WATCH.with_borrow_mut(|watch| {
-        if let Some(watch) = watch {
-            watch.statements += 1;
-            watch.look();
-        }
-    });
-}
-
-/// Gives true where SQLite is to stop.
-fn on_operation() -> bool {
-    WATCH.with_borrow_mut(|watch| {
-        let Some(watch) = watch else { return false };
-        watch.operations += 1;
-        if watch.operations.is_multiple_of(100) {
-            watch.look();
-        }
-        watch.fail_at != 0 && watch.statements >= watch.fail_at
-    })
-}
-
-/// How many files look like a backup and are none.
-fn broken_backups(backups: &Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(backups) else { return 0 };
-    let is_broken = |path: &std::path::PathBuf| {
-        let runs = Connection::open(path).and_then(|copy| {
-            copy.busy_timeout(std::time::Duration::ZERO)?;
-            copy.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, i64>(0))
-        });
-        path.extension().is_some_and(|ending| ending == "db") && runs != Ok(5)
-    };
-    entries.map(|entry| entry.unwrap().path()).filter(is_broken).count()
-}
-
-/// Migrates the database in `dir` while every statement is watched. Gives what was seen, and how it ended.
-fn migrate_watched(dir: &Path, fail_at: usize) -> (Watch, crate::Result<()>) {
-    let connection = Connection::open(dir.join("slipway.db")).unwrap();
-    // As little memory as possible, so that what is not committed yet reaches the disk, too.
-    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA cache_size = 1;").unwrap();
-    let watched = Watch {
-        dir: dir.to_owned(),
-        statements: 0,
-        operations: 0,
-        states: Vec::new(),
-        broken_backups: 0,
-        fail_at,
-    };
-    WATCH.set(Some(watched));
-    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(on_statement));
-    connection.progress_handler(1, Some(on_operation)).unwrap();
-    let path = dir.join("slipway.db");
-    let result = schema::migrate(&connection, &path, &dir.join("backups"), "20260101T000000Z");
-    // Before it is closed, which puts the log into the database.
-    let last = files(dir);
-    drop(connection);
-    let mut watch = WATCH.take().unwrap();
-    watch.states.push(last);
-    (watch, result)
-}
-
-#[test]
-fn an_upgrade_that_is_killed_at_any_statement_is_made_up_for_by_the_next_start() {
-    for sql in [VERSION_1, VERSION_3] {
-        is_made_up_for_when_killed(&written(sql));
-    }
-}
-
-fn is_made_up_for_when_killed(old: &Files) {
-    let expected = everything(put(old).path());
-    assert!(expected.contains("odd numbers") && expected.contains("champion"));
-    let dir = put(old);
-    let (watch, result) = migrate_watched(dir.path(), 0);
-    result.unwrap();
-    assert!(watch.statements >= 2, "nothing was watched");
-    assert_eq!(watch.broken_backups, 0, "a kill would have left half a backup that looks like a whole one");
-    for (number, state) in watch.states.iter().enumerate() {
-        let left = put(state);
-        assert_eq!(everything(left.path()), expected, "state {number} of {}", watch.states.len());
-        // Once more, as every later start does.
-        if number.is_multiple_of(16) {
-            assert_eq!(everything(left.path()), expected, "state {number} of {}", watch.states.len());
-        }
-    }
-}
-
-#[test]
-fn an_upgrade_that_fails_at_any_statement_is_made_up_for_by_the_next_start() {
-    for sql in [VERSION_1, VERSION_3] {
-        is_made_up_for_when_it_fails(&written(sql));
-    }
-}
-
-fn is_made_up_for_when_it_fails(old: &Files) {
-    let expected = everything(put(old).path());
-    let (watch, _) = migrate_watched(put(old).path(), 0);
-    // Each of the first ones; of thousands that copy rows, some.
-    let stride = (watch.statements / 150).max(1);
-    for fail_at in (1..=watch.statements).filter(|number| *number < 60 || number % stride == 0) {
-        let dir = put(old);
-        let (_, result) = migrate_watched(dir.path(), fail_at);
-        let failed = result.is_err();
-        assert_eq!(everything(dir.path()), expected, "after failing ({failed}) at statement {fail_at}");
-    }
-}
-
-#[test]
-fn a_first_start_that_is_killed_or_fails_at_any_statement_is_made_up_for_by_the_next() {
-    let is_usable = |dir: &Path| {
-        let store = open(dir);
-        assert_eq!(store.read(|reader| reader.experiment(0)).unwrap().name, "Default");
-        store.close();
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let (watch, result) = migrate_watched(dir.path(), 0);
-    result.unwrap();
-    assert!(watch.statements > 20, "each statement of a step is one of its own: {}", watch.statements);
-    for state in &watch.states {
-        is_usable(put(state).path());
-    }
-    let mut failures = 0;
-    for fail_at in 1..=watch.statements {
-        let dir = tempfile::tempdir().unwrap();
-        failures += usize::from(migrate_watched(dir.path(), fail_at).1.is_err());
-        is_usable(dir.path());
-    }
-    assert!(failures > watch.statements / 2, "only {failures} of {} failed", watch.statements);
 }

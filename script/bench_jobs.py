@@ -1,0 +1,255 @@
+"""How quickly jobs start, how small their agents are, and how fast the queue and the logs are.
+
+    python bench_jobs.py SLIPWAY MLFLOW [--quick] [--write DOCUMENT] [--work DIR]
+
+A server of its own runs in a folder of its own; beside it, `mlflow run --env-manager local` runs the same trivial job.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from http.client import HTTPConnection
+from pathlib import Path
+
+BEGIN = "<!-- measured jobs: from here to the end of the table, `script/bench jobs --write` writes -->"
+END = "<!-- measured jobs: end -->"
+FINAL = {"succeeded", "failed", "canceled", "lost"}
+
+
+class Slipway:
+    """A server in a folder, over one connection that stays open."""
+
+    def __init__(self, program: str, folder: Path):
+        self.data_dir = folder / "data"
+        command = [program, "serve", "--quiet", "--port", "0", "--data-dir", str(self.data_dir)]
+        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True)
+        runtime = self.data_dir / "server.json"
+        until = time.monotonic() + 30
+        while True:
+            try:
+                found = json.loads(runtime.read_text())
+                break
+            except (OSError, ValueError):
+                if time.monotonic() > until or self.process.poll() is not None:
+                    sys.exit("the server does not start")
+                time.sleep(0.01)
+        self.token = found["token"]
+        self.connection = HTTPConnection(found["address"].removeprefix("http://"))
+        self.connection.connect()
+        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def own(self, method: str, path: str, body=None):
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        body = None if body is None else json.dumps(body)
+        self.connection.request(method, f"/api/slipway/v1{path}", body, headers)
+        answer = self.connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            sys.exit(f"{method} {path}: {answer.status} {content[:500]}")
+        return json.loads(content)
+
+    def submit(self, argv, **spec) -> str:
+        spec = {"name": "bench", "command": {"argv": argv}} | spec
+        return self.own("POST", "/jobs", {"spec": spec})["job_id"]
+
+    def ended(self, job_id: str) -> dict:
+        while True:
+            job = self.own("GET", f"/jobs/{job_id}?ended=true&wait_ms=30000")
+            if job["state"] in FINAL:
+                if job["state"] != "succeeded":
+                    sys.exit(f"a job {job['state']}: {job['reason']}")
+                return job
+
+    def set_queue(self, **settings):
+        now = self.own("GET", "/queue")["settings"]
+        self.own("PUT", "/queue", now | settings)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def first_instruction_ms(slipway: Slipway, rounds: int, tracked: bool) -> list[float]:
+    """From just before the request is sent to what the command reads from the same clock first of all."""
+    took = []
+    tracking = {"tracking": {"experiment_id": "0"}} if tracked else {}
+    for _ in range(rounds):
+        began = time.clock_gettime_ns(time.CLOCK_REALTIME)
+        job_id = slipway.submit(["date", "+%s%N"], **tracking)
+        slipway.ended(job_id)
+        log = (slipway.data_dir / f"jobs/{job_id}/attempt-1/out.log").read_text()
+        took.append((int(log) - began) / 1e6)
+    return took
+
+
+def agent_memory_kb(slipway: Slipway, tracked: bool) -> dict[str, int]:
+    """Of an agent whose command runs, once it has settled: memory of its own, and its share of what others use too."""
+    tracking = {"tracking": {"experiment_id": "0"}} if tracked else {}
+    job_id = slipway.submit(["sleep", "60"], **tracking)
+    record = slipway.data_dir / f"jobs/{job_id}/attempt-1/agent.json"
+    until = time.monotonic() + 20
+    while not record.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(4)
+    pid = json.loads(record.read_text())["agent"]["pid"]
+    found = {}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        name, *rest = line.split()
+        if name in ("Pss:", "Anonymous:", "Rss:"):
+            found[name.rstrip(":")] = int(rest[0])
+    slipway.own("POST", f"/jobs/{job_id}/cancel", {"grace_ms": 1000})
+    while slipway.own("GET", f"/jobs/{job_id}?ended=true&wait_ms=30000")["state"] not in FINAL:
+        pass
+    return found
+
+
+def jobs_a_second(slipway: Slipway, count: int) -> tuple[float, float]:
+    """Trivial jobs through two slots: from the moment the queue is let go. And submissions a second before."""
+    slipway.set_queue(paused=True, jobs=2, cpu_milli=2000)
+    began = time.monotonic()
+    for _ in range(count):
+        slipway.submit(["true"])
+    submitted = count / (time.monotonic() - began)
+    began = time.monotonic()
+    slipway.own("GET", "/jobs?order=queue&limit=100&state=queued")
+    listed_ms = (time.monotonic() - began) * 1000
+    began = time.monotonic()
+    slipway.set_queue(paused=False)
+    while True:
+        counts = slipway.own("GET", "/jobs?limit=1")["counts"]
+        if all(found["state"] in FINAL for found in counts):
+            break
+        time.sleep(0.1)
+    took = time.monotonic() - began
+    slipway.set_queue(jobs=None)
+    print(f"  submitted {submitted:.0f} a second; a page of {count} queued jobs in {listed_ms:.1f} ms", file=sys.stderr)
+    return count / took, listed_ms
+
+
+WRITER = """
+import os, time
+piece = (b"x" * 119 + b"\\n") * 4369
+began = time.monotonic()
+left = {bytes}
+while left > 0:
+    left -= os.write(1, piece)
+print(time.monotonic() - began, file=open({result!r}, "w"))
+"""
+
+
+def log_throughput(slipway: Slipway, folder: Path, size: int) -> tuple[float, float]:
+    """Bytes a second that a job writes to its log, and how many the same program writes to a file."""
+    result = folder / "took"
+    script = WRITER.format(bytes=size, result=str(result))
+    job_id = slipway.submit([sys.executable, "-c", script])
+    job = slipway.ended(job_id)
+    took = float(result.read_text())
+    kept = (slipway.data_dir / f"jobs/{job_id}/attempt-1/out.log").stat().st_size
+    if kept < size:
+        sys.exit(f"only {kept} of {size} bytes were kept: {job['reason']}")
+    with (folder / "plain").open("wb") as plain:
+        subprocess.run([sys.executable, "-c", script], stdout=plain, check=True)
+    alone = float(result.read_text())
+    (folder / "plain").unlink()
+    slipway.own("POST", "/jobs/forget", {"job_ids": [job_id]})
+    return size / took, size / alone
+
+
+def mlflow_run_ms(mlflow: str, folder: Path, rounds: int) -> list[float]:
+    project = folder / "project"
+    project.mkdir()
+    (project / "MLproject").write_text('name: trivial\nentry_points:\n  main:\n    command: "true"\n')
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    environment["PATH"] = f"{Path(mlflow).parent}{os.pathsep}{environment['PATH']}"
+    command = [mlflow, "run", str(project), "--env-manager", "local"]
+    took = []
+    # The first one makes the database.
+    for _ in range(rounds + 1):
+        began = time.monotonic()
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+        took.append((time.monotonic() - began) * 1000)
+    return took[1:]
+
+
+def slipway_run_ms(slipway: Slipway, rounds: int) -> list[float]:
+    """The same trivial job with a run, from its submission to its end."""
+    took = []
+    for _ in range(rounds):
+        began = time.monotonic()
+        slipway.ended(slipway.submit(["true"], tracking={"experiment_id": "0"}))
+        took.append((time.monotonic() - began) * 1000)
+    return took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("slipway")
+    parser.add_argument("mlflow")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--write", metavar="DOCUMENT", type=Path)
+    parser.add_argument("--work", metavar="DIR")
+    options = parser.parse_args()
+    program, mlflow = (str(Path(path).resolve()) for path in (options.slipway, options.mlflow))
+    rounds, count, size = (20, 1000, 256 << 20) if options.quick else (100, 10_000, 1 << 30)
+    if options.work:
+        Path(options.work).mkdir(parents=True, exist_ok=True)
+    rows: list[tuple[str, str, str, bool]] = []
+
+    def row(what: str, found: str, wanted: str, holds: bool):
+        rows.append((what, found, wanted, holds))
+        print(f"{what}: {found} (wanted: {wanted}){'' if holds else '  NO'}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=options.work) as name:
+        folder = Path(name)
+        slipway = Slipway(program, folder)
+        try:
+            first_instruction_ms(slipway, 5, False)
+            for tracked in (False, True):
+                took = first_instruction_ms(slipway, rounds, tracked)
+                median, p95 = statistics.median(took), sorted(took)[int(len(took) * 0.95)]
+                what = "Submit to first instruction" + (", with a run" if tracked else "")
+                row(what, f"{median:.1f} ms (95 %: {p95:.1f} ms)", "< 15 ms", median < 15)
+            memory = agent_memory_kb(slipway, True)
+            words = f"{memory['Anonymous'] / 1024:.1f} MiB of its own, {memory['Pss'] / 1024:.1f} MiB with its share"
+            row("Memory of an agent, with a run", words, "< 4 MB", memory["Pss"] * 1024 < 4e6)
+            rate, listed_ms = jobs_a_second(slipway, count)
+            row(f"{count:,} trivial jobs through 2 slots", f"{rate:.0f} a second", "> 100 a second", rate > 100)
+            row(f"A page of {count:,} queued jobs", f"{listed_ms:.1f} ms", "< 100 ms", listed_ms < 100)
+            logged, alone = log_throughput(slipway, folder, size)
+            words = f"{logged / 1e6:.0f} MB/s (to a file: {alone / 1e6:.0f} MB/s)"
+            row("Log of one job", words, "> 100 MB/s", logged > 100e6)
+            theirs = statistics.median(mlflow_run_ms(mlflow, folder, 2 if options.quick else 5))
+            ours = statistics.median(slipway_run_ms(slipway, rounds))
+            ratio = theirs / ours
+            words = f"{ours:.1f} ms; `mlflow run --env-manager local`: {theirs:.0f} ms; {ratio:.0f}x"
+            row("A trivial job with a run, to its end", words, "> 100x", ratio > 100)
+        finally:
+            slipway.stop()
+    load = os.getloadavg()[0]
+    lines = ["| What | Measured | To reach | Reached |", "|---|---|---|---|"]
+    lines += [f"| {what} | {found} | {wanted} | {'yes' if holds else '**no**'} |" for what, found, wanted, holds in rows]
+    note = f"Measured on {date.today()} with {os.cpu_count()} processors; load at the end {load:.1f}."
+    table = "\n".join([*lines, "", note])
+    print(table)
+    if options.write:
+        text = options.write.read_text()
+        before, begin, rest = text.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if not begin or not end:
+            sys.exit(f"{options.write} has no place for the table")
+        options.write.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}")
+
+
+main()
