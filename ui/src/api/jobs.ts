@@ -3,6 +3,7 @@
 import { json, send } from './client'
 import type {
   JobDetail,
+  JobOrder,
   JobList,
   JobRequest,
   JobSpec,
@@ -16,6 +17,8 @@ import type { Changed, LogFind, LogMatches, LogPage } from './types'
 export interface JobsQuery {
   states: JobState[]
   text: string
+  order?: JobOrder
+  reverse?: boolean
   offset?: number
   limit: number
 }
@@ -38,16 +41,17 @@ async function forEach(ids: string[], ask: (id: string) => Promise<number>): Pro
 }
 
 export const jobsApi = {
-  list({ states, text, offset = 0, limit }: JobsQuery, signal?: AbortSignal) {
+  list({ states, text, order, reverse = false, offset = 0, limit }: JobsQuery, signal?: AbortSignal) {
     const query = new URLSearchParams({ offset: String(offset), limit: String(limit) })
     if (states.length > 0) query.set('state', states.join(','))
     if (text) query.set('text', text)
+    if (order) query.set('order', order)
+    if (reverse) query.set('reverse', 'true')
     return json<JobList>(`/jobs?${query.toString()}`, 'GET', undefined, signal)
   },
   get: (id: string) => json<JobDetail>(at(id)),
   submit: (request: JobRequest) => json<JobSummary>('/jobs', 'POST', request),
-  cancel: (ids: string[]) =>
-    forEach(ids, async (id) => (await json<Changed>(`${at(id)}/cancel`, 'POST', {})).changed),
+  cancel: (ids: string[]) => json<Changed>('/jobs/cancel', 'POST', { job_ids: ids }),
   /** As it was, or with another description. */
   retry: (id: string, spec?: JobSpec) => json<JobSummary>(`${at(id)}/retry`, 'POST', { spec }),
   retryAll: (ids: string[]) =>
