@@ -55,7 +55,7 @@ fn log_calls(store: &Store, keys: usize, calls: usize) -> Vec<f64> {
     let run_id = run.run_id.clone();
     store.write_blocking(Change::CreateRun(Box::new(run))).unwrap();
     let names: Vec<String> = (0..keys.max(1)).map(|key| format!("layer.{key:03}/loss")).collect();
-    let steps = if keys == 0 { 1 } else { 1000 / keys };
+    let steps = 1000_usize.checked_div(keys).unwrap_or(1);
     let timed = |call: usize| {
         let mut batch = LogBatch { run_id: run_id.clone(), ..LogBatch::default() };
         for step in call * steps..(call + 1) * steps {
