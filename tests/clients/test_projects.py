@@ -62,6 +62,11 @@ def stock(server, environment, tmp_path):
     return call
 
 
+def own_metrics(run):
+    """Without those of the machine, of which a slow one has more."""
+    return {key: value for key, value in run.data.metrics.items() if not key.startswith("system/")}
+
+
 def only_run(client, name):
     found = client.search_runs([client.get_experiment_by_name(name).experiment_id])
     assert len(found) == 1, [run.data for run in found]
@@ -95,7 +100,7 @@ def test_the_same_run_as_by_mlflow(slipway, stock, client, project, unique, name
     slipway("run", folder, "-e", entry, *values, "--env-manager", "local", "--experiment-name", f"{unique}-own")
     theirs, ours = only_run(client, f"{unique}-stock"), only_run(client, f"{unique}-own")
     assert ours.data.params == theirs.data.params
-    assert ours.data.metrics == theirs.data.metrics and ours.data.metrics
+    assert own_metrics(ours) == own_metrics(theirs) and own_metrics(ours)
     assert [ours.data.tags.get(tag) for tag in SAME_TAGS] == [theirs.data.tags.get(tag) for tag in SAME_TAGS]
     assert ours.info.status == theirs.info.status == "FINISHED"
 
@@ -182,7 +187,7 @@ def test_a_run_is_repeated_from_its_record_alone(slipway, project, client, uniqu
     shutil.rmtree(folder)
     slipway("run", "--again", first.info.run_id, "--experiment", f"{unique}-b")
     again = only_run(client, f"{unique}-b")
-    assert again.data.params == first.data.params and again.data.metrics == first.data.metrics
+    assert again.data.params == first.data.params and own_metrics(again) == own_metrics(first)
 
 
 def test_a_real_environment(slipway, project, client, unique, tmp_path):
@@ -271,7 +276,7 @@ def test_a_project_runs_as_a_job_and_again(server, project, client, unique, tmp_
     ended = wait_for_end(server, server.ok(server.own("POST", "/projects/run", json=wanted))["job_id"])
     assert ended["state"] == "succeeded", ended
     again = only_run(client, f"{unique}-b")
-    assert again.data.params == first.data.params and again.data.metrics == first.data.metrics
+    assert again.data.params == first.data.params and own_metrics(again) == own_metrics(first)
     assert again.data.tags["slipway.repeats"] == first.info.run_id
     assert [path.name for path in folder.iterdir()] == [".venv"], "it ran in a copy of its own"
 
@@ -308,3 +313,127 @@ def test_opened_projects_are_watched(server, project):
     listed = server.ok(server.own("GET", "/projects"))["projects"]
     assert [entry["watched"] for entry in listed if entry["project"] == str(folder)] == [True]
     server.ok(server.own("POST", "/projects/close", json={"project": str(folder)}))
+
+
+def test_a_lock_of_uv_is_taken_as_it_is(slipway, tmp_path):
+    folder, data = tmp_path / "locked", tmp_path / "data"
+    folder.mkdir()
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "wine"\nversion = "0.1.0"\nrequires-python = ">={python}"\ndependencies = []\n'
+    )
+    (folder / "uv.lock").write_text(
+        f'version = 1\nrequires-python = ">={python}"\n\n'
+        '[[package]]\nname = "wine"\nversion = "0.1.0"\nsource = { virtual = "." }\n'
+    )
+    (folder / "show.py").write_text("import sys\nprint(sys.prefix)\n")
+    ended = slipway("run", folder, "-e", "show.py", data_dir=data)
+    assert ended.stdout.startswith(str(data / "environments")), ended.stdout
+    plan = json.loads(slipway("run", folder, "-e", "show.py", "--json", data_dir=data).stdout)
+    assert plan["environment"]["name"] == "uv.lock" and plan["environment_is_ready"]
+    (folder / "uv.lock").write_text("version = 1\n[[package]\n")
+    ended = slipway("run", folder, "-e", "show.py", data_dir=data, fails=True)
+    assert "uv.lock" in ended.stderr, ended.stderr
+
+
+def test_conda_makes_what_conda_describes(slipway, tmp_path):
+    """With a stand-in that does what micromamba is asked to do."""
+    folder, data, programs = tmp_path / "c", tmp_path / "data", tmp_path / "bin"
+    folder.mkdir()
+    programs.mkdir()
+    (folder / "environment.yml").write_text("dependencies: [python=3.11, {pip: [six]}]\n")
+    (folder / "show.py").write_text("import sys\nprint('hello')\n")
+    conda = programs / "micromamba"
+    conda.write_text(
+        f"""#!/bin/sh
+echo "micromamba $*"
+if [ "$1" = create ]; then mkdir -p "$4/bin" && ln -s {sys.executable} "$4/bin/python"; else echo "@EXPLICIT"; fi
+"""
+    )
+    conda.chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    ended = slipway("run", folder, "-e", "show.py", data_dir=data, PATH=path)
+    assert ended.stdout == "hello\n" and "micromamba create -y -p" in ended.stderr, ended.stderr
+    conda.write_text("#!/bin/sh\necho 'nothing provides pithon'\nexit 1\n")
+    (folder / "environment.yml").write_text("dependencies: [pithon]\n")
+    ended = slipway("run", folder, "-e", "show.py", data_dir=data, PATH=path, fails=True)
+    assert "could not be made" in ended.stderr and "nothing provides pithon" in ended.stderr, ended.stderr
+
+
+def test_making_an_environment_is_followed_and_canceled(server, project):
+    folder = project("elasticnet")
+    slow = folder / "slow"
+    slow.mkdir()
+    (slow / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "slow"\nversion = "1"\n'
+    )
+    (slow / "backend.py").write_text(
+        "import os, pathlib, time\n\n\ndef build_wheel(*_, **__):\n"
+        "    pathlib.Path(__file__).with_name('begun').write_text(str(os.getpid()))\n    time.sleep(300)\n"
+    )
+    (folder / "requirements.txt").write_text("./slow\n")
+    wanted = {"project": str(folder), "environment": "requirements.txt"}
+    job = server.ok(server.own("POST", "/environments/make", json=wanted))
+    for _ in range(600):
+        if (slow / "begun").exists():
+            break
+        time.sleep(0.1)
+    builder = int((slow / "begun").read_text())
+    listed = server.ok(server.own("GET", "/environments"))["environments"]
+    assert [one["in_use"] for one in listed if not one["is_ready"]] == [True], "it is said that it is being made"
+    server.ok(server.own("POST", f"/jobs/{job['job_id']}/cancel", json={"grace_ms": 1000}))
+    assert wait_for_end(server, job["job_id"])["state"] == "canceled"
+    assert not Path(f"/proc/{builder}").exists(), "what it has started has ended, too"
+    unfinished = [one for one in server.ok(server.own("GET", "/environments"))["environments"] if not one["is_ready"]]
+    assert [one["in_use"] for one in unfinished] == [False]
+    removed = server.ok(server.own("POST", "/environments/remove", json={"ids": [unfinished[0]["id"]]}))
+    assert removed["removed"] == [unfinished[0]["id"]]
+    wrong = server.own("POST", "/environments/make", json=wanted | {"environment": "other.txt"})
+    assert wrong.status_code == 400 and "describes no environment `other.txt`" in wrong.text
+
+
+def test_values_that_are_wrong_are_said_for_each_field(server, project):
+    run = {"project": str(project("elasticnet")), "local": True}
+    given = [{"name": "alpha", "value": "much"}, {"name": "rows", "value": "1.5"}]
+    wrong = server.own("POST", "/projects/plan", json=run | {"parameters": given})
+    assert wrong.status_code == 400
+    assert [field["field"] for field in wrong.json()["fields"]] == ["alpha", "rows"], wrong.text
+
+
+def test_clean_copies_go_when_nothing_was_left_in_them(slipway, tmp_path, unique):
+    folder, data = tmp_path / "tidy", tmp_path / "data"
+    folder.mkdir()
+    (folder / "MLproject").write_text(
+        "entry_points:\n  main:\n    command: echo done\n  leave:\n    command: echo text > kept.txt\n"
+    )
+    who = ["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
+    for words in [["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "one"]]:
+        subprocess.run(["git", "-C", folder, *who, *words], check=True, capture_output=True)
+    slipway("run", folder, "--version", "main", "--env-manager", "local", data_dir=data)
+    assert list((data / "copies").iterdir()) == []
+    ended = slipway("run", folder, "-e", "leave", "--version", "main", "--env-manager", "local", data_dir=data)
+    [kept] = (data / "copies").iterdir()
+    assert (kept / "kept.txt").exists() and str(kept) in ended.stderr
+    os.utime(kept, (0, 0))
+    slipway("run", folder, "--version", "main", "--env-manager", "local", data_dir=data)
+    assert list((data / "copies").iterdir()) == [], "after a week it goes"
+
+
+def test_open_lists_what_a_folder_contains(slipway, project, tmp_path):
+    folder = project("elasticnet")
+    (folder / "loop").symlink_to(folder)
+    (folder / "out").symlink_to("/etc")
+    (folder / "x.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    (folder / "boom.py").write_text("raise SystemExit('this was run')\n")
+    before = sorted(folder.rglob("*"))
+    listed = slipway("open", folder, "--list")
+    assert "project" in listed.stdout and "entry point main" in listed.stdout and "x.ipynb" in listed.stdout
+    assert "this was run" not in listed.stdout + listed.stderr and "loop" not in listed.stdout
+    found = json.loads(slipway("open", folder, "--json").stdout)
+    assert {"ml_project", "notebook", "requirements", "python_environment", "python_script"} <= {
+        item["kind"] for item in found["items"]
+    }
+    assert found["folders_seen"] == 1, "links are not followed"
+    assert sorted(folder.rglob("*")) == before
+    assert slipway("open", tmp_path / "nothing", fails=True).returncode == 3

@@ -6,18 +6,22 @@ Not a test: pytest runs it only when it is named. What it needs is in SLIPWAY_BE
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
-from desk import Desk, Display
+from desk import Desk, Display, until
 
 WISH = json.loads(os.environ.get("SLIPWAY_BENCH", "null"))
-CALL = """
-const [name, sizes, known, done] = arguments;
-const said = [];
-workspaceRows(async (step, ...args) => step(...args), { ...known, sizes, say: (text) => said.push(text) })
-  .then((rows) => done({ rows, said }), (error) => done({ error: String(error), said }));
+# The page goes on by itself; what it has said so far is asked for now and then.
+START = """
+const [sizes, known] = arguments;
+window.slipwayRows = { said: [] };
+const say = (text) => window.slipwayRows.said.push(text);
+workspaceRows(async (step, ...args) => step(...args), { ...known, sizes, say })
+  .then((rows) => { window.slipwayRows.rows = rows }, (error) => { window.slipwayRows.error = String(error) });
 """
+LOOK_EVERY_S = 2
 
 
 def descendants(root):
@@ -56,19 +60,34 @@ def test_rows():
         shutil.rmtree(desk.data, ignore_errors=True)
         desk.data = Path(WISH["data"])
         driver = desk.drive()
-        driver.set_script_timeout(1800)
-        _, *_rest = desk.main_window()
+        driver.set_script_timeout(120)
+        desk.main_window()
         driver.set_window_rect(0, 0, 1920, 1060)
-        script = Path(WISH["script"]).read_text()
-        answer = driver.execute_async_script(script + CALL, "rows", WISH["sizes"], WISH["known"])
-        print("\n".join(answer["said"]))
-        assert "error" not in answer, answer["error"]
+        until(lambda: driver.execute_script("return !!document.querySelector('.window')"), "the page")
+        known = WISH["known"] | ({"only": WISH["only"]} if WISH.get("only") else {})
+        driver.execute_script(Path(WISH["script"]).read_text() + START, WISH["sizes"], known)
+        rows = follow(driver, WISH["limit_s"])
         program = next(
             pid for process in desk.processes for pid in descendants(process.popen.pid)
             if "slipway-desktop" in os.readlink(f"/proc/{pid}/exe")
         )
-        rows = answer["rows"] | {"memory": memory_mb(descendants(program))}
+        if not WISH.get("only") or "memory" in WISH["only"]:
+            rows["memory"] = memory_mb(descendants(program))
         Path(WISH["out"]).write_text(json.dumps(rows))
     finally:
         desk.end()
         display.end()
+
+
+def follow(driver, limit_s):
+    """Prints what the page says until it is done, and returns its rows."""
+    said, deadline = 0, time.monotonic() + limit_s
+    while True:
+        answer = driver.execute_script("return window.slipwayRows")
+        print(*answer["said"][said:], sep="\n", end="\n" if answer["said"][said:] else "", flush=True)
+        said = len(answer["said"])
+        assert "error" not in answer, answer["error"]
+        if "rows" in answer:
+            return answer["rows"]
+        assert time.monotonic() < deadline, f"the rows took more than {limit_s} s"
+        time.sleep(LOOK_EVERY_S)

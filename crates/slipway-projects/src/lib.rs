@@ -19,6 +19,7 @@ mod tensorboard;
 mod wandb;
 
 mod container;
+pub mod copies;
 pub mod env;
 pub mod git;
 pub mod mlproject;
@@ -76,6 +77,17 @@ impl Default for Limits {
     }
 }
 
+/// How far a look has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Folders that were listed.
+    pub folders: u64,
+    /// Files that were considered.
+    pub files: u64,
+    /// Things that were found; some of them become one in the report.
+    pub items: u64,
+}
+
 /// Says what the file or folder at an absolute path contains, within the usual limits.
 pub fn inspect(path: &Path) -> Result<Report, InspectError> {
     inspect_within(path, &Limits::default())
@@ -83,6 +95,16 @@ pub fn inspect(path: &Path) -> Result<Report, InspectError> {
 
 /// Like [`inspect`], with other limits.
 pub fn inspect_within(path: &Path, limits: &Limits) -> Result<Report, InspectError> {
+    inspect_while(path, limits, &mut |_| true)
+}
+
+/// Like [`inspect_within`]; `go_on` is told after every folder how far it is, and stops the look by answering false.
+/// What was found until then is reported.
+pub fn inspect_while(
+    path: &Path,
+    limits: &Limits,
+    go_on: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Report, InspectError> {
     let started = Instant::now();
     if !path.is_absolute() {
         return Err(InspectError::NotAbsolute(path.to_owned()));
@@ -95,7 +117,7 @@ pub fn inspect_within(path: &Path, limits: &Limits) -> Result<Report, InspectErr
     let metadata =
         root.metadata().map_err(|source| InspectError::Unreadable { path: path.to_owned(), source })?;
     let found = if metadata.is_dir() {
-        walk::folder(&root, limits, started)?
+        walk::folder(&root, limits, started, go_on)?
     } else if metadata.is_file() {
         walk::file(&root)?
     } else {

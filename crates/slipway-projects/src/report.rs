@@ -17,6 +17,8 @@ pub struct Report {
     pub unreadable: u64,
     /// A limit on depth, folders, files or time was reached, so there may be more.
     pub truncated: bool,
+    /// Somebody stopped it.
+    pub stopped: bool,
     /// Time it took.
     pub took_ms: u64,
 }
@@ -107,6 +109,7 @@ pub(crate) struct Found {
     pub(crate) folders_seen: u64,
     pub(crate) unreadable: u64,
     pub(crate) truncated: bool,
+    pub(crate) stopped: bool,
 }
 
 #[derive(Debug, Default)]
@@ -126,6 +129,12 @@ impl Found {
         self.items.push(Item { kind, path: path.to_owned(), detail: detail.into(), warning: None });
     }
 
+    pub(crate) fn items_so_far(&self) -> u64 {
+        let groups =
+            self.event_folders.len() + self.wandb.len() + self.file_stores.len() + self.scripts.len();
+        u64::try_from(self.items.len() + groups).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn into_report(mut self, path: &Path, took: Duration) -> Report {
         self.add_groups();
         self.items.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
@@ -135,6 +144,7 @@ impl Found {
             folders_seen: self.folders_seen,
             unreadable: self.unreadable,
             truncated: self.truncated,
+            stopped: self.stopped,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         }
     }

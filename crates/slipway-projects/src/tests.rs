@@ -416,3 +416,23 @@ fn paths_that_cannot_be_are_refused() {
     assert!(matches!(error, InspectError::NotFound(_)));
     assert!(error.to_string().contains("gone"), "{error}");
 }
+
+#[test]
+fn a_look_says_how_far_it_is_and_stops_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..50 {
+        let below = folder.path().join(format!("{number:02}"));
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(below.join("train.py"), "1").unwrap();
+    }
+    let mut told = Vec::new();
+    let limits = Limits::default();
+    let report = crate::inspect_while(folder.path(), &limits, &mut |progress| {
+        told.push(progress.folders);
+        progress.folders < 11
+    });
+    let report = report.unwrap();
+    assert_eq!(told, (0..=11).collect::<Vec<_>>());
+    assert!(report.stopped && report.truncated && report.folders_seen == 11, "{report:?}");
+    assert_eq!(report.items[0].detail, "10 Python scripts", "what was found until then is there");
+}

@@ -3,7 +3,7 @@
 use crate::report::{Found, Kind};
 use crate::sniff::Sniffed;
 use crate::{
-    InspectError, Limits, environment, mlflow, model, notebook, pipeline, table, tensorboard, wandb,
+    InspectError, Limits, Progress, environment, mlflow, model, notebook, pipeline, table, tensorboard, wandb,
 };
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -119,12 +119,24 @@ pub(crate) fn file(path: &Path) -> Result<Found, InspectError> {
 }
 
 /// Looks through a folder.
-pub(crate) fn folder(root: &Path, limits: &Limits, started: Instant) -> Result<Found, InspectError> {
+pub(crate) fn folder(
+    root: &Path,
+    limits: &Limits,
+    started: Instant,
+    go_on: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Found, InspectError> {
     let mut found = Found::default();
     let mut files_seen = 0_u64;
     let mut waiting = VecDeque::from([(root.to_owned(), String::new(), 0_usize)]);
     while let Some((path, shown, depth)) = waiting.pop_front() {
         if found.folders_seen >= limits.max_folders || started.elapsed() >= limits.max_time {
+            found.truncated = true;
+            break;
+        }
+        let progress =
+            Progress { folders: found.folders_seen, files: files_seen, items: found.items_so_far() };
+        if !go_on(progress) {
+            found.stopped = true;
             found.truncated = true;
             break;
         }

@@ -1,6 +1,6 @@
 //! Refusals and failures of Slipway's own API, and the extractors that turn bad input into them.
 
-use crate::app::wire::{ApiError, ErrorCode, Span};
+use crate::app::wire::{ApiError, ErrorCode, FieldProblem, Span};
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -31,7 +31,7 @@ impl ApiFailure {
             message.truncate(end);
             message.push('…');
         }
-        Self { status, body: ApiError { code, message, hint: None, span: None } }
+        Self { status, body: ApiError { code, message, hint: None, span: None, fields: Vec::new() } }
     }
 
     /// What was wrong, for a reader.
@@ -79,6 +79,12 @@ impl ApiFailure {
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.body.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what is wrong with single fields.
+    pub(crate) fn fields(mut self, fields: Vec<FieldProblem>) -> Self {
+        self.body.fields = fields;
         self
     }
 

@@ -114,6 +114,7 @@ impl Refusal {
                 message: self.message,
                 hint: Some(self.hint.to_owned()),
                 span: None,
+                fields: Vec::new(),
             };
             (self.status, Json(body)).into_response()
         };

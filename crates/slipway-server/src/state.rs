@@ -69,6 +69,7 @@ struct Inner {
     known: Known,
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
+    looks: crate::app::Looks,
     undos: Undos,
     opened: Opened,
     run_messages: Renditions,
@@ -114,6 +115,7 @@ impl ServerState {
             run_messages,
             outlines,
             compared,
+            looks: crate::app::Looks::default(),
             warming,
             recording,
             queue: OnceLock::new(),
@@ -125,6 +127,11 @@ impl ServerState {
     #[must_use]
     pub fn config(&self) -> &ServerConfig {
         &self.inner.config
+    }
+
+    /// Looks into folders that somebody watches.
+    pub(crate) fn looks(&self) -> &crate::app::Looks {
+        &self.inner.looks
     }
 
     /// Everything remembered.

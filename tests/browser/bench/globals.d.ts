@@ -17,7 +17,7 @@ declare const slipwayBench: {
   scroll(down: number, right: number, frames: number): Promise<number[]>
   crosshair(selector: string, moves: number): Promise<number[]>
   press(selector: string, key: string): void
-  newPoint(run_id: string, key: string, step: number, value: number): Promise<number>
+  newPoint(run_id: string, key: string): Promise<number>
 }
 
 interface Window {

@@ -1,7 +1,7 @@
 // The rows of the measurement as Markdown, in the form of the other tables of docs/performance.md.
 // @ts-check
 
-/** @typedef {{ name: string, unit: string, slipway?: number | null, window?: number | null, mlflow?: number | null,
+/** @typedef {{ key: string, name: string, unit: string, slipway?: number | null, window?: number | null, mlflow?: number | null,
  *   reach?: number, more?: string }} Row */
 
 /** @param {number[]} values */

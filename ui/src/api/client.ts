@@ -17,6 +17,7 @@ import type {
   Differing,
   ErrorCode,
   ExperimentList,
+  FieldProblem,
   GcReport,
   Importance,
   ImportanceRequest,
@@ -24,10 +25,6 @@ import type {
   GroupsExport,
   GroupsRequest,
   Info,
-  EnvironmentList,
-  EnvironmentsRemoved,
-  InspectReport,
-  JobSummary,
   MediaKind,
   MediaList,
   LogList,
@@ -64,11 +61,6 @@ import type {
   ViewName,
   ViewProject,
   ViewSave,
-  ProjectDetail,
-  ProjectJobRequest,
-  ProjectList,
-  ProjectPlan,
-  ProjectRunRequest,
 } from './types'
 import { decodeMatrix, type Matrix } from './matrix'
 import { decodeSeries, FrameReader, SeriesFormatError, type SeriesEntry } from './series'
@@ -83,6 +75,8 @@ export class ApiFailure extends Error {
     message: string,
     readonly hint?: string,
     readonly span?: Span,
+    /** What is wrong with single fields of a form. */
+    readonly fields: FieldProblem[] = [],
   ) {
     super(message)
   }
@@ -119,6 +113,7 @@ async function failure(response: Response): Promise<ApiFailure> {
     body.message ?? `The server answered ${response.status} ${response.statusText}.`,
     body.hint ?? undefined,
     body.span ?? undefined,
+    body.fields ?? [],
   )
 }
 
@@ -330,23 +325,6 @@ export const api = {
 
   artifactLink: (runId: string, path: string) =>
     json<ArtifactLink>('/artifacts/link', 'POST', { run_id: runId, path }),
-
-  inspect: (path: string) => json<InspectReport>('/inspect', 'POST', { path }),
-
-  projects: () => json<ProjectList>('/projects'),
-
-  openProject: (project: string, version: string | null, remember: boolean) =>
-    json<ProjectDetail>('/projects/open', 'POST', { project, version, remember }),
-
-  closeProject: (project: string) => json<ProjectList>('/projects/close', 'POST', { project }),
-
-  planProject: (request: ProjectRunRequest) => json<ProjectPlan>('/projects/plan', 'POST', request),
-
-  runProject: (request: ProjectJobRequest) => json<JobSummary>('/projects/run', 'POST', request),
-
-  environments: () => json<EnvironmentList>('/environments'),
-
-  removeEnvironments: (ids: string[]) => json<EnvironmentsRemoved>('/environments/remove', 'POST', { ids }),
 
   trash: (offset: number, limit: number, sizes: boolean) =>
     json<TrashList>(`/trash?offset=${offset}&limit=${limit}&sizes=${sizes}`),

@@ -72,6 +72,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/environments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One environment, named by its id or a beginning of it, with what is in it. */
+        get: operations["get_environment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/make": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an environment of a project as a job: its log says how far it is, and canceling the job stops it. */
+        post: operations["make_environment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/environments/remove": {
         parameters: {
             query?: never;
@@ -308,6 +342,40 @@ export interface paths {
         put?: never;
         /** What a file or folder on the server's machine contains. Nothing is opened, copied, changed or run. */
         post: operations["inspect_path"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/inspect/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops a look; what it has found until then is its report. */
+        post: operations["stop_inspect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/inspect/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The same, with lines of JSON about how far it is; the last one is the report. It ends when nobody reads on. */
+        post: operations["watch_inspect"];
         delete?: never;
         options?: never;
         head?: never;
@@ -987,6 +1055,23 @@ export interface paths {
         put?: never;
         /** Exactly what would be run: command, environment, variables, commit. Nothing is started. */
         post: operations["plan_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/recorded/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a run of a project was started. */
+        get: operations["get_recorded"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1749,6 +1834,8 @@ export interface components {
         /** @description Why a request was refused. The same shape for every status outside 2xx. */
         ApiError: {
             code: components["schemas"]["ErrorCode"];
+            /** @description What is wrong with single fields of a form, so that each can be said beside its field. */
+            fields?: components["schemas"]["FieldProblem"][];
             /** @description What to do about it. */
             hint?: string | null;
             /** @description What was wrong, with the input that was wrong. */
@@ -2290,6 +2377,16 @@ export interface components {
         };
         /** @enum {string} */
         EntryParameterKind: "float" | "int" | "string" | "path" | "uri";
+        /** @description One environment, with what is in it. */
+        EnvironmentDetail: components["schemas"]["EnvironmentEntry"] & {
+            /** @description Its folder. */
+            folder: string;
+            /** @description What was installed, with versions. */
+            packages: string[];
+            python?: string | null;
+            /** @description What was asked for. */
+            requirements: string[];
+        };
         EnvironmentEntry: {
             id: string;
             in_use: boolean;
@@ -2400,6 +2497,12 @@ export interface components {
         };
         /** @enum {string} */
         ExportFormat: "csv" | "tsv" | "parquet" | "json" | "md" | "latex";
+        /** @description What is wrong with one field. */
+        FieldProblem: {
+            /** @description Its name; empty when it is about none in particular. */
+            field: string;
+            message: string;
+        };
         FileChange: {
             change: components["schemas"]["FileChangeKind"];
             path: string;
@@ -2718,12 +2821,31 @@ export interface components {
         };
         /** @enum {string} */
         InspectKind: "ml_project" | "mlflow_file_store" | "mlflow_database" | "tensor_board" | "wandb" | "notebook" | "kfp_pipeline" | "python_environment" | "requirements" | "conda_environment" | "dockerfile" | "model" | "python_script" | "table";
+        /** @description A line of a look that is watched: how far it is, or its end. */
+        InspectLine: {
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            folders: number;
+            /** Format: int64 */
+            items: number;
+            /** @enum {string} */
+            type: "progress";
+        } | (components["schemas"]["InspectReport"] & {
+            /** @enum {string} */
+            type: "report";
+        }) | (components["schemas"]["ApiError"] & {
+            /** @enum {string} */
+            type: "failed";
+        });
         /** @description What a dropped file or folder contains. Nothing is opened, copied, changed or run. */
         InspectReport: {
             /** Format: int64 */
             folders_seen: number;
             items: components["schemas"]["InspectItem"][];
             path: string;
+            /** @description Somebody stopped it. */
+            stopped: boolean;
             /** Format: int64 */
             took_ms: number;
             /** @description A limit on depth, folders or time was reached, so there may be more. */
@@ -2735,6 +2857,17 @@ export interface components {
             unreadable: number;
         };
         InspectRequest: {
+            /** @description Absolute path of a file or folder on the server's machine. */
+            path: string;
+        };
+        /** @description Names a look. */
+        InspectStop: {
+            look: string;
+        };
+        /** @description A look to be watched, and stopped by `POST /inspect/stop`. */
+        InspectWatch: {
+            /** @description Any text that names this look, up to 64 letters. */
+            look: string;
             /** @description Absolute path of a file or folder on the server's machine. */
             path: string;
         };
@@ -3754,11 +3887,17 @@ export interface components {
         OpenProject: {
             /** @description The folder is there; an address always counts as there. */
             exists: boolean;
+            last_run?: components["schemas"]["ProjectLastRun"] | null;
             name: string;
             /** Format: int64 */
             opened_ms: number;
             /** @description A folder, or an address that git fetches. */
             project: string;
+            /**
+             * Format: int64
+             * @description How many runs of it there are.
+             */
+            runs: number;
             watch_note?: string | null;
             /** @description Changes are told by events. Otherwise `watch_note` says how they are noticed. */
             watched: boolean;
@@ -3868,6 +4007,13 @@ export interface components {
             /** @description A few words about what is in it. */
             summary: string;
         };
+        /** @description Which environment of a project to make. */
+        ProjectEnvironmentRequest: {
+            /** @description The file to make it from; the usual one when absent. */
+            environment?: string | null;
+            project: string;
+            version?: string | null;
+        };
         /** @description What an `MLproject` says. */
         ProjectFile: {
             entry_points: components["schemas"]["ProjectEntryPoint"][];
@@ -3880,6 +4026,11 @@ export interface components {
         ProjectJobRequest: {
             /** @description A recorded run: its commit with its changes on top, its command, its versions. */
             again?: string | null;
+            /**
+             * Format: int32
+             * @description Thousandths of a processor; one processor when absent.
+             */
+            cpu_milli?: number | null;
             /** @description Name of the experiment, made when it is missing; `Default` when absent. */
             experiment?: string | null;
             /**
@@ -3887,14 +4038,32 @@ export interface components {
              * @description Graphics processors, each for itself alone.
              */
             gpus?: number;
+            /**
+             * Format: int64
+             * @description Not limited when absent.
+             */
+            memory_bytes?: number | null;
             /** Format: int32 */
             priority?: number;
+            /**
+             * Format: int32
+             * @description Further tries when it fails.
+             */
+            retries?: number;
             run?: components["schemas"]["ProjectRunRequest"] | null;
             run_name?: string | null;
             /** @description Name of the target; this machine when absent. */
             target?: string | null;
             /** Format: int64 */
             timeout_ms?: number | null;
+        };
+        /** @description The latest run of a project. */
+        ProjectLastRun: {
+            name: string;
+            run_id: string;
+            /** Format: int64 */
+            start_ms?: number | null;
+            state: components["schemas"]["RunState"];
         };
         /** @description The projects that were opened, as they are now. */
         ProjectList: {
@@ -3906,6 +4075,13 @@ export interface components {
         /** @description Exactly what would be run. Nothing was started. */
         ProjectPlan: {
             argv: string[];
+            /**
+             * Format: int64
+             * @description How many they are.
+             */
+            changed: number;
+            /** @description The files that are not as they were committed, or all of a folder that is not in git; 200 at most. */
+            changed_files: string[];
             environment?: components["schemas"]["ProjectEnvironment"] | null;
             /** @description Absent for a clean copy, which gets a folder of its own. */
             folder?: string | null;
@@ -4081,6 +4257,22 @@ export interface components {
             given_memory_bytes: number;
             machine: components["schemas"]["Machine"];
             settings: components["schemas"]["QueueSettings"];
+        };
+        /** @description How a run of a project was started, so that it can be started again. */
+        RecordedProject: {
+            /** @description A few words about the environment; absent when it ran in what was there. */
+            environment?: string | null;
+            /** @description Something was not committed, and is kept with the run. */
+            has_patch: boolean;
+            /** @description The versions that were installed. */
+            packages: string[];
+            /** @description Why it cannot be run again exactly. */
+            problem?: string | null;
+            revision?: components["schemas"]["ProjectRevision"] | null;
+            /** @description What was asked for. */
+            run: components["schemas"]["ProjectRunRequest"];
+            /** @description As one would type it. */
+            shown: string;
         };
         /** @enum {string} */
         Reduce: "last" | "min" | "max" | "first" | "at";
@@ -5117,6 +5309,66 @@ export interface operations {
             };
         };
     };
+    get_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    make_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectEnvironmentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     remove_environments: {
         parameters: {
             query?: never;
@@ -5570,6 +5822,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InspectReport"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    stop_inspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InspectStop"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    watch_inspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InspectWatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["InspectLine"];
                 };
             };
             default: {
@@ -6851,6 +7165,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectPlan"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    get_recorded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordedProject"];
                 };
             };
             default: {

@@ -53,6 +53,16 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
       return area(() => import('../areas/runs/RunsArea.svelte'), {}, 'runs')
     case '/jobs':
       return area(() => import('../areas/jobs/JobsArea.svelte'), {}, 'jobs')
+    case '/projects':
+      return area(() => import('../areas/projects/ProjectsArea.svelte'), {}, 'projects')
+    case '/project':
+      return area(
+        () => import('../areas/projects/ProjectArea.svelte'),
+        { params },
+        `project ${params.at ?? ''} ${params.version ?? ''} ${params.clone ?? ''}`,
+      )
+    case '/environments':
+      return area(() => import('../areas/projects/EnvironmentsArea.svelte'), {}, 'environments')
     case '/models':
       return area(() => import('../areas/models/ModelsArea.svelte'), {}, 'models')
     case '/webhooks':

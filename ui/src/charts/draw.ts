@@ -1,9 +1,11 @@
-// Lines on a canvas. The server sends at most four points per pixel column, so every point is simply drawn.
+// Lines on a canvas. The server sends at most four points per pixel column, so every point is simply drawn; where these
+// are many, by `dense.ts`.
 
 import type uPlot from 'uplot'
 import { DASHES, paint, runLook } from '../design/colors'
 import type { SeriesEntry } from '../api/series'
 import { symlogBend } from './axis'
+import { colorParts, drawDense } from './dense'
 import { isHovered, type Line, type Reading } from './lines'
 
 const RAW_ALPHA = 0.25
@@ -11,9 +13,8 @@ const BAND_ALPHA = 0.14
 const MEMBER_ALPHA = 0.4
 const FEW_POINTS = 60
 const BASELINE_DASH = [8, 4]
-/** Where a chart has more points than these, its lines are a pixel wide: without a graphics card, a wider line takes ten
- * times as long to paint, and so many points make an area anyway. */
-const MOST_WIDE_POINTS = 2000
+/** Where a chart has more points than these, they make an area, and are filled in rather than stroked. */
+const MOST_STROKED_POINTS = 2000
 /** Points nearer than this to the one drawn before, in device pixels, change nothing that can be seen. */
 const SAME_PX = 0.3
 
@@ -233,7 +234,8 @@ export function drawLines(
     const [from, to] = inPicture(smooth ?? raw, at.from, at.to)
     return sum + to - from
   }, 0)
-  const usual = points > MOST_WIDE_POINTS ? 1 : wide ? 2.5 : 1.5
+  const dense = points > MOST_STROKED_POINTS
+  const usual = wide ? 2.5 : 1.5
   ctx.globalAlpha = BAND_ALPHA
   for (const line of ordered) {
     if (!line.low || !line.high) continue
@@ -241,25 +243,49 @@ export function drawLines(
     fillBand(ctx, line.low, line.high, at, u.bbox.top + u.bbox.height)
   }
   ctx.globalAlpha = 1
+  const isBaseline = (line: Line) => line.runId === options.baseline
+  /** What is drawn of a line, lowest first. */
+  const strokes = (line: Line) => {
+    const shown = {
+      entry: line.smooth ?? line.raw,
+      alpha: line.kind === 'member' && !wide ? MEMBER_ALPHA : 1,
+      dash: dashOf(line, options).map((n) => n * ratio),
+      thickness: (line.kind === 'member' ? 1 : isBaseline(line) ? 3 : dense && !wide ? 1 : usual) * ratio,
+    }
+    if (!line.smooth || !options.faint || line.kind === 'member') return [shown]
+    return [{ entry: line.raw, alpha: RAW_ALPHA, dash: [], thickness: ratio }, shown]
+  }
+  if (dense) {
+    const { left, top } = u.bbox
+    const place = {
+      x: (value: number) => (at.logX && value <= 0 ? NaN : at.toX(value) - left),
+      y: (value: number) => (at.logY && value <= 0 ? NaN : at.toY(value) - top),
+    }
+    drawDense(ctx, u.bbox, (picture) => {
+      for (const line of ordered) {
+        const color = colorParts(colorOf(line, options))
+        for (const { entry, ...ink } of strokes(line)) {
+          const [from, to] = inPicture(entry, at.from, at.to)
+          picture.line(entry, from, to, place, { color, ...ink })
+        }
+      }
+    })
+  }
   for (const line of ordered) {
     const color = colorOf(line, options)
     ctx.strokeStyle = color
     ctx.fillStyle = color
-    const shown = line.smooth ?? line.raw
-    if (line.smooth && options.faint && line.kind !== 'member') {
-      ctx.globalAlpha = RAW_ALPHA
-      ctx.setLineDash([])
-      ctx.lineWidth = ratio
-      trace(ctx, line.raw, at)
+    if (!dense) {
+      for (const { entry, alpha, dash, thickness } of strokes(line)) {
+        ctx.globalAlpha = alpha
+        ctx.setLineDash(dash)
+        ctx.lineWidth = thickness
+        trace(ctx, entry, at)
+      }
       ctx.globalAlpha = 1
+      ctx.setLineDash([])
     }
-    const thick = line.runId === options.baseline ? 3 : usual
-    ctx.globalAlpha = line.kind === 'member' && !wide ? MEMBER_ALPHA : 1
-    ctx.setLineDash(dashOf(line, options).map((n) => n * ratio))
-    ctx.lineWidth = (line.kind === 'member' ? 1 : thick) * ratio
-    trace(ctx, shown, at)
-    ctx.globalAlpha = 1
-    ctx.setLineDash([])
+    const shown = line.smooth ?? line.raw
     if (shown.x.length === 1) dots(ctx, shown, at, 3 * ratio)
     else if (shown.x.length <= FEW_POINTS && u.bbox.width / shown.x.length > 14 * ratio)
       dots(ctx, shown, at, 2 * ratio)

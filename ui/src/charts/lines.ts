@@ -98,8 +98,9 @@ export function withLive(lines: Line[], runId: string, points: LivePoint[]): Lin
         total: raw.total + fresh.length,
         nonFinite: raw.nonFinite + values.length - finite.length,
         xMax: fresh.at(-1)?.step ?? raw.xMax,
-        yMin: Math.min(raw.yMin, ...finite),
-        yMax: Math.max(raw.yMax, ...finite),
+        // NaN where nothing was finite so far.
+        yMin: finite.reduce((low, value) => (value >= low ? low : value), raw.yMin),
+        yMax: finite.reduce((high, value) => (value <= high ? high : value), raw.yMax),
         x: Float64Array.of(...raw.x, ...fresh.map(({ step }) => step)),
         y: Float64Array.of(...raw.y, ...values),
       },
@@ -147,6 +148,18 @@ export function xLimits(lines: Line[], log = false): Limits | null {
   return { min, max }
 }
 
+/** Index of the first x that is not below a place. */
+export function firstFrom(xs: Float64Array, place: number): number {
+  let low = 0
+  let high = xs.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((xs[middle] ?? NaN) >= place) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
 export interface YOptions {
   log: boolean
   symlog?: boolean
@@ -161,10 +174,18 @@ export function yLimits(lines: Line[], from: number, to: number, options: YOptio
   let min = Infinity
   let max = -Infinity
   const take = (entry: SeriesEntry) => {
-    for (let i = 0; i < entry.x.length; i++) {
-      const x = entry.x[i] ?? NaN
-      const y = entry.y[i] ?? NaN
-      if (x < from || x > to || !Number.isFinite(y) || (log && y <= 0)) continue
+    const { x: xs, y: ys } = entry
+    const count = xs.length
+    if (!log && count > 0 && (xs[0] ?? NaN) >= from && (xs[count - 1] ?? NaN) <= to) {
+      // All of it: the server has looked already.
+      if (entry.yMin < min) min = entry.yMin
+      if (entry.yMax > max) max = entry.yMax
+      return
+    }
+    for (let i = firstFrom(xs, from); i < count; i++) {
+      const y = ys[i] ?? NaN
+      if ((xs[i] ?? NaN) > to) break
+      if (!Number.isFinite(y) || (log && y <= 0)) continue
       if (y < min) min = y
       if (y > max) max = y
     }

@@ -9,16 +9,17 @@ interface Extreme {
   value: number
 }
 
+/** The lowest point of all lines, or the highest for a sign of -1. The server has said how far each line reaches. */
 function lowest(lines: Line[], sign: 1 | -1): Extreme | null {
-  let best: Extreme | null = null
-  for (const { name, raw } of lines) {
-    for (let i = 0; i < raw.y.length; i++) {
-      const value = raw.y[i] ?? NaN
-      if (!Number.isFinite(value)) continue
-      if (!best || sign * value < sign * best.value) best = { name, x: raw.x[i] ?? NaN, value }
-    }
+  const reach = ({ raw }: Line) => sign * (sign > 0 ? raw.yMin : raw.yMax)
+  let best: Line | null = null
+  for (const line of lines) {
+    if (!Number.isNaN(reach(line)) && (!best || reach(line) < reach(best))) best = line
   }
-  return best
+  if (!best) return null
+  const { name, raw } = best
+  const value = sign > 0 ? raw.yMin : raw.yMax
+  return { name, x: raw.x[raw.y.indexOf(value)] ?? NaN, value }
 }
 
 /** Whether most lines end lower or higher than they begin. */
@@ -26,9 +27,8 @@ function trend(lines: Line[]): string {
   let falling = 0
   let rising = 0
   for (const { raw } of lines) {
-    const finite = raw.y.filter(Number.isFinite)
-    const first = finite[0]
-    const last = finite[finite.length - 1]
+    const first = raw.y.find(Number.isFinite)
+    const last = raw.y.findLast(Number.isFinite)
     if (first === undefined || last === undefined || first === last) continue
     if (last < first) falling += 1
     else rising += 1

@@ -229,6 +229,20 @@ impl Environments {
         self.made(id).map(|made| made.lock)
     }
 
+    /// What one was made from; nothing when it is not whole.
+    #[must_use]
+    pub fn recipe_of(&self, id: &str) -> Option<Recipe> {
+        self.made(id).map(|made| made.recipe)
+    }
+
+    /// One of them, named by the beginning of its name.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn get(&self, beginning: &str) -> Result<EnvironmentInfo, ShelfError> {
+        Ok(self.info(self.whole_id(beginning)?))
+    }
+
     fn made(&self, id: &str) -> Option<Made> {
         if !is_id(id) {
             return None;

@@ -2,6 +2,26 @@
 
 use super::{EntryPoint, Values};
 
+/// A value that is missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{said}")]
+pub struct ValueProblem {
+    /// The parameter; empty when it is about none in particular.
+    pub parameter: String,
+    /// What is wrong, naming the parameter.
+    pub said: String,
+}
+
+impl ValueProblem {
+    pub(crate) fn new(parameter: &str, said: impl Into<String>) -> Self {
+        Self { parameter: parameter.to_owned(), said: said.into() }
+    }
+
+    pub(crate) fn joined(problems: &[Self]) -> String {
+        problems.iter().map(|problem| problem.said.as_str()).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// Why an entry point cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -17,12 +37,12 @@ pub enum CommandError {
     #[error("{0}")]
     Template(String),
     /// Values are missing or wrong; nothing was started.
-    #[error("`{entry_point}` cannot be started: {}", .problems.join("; "))]
+    #[error("`{entry_point}` cannot be started: {}", ValueProblem::joined(.problems))]
     Values {
         /// What was to be run.
         entry_point: String,
         /// All that is wrong.
-        problems: Vec<String>,
+        problems: Vec<ValueProblem>,
     },
 }
 

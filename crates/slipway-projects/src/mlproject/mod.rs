@@ -5,7 +5,7 @@
 mod command;
 mod parameter;
 
-pub use command::{CommandError, quote};
+pub use command::{CommandError, ValueProblem, quote};
 pub use parameter::{ParameterKind, Values};
 
 use crate::yaml::{self, FileError, Node};

@@ -1,6 +1,6 @@
 //! Values for parameters: which are allowed, and what they become.
 
-use super::{CommandError, EntryPoint, quote};
+use super::{CommandError, EntryPoint, ValueProblem, quote};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -57,7 +57,8 @@ impl EntryPoint {
         let mut problems = Vec::new();
         for parameter in &self.parameters {
             let Some(value) = last(&parameter.name).or_else(|| parameter.default.clone()) else {
-                problems.push(format!("`{}` needs a value: add `-P {}=…`", parameter.name, parameter.name));
+                let said = format!("`{}` needs a value: add `-P {}=…`", parameter.name, parameter.name);
+                problems.push(ValueProblem::new(&parameter.name, said));
                 continue;
             };
             match parameter.kind.check(&parameter.name, &value, folder) {
@@ -65,7 +66,7 @@ impl EntryPoint {
                     values.own.push((parameter.name.clone(), quote(&used)));
                     values.recorded.push((parameter.name.clone(), quote(&value)));
                 }
-                Err(problem) => problems.push(problem),
+                Err(said) => problems.push(ValueProblem::new(&parameter.name, said)),
             }
         }
         if !problems.is_empty() {

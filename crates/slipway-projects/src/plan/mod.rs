@@ -9,15 +9,17 @@ mod steps;
 
 pub use detail::{Detail, Located, detail, open};
 pub use record::RunRecord;
-pub use steps::{Preparation, RunPlan};
+pub use steps::{PROJECT_TAG, Preparation, RunPlan};
 
+use crate::copies;
 use crate::env::{self, Choice, Environments, MakeError};
 use crate::git::{self, FolderState, GitError, Revision};
-use crate::mlproject::{self, CommandError, Environment, quote};
+use crate::mlproject::{self, CommandError, Environment, ValueProblem, quote};
 use crate::script::{self, ArgumentError};
 use crate::yaml::FileError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Where a run keeps its [`RunRecord`] among its artifacts.
 pub const RECORD_FILE: &str = "project/run.json";
@@ -81,6 +83,18 @@ pub enum PlanError {
     Request(String),
 }
 
+impl PlanError {
+    /// The values that are missing or wrong, each with its parameter.
+    #[must_use]
+    pub fn values(&self) -> &[ValueProblem] {
+        match self {
+            Self::Command(CommandError::Values { problems, .. })
+            | Self::Arguments(ArgumentError { problems, .. }) => problems,
+            _ => &[],
+        }
+    }
+}
+
 /// What is known about the place of a project, with its files to read.
 struct Place {
     /// Where its files can be read.
@@ -96,6 +110,12 @@ struct Place {
 /// # Errors
 /// When something is wrong with the request or the project, so that nothing can be run.
 pub fn plan_run(request: &RunRequest, data_dir: &Path) -> Result<RunPlan, PlanError> {
+    let project = match git::locate(&request.project)? {
+        // The record is read elsewhere, so it names the whole path.
+        git::Location::Folder { path } => path.to_string_lossy().into_owned(),
+        git::Location::Repository { .. } => request.project.clone(),
+    };
+    let request = &RunRequest { project, ..request.clone() };
     let place = place(request, data_dir)?;
     let project = mlproject::load(&place.folder)?;
     let entry = request.entry_point.clone().unwrap_or_else(|| "main".to_owned());
@@ -142,6 +162,17 @@ pub fn plan_run(request: &RunRequest, data_dir: &Path) -> Result<RunPlan, PlanEr
         choice,
         notes,
         shelf,
+    })
+}
+
+/// What a project is called wherever it is remembered: the whole path of a folder, or an address without credentials.
+///
+/// # Errors
+/// When it is neither.
+pub fn identity(project: &str) -> Result<String, GitError> {
+    Ok(match git::locate(project)? {
+        git::Location::Folder { path } => path.to_string_lossy().into_owned(),
+        git::Location::Repository { .. } => git::without_credentials(project),
     })
 }
 
@@ -223,16 +254,17 @@ fn place(request: &RunRequest, data_dir: &Path) -> Result<Place, PlanError> {
 /// A copy that is only read, one for each commit, laid out once.
 fn reading_copy(revision: &Revision, data_dir: &Path) -> Result<PathBuf, PlanError> {
     let name = env::short_hash(format!("{} {}", revision.repository, revision.commit).as_bytes());
-    let copies = data_dir.join("repositories/copies");
-    let place = copies.join(&name);
+    let all = data_dir.join("repositories/copies");
+    let place = all.join(&name);
     if place.is_dir() {
+        copies::touch(&place);
         return Ok(place);
     }
-    let refused = |error: std::io::Error| {
-        PlanError::Request(format!("`{}` cannot be written: {error}", copies.display()))
-    };
-    std::fs::create_dir_all(&copies).map_err(refused)?;
-    let temporary = copies.join(format!(".{name}-{}", std::process::id()));
+    copies::sweep(&all, SystemTime::now() - copies::KEPT_FOR);
+    let refused =
+        |error: std::io::Error| PlanError::Request(format!("`{}` cannot be written: {error}", all.display()));
+    std::fs::create_dir_all(&all).map_err(refused)?;
+    let temporary = all.join(format!(".{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&temporary);
     git::check_out(revision, None, &temporary, data_dir)?;
     match std::fs::rename(&temporary, &place) {

@@ -1,6 +1,6 @@
 //! What a run keeps about how it was started.
 
-use super::{PlanError, RunPlan, steps};
+use super::{PlanError, RunPlan, RunRequest, steps};
 use crate::env::Recipe;
 use crate::git::Revision;
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,10 @@ use std::path::Path;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunRecord {
-    /// As it was asked for.
+    /// The folder or address, without credentials.
     pub project: String,
+    /// As it was asked for, so that it can be asked for again with other values.
+    pub request: Option<RunRequest>,
     /// The commit; with an empty one, the patch holds all files.
     pub revision: Option<Revision>,
     /// There is a patch, with this SHA-256.

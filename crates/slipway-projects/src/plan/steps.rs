@@ -9,6 +9,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// The tag of a run that names its project as the list of opened projects does.
+pub const PROJECT_TAG: &str = "slipway.project";
+
 /// Exactly what will be run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RunPlan {
@@ -47,6 +50,20 @@ pub struct RunPlan {
     /// What was not committed.
     #[serde(skip)]
     pub patch: Option<Vec<u8>>,
+}
+
+impl RunPlan {
+    /// The files that the patch is about, as git names them.
+    #[must_use]
+    pub fn changed_files(&self) -> Vec<String> {
+        let patch = self.patch.as_deref().unwrap_or_default();
+        let heads = patch.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"diff --git "));
+        let names = heads.map(|head| {
+            let text = String::from_utf8_lossy(head);
+            text.rsplit_once(" b/").map_or_else(|| text.clone().into_owned(), |(_, name)| name.to_owned())
+        });
+        names.collect()
+    }
 }
 
 /// Something to be done before the command.
@@ -97,8 +114,10 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<RunPlan, PlanError> {
         parameters: recorded.clone(),
         ..RunPlan::default()
     };
+    let project = git::without_credentials(&request.project);
     let mut record = RunRecord {
-        project: git::without_credentials(&request.project),
+        request: Some(RunRequest { project: project.clone(), ..request.clone() }),
+        project,
         entry_point: entry.clone(),
         parameters: recorded,
         ..RunRecord::default()
@@ -125,7 +144,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<RunPlan, PlanError> {
         }
     }
     let (line, argv) = match docker {
-        Some(docker) => (in_container(docker, &place.folder, &line, &mut notes)?, None),
+        Some(docker) => (in_container(docker, &line, &mut notes)?, None),
         None => (line, argv),
     };
     plan.shown.clone_from(&line);
@@ -163,8 +182,14 @@ pub(super) fn again(
     data_dir: &Path,
 ) -> Result<RunPlan, PlanError> {
     let shelf = Environments::of(data_dir);
+    let project = record.project.split('#').next().unwrap_or_default().trim_end_matches('/');
+    let shown_name = project.rsplit('/').next().unwrap_or_default().trim_end_matches(".git");
     let mut plan = RunPlan {
-        name: record.entry_point.clone(),
+        name: if record.entry_point == "main" {
+            shown_name.to_owned()
+        } else {
+            format!("{shown_name}: {}", record.entry_point)
+        },
         shown: record
             .line
             .clone()
@@ -259,6 +284,7 @@ fn tags(
         ("mlflow.source.type".to_owned(), "PROJECT".to_owned()),
         ("mlflow.project.entryPoint".to_owned(), entry.to_owned()),
         ("mlflow.project.backend".to_owned(), "local".to_owned()),
+        (PROJECT_TAG.to_owned(), record.project.clone()),
     ]);
     let mut set = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -285,17 +311,23 @@ fn tags(
 }
 
 /// The line that runs a line in a container: the project mounted, the run's variables passed on.
-fn in_container(
+///
+/// What is mounted is the folder that the line runs in: the project's own, or the clean copy of this run, and never a
+/// copy that other runs read, too.
+fn in_container(docker: &DockerEnv, line: &str, notes: &mut Vec<String>) -> Result<String, PlanError> {
+    let engine = container::engine().map_err(PlanError::Request)?;
+    container_line(&engine, docker, line, notes)
+}
+
+fn container_line(
+    engine: &Path,
     docker: &DockerEnv,
-    folder: &Path,
     line: &str,
     notes: &mut Vec<String>,
 ) -> Result<String, PlanError> {
-    let engine = container::engine().map_err(PlanError::Request)?;
     let code = container::CODE_FOLDER;
     let mut words = vec![engine.to_string_lossy().into_owned()];
     words.extend(["run", "--rm", "--network", "host", "-w", code].map(str::to_owned));
-    words.extend(["-v".to_owned(), format!("{}:{code}", folder.display())]);
     for name in ["MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_TOKEN"] {
         words.extend(["-e".to_owned(), name.to_owned()]);
     }
@@ -315,7 +347,39 @@ fn in_container(
         words.extend(["-v".to_owned(), volume.clone()]);
     }
     words.push(docker.image.clone());
-    let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    let mut quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    // Behind `engine run`; the shell says where it is.
+    quoted.insert(2, format!("-v \"$PWD\":{code}"));
     notes.push("The container uses this machine's network, to reach the tracking server.".to_owned());
     Ok(format!("{} {line}", quoted.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_container_sees_the_folder_that_it_runs_in_and_no_other() {
+        let docker = DockerEnv {
+            image: "team/wine:1".to_owned(),
+            environment: vec![("GREETING".to_owned(), Some("a b; $(id)".to_owned()))],
+            volumes: Vec::new(),
+        };
+        let line = container_line(Path::new("/usr/bin/podman"), &docker, "python t.py 1", &mut Vec::new());
+        let line = line.unwrap();
+        assert!(
+            line.starts_with("/usr/bin/podman run -v \"$PWD\":/mlflow/projects/code --rm --network host"),
+            "{line}"
+        );
+        assert!(line.contains("-e 'GREETING=a b; $(id)' team/wine:1 python t.py 1"), "{line}");
+        let missing = DockerEnv {
+            image: "x".to_owned(),
+            environment: vec![("SLIPWAY_NO_SUCH_VARIABLE".to_owned(), None)],
+            volumes: Vec::new(),
+        };
+        let refused = container_line(Path::new("podman"), &missing, "x", &mut Vec::new()).unwrap_err();
+        assert!(refused.to_string().contains("SLIPWAY_NO_SUCH_VARIABLE"), "{refused}");
+    }
 }

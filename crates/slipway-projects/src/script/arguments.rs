@@ -1,15 +1,16 @@
 //! From values to the words of a command line. No shell sees them.
 
 use super::{Script, ScriptParameter, Style, ValueKind};
+use crate::mlproject::ValueProblem;
 
 /// Why values do not fit a script; nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{script}` cannot be started: {}", .problems.join("; "))]
+#[error("`{script}` cannot be started: {}", ValueProblem::joined(.problems))]
 pub struct ArgumentError {
     /// The script.
     pub script: String,
     /// All that is wrong.
-    pub problems: Vec<String>,
+    pub problems: Vec<ValueProblem>,
 }
 
 impl Script {
@@ -24,10 +25,12 @@ impl Script {
         let chosen = command.and_then(|name| self.commands.iter().find(|known| known.name == name));
         if let (Some(name), None) = (command, chosen) {
             let known: Vec<&str> = self.commands.iter().map(|known| known.name.as_str()).collect();
-            problems.push(format!("there is no subcommand `{name}` (there are `{}`)", known.join("`, `")));
+            let said = format!("there is no subcommand `{name}` (there are `{}`)", known.join("`, `"));
+            problems.push(ValueProblem::new("", said));
         } else if command.is_none() && !self.commands.is_empty() {
             let known: Vec<&str> = self.commands.iter().map(|known| known.name.as_str()).collect();
-            problems.push(format!("choose one of the subcommands `{}`", known.join("`, `")));
+            let said = format!("choose one of the subcommands `{}`", known.join("`, `"));
+            problems.push(ValueProblem::new("", said));
         }
         let inner = chosen.map(|command| command.parameters.as_slice()).unwrap_or_default();
         let mut extra = Vec::new();
@@ -36,7 +39,7 @@ impl Script {
                 continue;
             }
             if name.is_empty() || name.starts_with('-') {
-                problems.push(format!("`{name}` is no name of a parameter"));
+                problems.push(ValueProblem::new(name, format!("`{name}` is no name of a parameter")));
             } else if self.framework == Some(super::Framework::Hydra) {
                 extra.push(format!("{name}={value}"));
             } else {
@@ -52,7 +55,7 @@ impl Script {
             words.extend(place(&self.parameters, given, extra, &mut problems));
         }
         if words.iter().any(|word| word.contains('\0')) {
-            problems.push("a value contains a zero byte, which no command can take".to_owned());
+            problems.push(ValueProblem::new("", "a value contains a zero byte, which no command can take"));
         }
         if problems.is_empty() {
             Ok(words)
@@ -76,25 +79,27 @@ fn place(
     parameters: &[ScriptParameter],
     given: &[(String, String)],
     extra: Vec<String>,
-    problems: &mut Vec<String>,
+    problems: &mut Vec<ValueProblem>,
 ) -> Vec<String> {
     let mut options = Vec::new();
     let mut places = Vec::new();
     for parameter in parameters {
         let Some((_, value)) = given.iter().rev().find(|(name, _)| parameter.is_named(name)) else {
             if parameter.required {
-                problems.push(format!("`{}` needs a value: add `-P {}=…`", parameter.name, parameter.name));
+                let said = format!("`{}` needs a value: add `-P {}=…`", parameter.name, parameter.name);
+                problems.push(ValueProblem::new(&parameter.name, said));
             }
             continue;
         };
         let values = match parameter.split(value) {
             Ok(values) => values,
-            Err(problem) => {
-                problems.push(problem);
+            Err(said) => {
+                problems.push(ValueProblem::new(&parameter.name, said));
                 continue;
             }
         };
-        problems.extend(values.iter().filter_map(|value| parameter.check(value).err()));
+        let wrong = values.iter().filter_map(|value| parameter.check(value).err());
+        problems.extend(wrong.map(|said| ValueProblem::new(&parameter.name, said)));
         if parameter.style == Style::Positional {
             places.extend(values)
         } else {

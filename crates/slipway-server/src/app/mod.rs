@@ -43,6 +43,7 @@ mod views;
 mod webhooks;
 
 pub(crate) use compare::Remembered;
+pub(crate) use inspect::Looks;
 pub use openapi::openapi;
 pub use run_detail::command_tags;
 pub use trash::continue_purges;
@@ -106,13 +107,18 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(projects::close_project))
         .routes(routes!(projects::plan_project))
         .routes(routes!(projects::run_project))
+        .routes(routes!(projects::get_recorded))
         .routes(routes!(projects::list_environments))
+        .routes(routes!(projects::get_environment))
+        .routes(routes!(projects::make_environment))
         .routes(routes!(projects::remove_environments))
         .routes(routes!(lineage::get_lineage))
         .routes(routes!(logs::list_logs))
         .routes(routes!(logs::read_log))
         .routes(routes!(logs::search_log))
         .routes(routes!(inspect::inspect_path))
+        .routes(routes!(inspect::watch_inspect))
+        .routes(routes!(inspect::stop_inspect))
         .routes(routes!(metrics::get_metric_history))
         .routes(routes!(models::list::query_models))
         .routes(routes!(models::list::get_model))

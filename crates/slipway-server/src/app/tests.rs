@@ -526,6 +526,21 @@ async fn a_folder_is_looked_into() {
     );
     assert_eq!(server.send_json("POST", "/inspect", &json!({ "path": "relative" })).await.status, 400);
     assert_eq!(server.send_json("POST", "/inspect", &json!({ "path": "/no/such/folder" })).await.status, 404);
+    let watched = async |path: Value, look: &str| {
+        let answer = server.send_json("POST", "/inspect/watch", &json!({ "path": path, "look": look })).await;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        (answer.status, text.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok()))
+    };
+    let (status, last) = watched(json!(folder.path()), "one").await;
+    let last = last.expect("a last line");
+    assert_eq!(status, 200);
+    assert_eq!((&last["type"], &last["stopped"]), (&json!("report"), &json!(false)));
+    assert_eq!(last["items"], report["items"]);
+    let (_, last) = watched(json!("/no/such/folder"), "one").await;
+    assert_eq!(last.expect("a last line")["code"], "not_found");
+    assert_eq!(watched(json!(folder.path()), "").await.0, 400);
+    let stopped = server.send_json("POST", "/inspect/stop", &json!({ "look": "none" })).await.json();
+    assert_eq!(stopped, json!({ "changed": 0 }));
 }
 
 /// Reads a stream until `count` messages came: their ids and events.

@@ -79,6 +79,17 @@ pub struct ApiError {
     /// Where in the filter text the error is, in UTF-16 code units, so that a caret can stand under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
+    /// What is wrong with single fields of a form, so that each can be said beside its field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldProblem>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FieldProblem {
+    /// Its name; empty when it is about none in particular.
+    pub field: String,
+    pub message: String,
 }
 
 /// A half-open range of UTF-16 code units in a text the caller sent.
@@ -549,7 +560,36 @@ pub struct InspectReport {
     pub unreadable: u64,
     /// A limit on depth, folders or time was reached, so there may be more.
     pub truncated: bool,
+    /// Somebody stopped it.
+    pub stopped: bool,
     pub took_ms: u64,
+}
+
+/// A line of a look that is watched: how far it is, or its end.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum InspectLine {
+    /// So far.
+    Progress { folders: u64, files: u64, items: u64 },
+    /// The last line.
+    Report(InspectReport),
+    /// The last line, when nothing can be said.
+    Failed(ApiError),
+}
+
+/// A look to be watched, and stopped by `POST /inspect/stop`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct InspectWatch {
+    /// Absolute path of a file or folder on the server's machine.
+    pub path: String,
+    /// Any text that names this look, up to 64 letters.
+    pub look: String,
+}
+
+/// Names a look.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct InspectStop {
+    pub look: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

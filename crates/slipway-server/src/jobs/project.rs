@@ -5,7 +5,7 @@ use crate::places::Place;
 use bytes::Bytes;
 use slipway_artifacts::ArtifactPath;
 use slipway_jobs::spec::{Command, JobSpec, OWN_PROGRAM, Preparation as Step, Tracking, WorkingFolder};
-use slipway_projects::env::Environments;
+use slipway_projects::env::{Environments, Recipe};
 use slipway_projects::plan::{PATCH_FILE, Preparation, RECORD_FILE, RunPlan, RunRecord};
 use std::path::{Path, PathBuf};
 
@@ -16,11 +16,7 @@ const LONGEST_ARGUMENT_BYTES: usize = 100 << 10;
 
 /// The job that runs a plan. Its preparations run under the agent, so that they survive whoever asked for it.
 pub(crate) fn job_of(plan: &RunPlan, data_dir: &Path) -> std::io::Result<JobSpec> {
-    let own = |words: &[&str]| -> Vec<String> {
-        let data_dir = data_dir.to_string_lossy();
-        let first = [OWN_PROGRAM, "--data-dir", &data_dir, "env"];
-        first.iter().chain(words).map(|word| (*word).to_owned()).collect()
-    };
+    let own = |words: &[&str]| own(data_dir, words);
     let mut prepare = Vec::new();
     for preparation in &plan.preparations {
         prepare.push(match preparation {
@@ -30,18 +26,8 @@ pub(crate) fn job_of(plan: &RunPlan, data_dir: &Path) -> std::io::Result<JobSpec
                 Step { title: "Lay out a clean copy".to_owned(), command: Command::Argv(words) }
             }
             Preparation::Environment { recipe } => {
-                let text = serde_json::to_string(recipe)?;
-                let recipe = if text.len() > LONGEST_ARGUMENT_BYTES {
-                    let file =
-                        keep_beside(data_dir, "recipes", &format!("{}.json", recipe.id()), text.as_bytes())?;
-                    file.to_string_lossy().into_owned()
-                } else {
-                    text
-                };
-                Step {
-                    title: "Make the environment".to_owned(),
-                    command: Command::Argv(own(&["make", &recipe])),
-                }
+                let command = Command::Argv(own(&["make", &written(recipe, data_dir)?]));
+                Step { title: "Make the environment".to_owned(), command }
             }
         });
     }
@@ -67,6 +53,38 @@ pub(crate) fn job_of(plan: &RunPlan, data_dir: &Path) -> std::io::Result<JobSpec
     spec.origin.insert("project".to_owned(), plan.record.project.clone());
     spec.origin.insert("entry_point".to_owned(), plan.record.entry_point.clone());
     spec.origin.insert(RECORD.to_owned(), serde_json::to_string(&plan.record)?);
+    Ok(spec)
+}
+
+/// The words by which a job has this program do something about environments.
+fn own(data_dir: &Path, words: &[&str]) -> Vec<String> {
+    let data_dir = data_dir.to_string_lossy();
+    let first = [OWN_PROGRAM, "--data-dir", &data_dir, "env"];
+    first.iter().chain(words).map(|word| (*word).to_owned()).collect()
+}
+
+/// A recipe as an argument: itself, or the file that holds it.
+fn written(recipe: &Recipe, data_dir: &Path) -> std::io::Result<String> {
+    let text = serde_json::to_string(recipe)?;
+    if text.len() <= LONGEST_ARGUMENT_BYTES {
+        return Ok(text);
+    }
+    let file = keep_beside(data_dir, "recipes", &format!("{}.json", recipe.id()), text.as_bytes())?;
+    Ok(file.to_string_lossy().into_owned())
+}
+
+/// The job that makes an environment and does nothing else.
+pub(crate) fn job_of_environment(
+    recipe: &Recipe,
+    name: &str,
+    project: &str,
+    data_dir: &Path,
+) -> std::io::Result<JobSpec> {
+    let words = own(data_dir, &["make", &written(recipe, data_dir)?]);
+    let folder = project.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let mut spec = JobSpec::new(format!("Environment of {folder}: {name}"), Command::Argv(words));
+    spec.origin.insert("project".to_owned(), project.to_owned());
+    spec.origin.insert("environment".to_owned(), recipe.id());
     Ok(spec)
 }
 

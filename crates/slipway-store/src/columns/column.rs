@@ -292,10 +292,12 @@ impl Column {
             return Ok(());
         }
         let column = Arc::make_mut(column);
-        column.grow(base.slots());
         let Some(source) = key.source(db)? else {
+            // The snapshot is older than the name, and so than all values that a later one has.
+            *column = Self::empty(key, base.slots());
             return Ok(());
         };
+        column.grow(base.slots());
         match column {
             Self::Numbers(numbers) => source.read_some(db, base, slots, |slot, value| {
                 numbers[slot as usize] = value.map_or(Number::MISSING, |value| key.number(value));

@@ -14,6 +14,7 @@ use crate::{
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::atomic::Ordering::Relaxed;
 
 const METRICS: &[&str] = &["m", "val loss", "m/\u{e9}", "not"];
 const PARAMS: &[&str] = &["p", "my-key", "q"];
@@ -510,6 +511,44 @@ proptest! {
 }
 
 #[test]
+fn a_snapshot_older_than_a_key_has_no_value_of_it() {
+    let world = World::new();
+    let store = &world.store;
+    store.write_blocking(Change::CreateRun(Box::new(NewRun { run_id: "old".into(), ..new_run() }))).unwrap();
+    let keys = ["metrics.m < 5", "params.p = 'x'", "tags.t = 'x'"];
+    let find = |reader: &Reader<'_>| {
+        keys.map(|filter| {
+            let search = Search { filter: filter.to_owned(), limit: 10, ..Search::default() };
+            reader.through(1).search_runs(&[0], &search).unwrap().items.len()
+        })
+    };
+    store
+        .read(|older| {
+            assert_eq!(older.run("old")?.metrics.len(), 0);
+            let point = Point { step: 0, time_ms: 0, value: 1.0 };
+            let metric = LoggedMetric {
+                key: "m".into(),
+                point,
+                model_id: None,
+                dataset_name: None,
+                dataset_digest: None,
+            };
+            let batch = LogBatch {
+                run_id: "old".into(),
+                metrics: vec![metric],
+                params: vec![KeyValue::new("p", "x")],
+                tags: vec![KeyValue::new("t", "x")],
+            };
+            store.write_blocking(Change::Log(Box::new(batch)))?;
+            assert_eq!(store.read(|newer| Ok(find(newer)))?, [1; 3]);
+            assert_eq!(find(older), [0; 3]);
+            assert_eq!(store.read(|newer| Ok(find(newer)))?, [1; 3]);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn a_reader_sees_one_snapshot_while_others_write_and_search() {
     let world = World::new();
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -520,18 +559,14 @@ fn a_reader_sees_one_snapshot_while_others_write_and_search() {
             scope.spawn(move || {
                 let mut dice = Dice(writer);
                 let mut count = 0;
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Relaxed) {
                     count += 1;
                     let run_id = format!("{writer}-{count}");
                     let start_ms = dice.maybe(TIMES);
                     let create = Change::CreateRun(Box::new(NewRun {
                         run_id: run_id.clone(),
-                        experiment_id: 0,
-                        name: "n".into(),
-                        user: String::new(),
-                        status: RunStatus::Running,
                         start_ms,
-                        tags: vec![],
+                        ..new_run()
                     }));
                     // Another writer may have put the experiment into the trash for a moment.
                     if store.write_blocking(create).is_err() {
@@ -555,7 +590,8 @@ fn a_reader_sees_one_snapshot_while_others_write_and_search() {
                 scope.spawn(move || {
                     let mut dice = Dice(1000 + reader);
                     let until = std::time::Instant::now() + std::time::Duration::from_secs(3);
-                    while std::time::Instant::now() < until {
+                    // However slow the machine is, something is looked at.
+                    while std::time::Instant::now() < until || searches.load(Relaxed) <= 20 {
                         let asked = Asked::new(&mut dice, false);
                         let search = Search { offset: 0, limit: 10_000, ..asked.search() };
                         let found = store.read(|reader| {
@@ -570,16 +606,29 @@ fn a_reader_sees_one_snapshot_while_others_write_and_search() {
                         let (rendered, found) = found.unwrap();
                         assert_eq!(rendered, written(&found[0]), "{search:?}");
                         assert_eq!(ids(&found[0]), ids(&found[1]), "{search:?}");
-                        searches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        searches.fetch_add(1, Relaxed);
                     }
                 })
             })
             .collect();
         let ended: Vec<_> = readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Relaxed);
         assert!(ended.iter().all(Result::is_ok), "a reader failed");
     });
     assert!(searches.into_inner() > 20);
+}
+
+/// A run without anything.
+fn new_run() -> NewRun {
+    NewRun {
+        run_id: String::new(),
+        experiment_id: 0,
+        name: "n".into(),
+        user: String::new(),
+        status: RunStatus::Running,
+        start_ms: None,
+        tags: vec![],
+    }
 }
 
 /// What a search gives as renditions, of which some were made for earlier searches.

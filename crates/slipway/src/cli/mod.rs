@@ -8,6 +8,7 @@ mod export;
 mod failure;
 mod find;
 mod jobs;
+mod look;
 mod metrics;
 mod models;
 mod open;
@@ -77,6 +78,10 @@ enum Command {
     /// Kept are the command line, the folder, the commit and its uncommitted changes, the machine, the Python
     /// environment, everything printed, and the exit code, which is also returned. An MLflow client in the command logs into the same run.
     Run(run::Arguments),
+    /// List what a file or folder contains, and show it in the window.
+    ///
+    /// Projects, scripts, environments, runs, notebooks, pipelines, models and data are recognised by their content.
+    Open(look::Arguments),
     /// List jobs, follow what they print, end and repeat them; pause the queue.
     #[command(subcommand)]
     Jobs(jobs::Command),
@@ -176,6 +181,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Serve(arguments)) => serve::run(global, &arguments),
         Some(Command::Url(arguments)) => url::run(global, &arguments),
         Some(Command::Run(arguments)) => run::run(global, arguments),
+        Some(Command::Open(arguments)) => look::run(global, &arguments),
         Some(Command::Jobs(command)) => jobs::run(global, command),
         Some(Command::Secrets(command)) => secrets::run(global, &command),
         Some(Command::Env(command)) => environments::run(global, command),

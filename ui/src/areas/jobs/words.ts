@@ -88,6 +88,13 @@ function quoted(word: string): string {
   return /^[\w\-./=:,@%+]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
+/** The command itself, when Slipway only enters an environment or a folder before it. */
+export function userCommand(command: JobCommand): JobCommand {
+  if ('shell' in command || command.argv[0] !== '@slipway') return command
+  const behind = command.argv.indexOf('--')
+  return behind < 0 ? command : { argv: command.argv.slice(behind + 1) }
+}
+
 export function shownCommand(command: JobCommand): string {
   return 'shell' in command ? command.shell : command.argv.map(quoted).join(' ')
 }

@@ -1,5 +1,6 @@
 //! Projects: what they offer, what would be run, and the environments that they run in.
 
+use super::RunState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -22,6 +23,20 @@ pub struct OpenProject {
     pub watched: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch_note: Option<String>,
+    /// How many runs of it there are.
+    pub runs: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<ProjectLastRun>,
+}
+
+/// The latest run of a project.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ProjectLastRun {
+    pub run_id: String,
+    pub name: String,
+    pub state: RunState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -250,9 +265,18 @@ pub struct ProjectJobRequest {
     pub target: Option<String>,
     #[serde(default)]
     pub priority: i32,
+    /// Thousandths of a processor; one processor when absent.
+    #[serde(default)]
+    pub cpu_milli: Option<u32>,
+    /// Not limited when absent.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
     /// Graphics processors, each for itself alone.
     #[serde(default)]
     pub gpus: u32,
+    /// Further tries when it fails.
+    #[serde(default)]
+    pub retries: u32,
     #[serde(default)]
     pub timeout_ms: Option<u64>,
 }
@@ -281,6 +305,42 @@ pub struct ProjectPlan {
     pub notes: Vec<String>,
     /// Bytes of what was not committed; it is kept with the run.
     pub patch_bytes: u64,
+    /// The files that are not as they were committed, or all of a folder that is not in git; 200 at most.
+    pub changed_files: Vec<String>,
+    /// How many they are.
+    pub changed: u64,
+}
+
+/// How a run of a project was started, so that it can be started again.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecordedProject {
+    /// What was asked for.
+    pub run: ProjectRunRequest,
+    /// As one would type it.
+    pub shown: String,
+    #[serde(default)]
+    pub revision: Option<ProjectRevision>,
+    /// Something was not committed, and is kept with the run.
+    pub has_patch: bool,
+    /// A few words about the environment; absent when it ran in what was there.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// The versions that were installed.
+    pub packages: Vec<String>,
+    /// Why it cannot be run again exactly.
+    #[serde(default)]
+    pub problem: Option<String>,
+}
+
+/// Which environment of a project to make.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ProjectEnvironmentRequest {
+    pub project: String,
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The file to make it from; the usual one when absent.
+    #[serde(default)]
+    pub environment: Option<String>,
 }
 
 /// The environments of this data folder, used last first.
@@ -302,6 +362,21 @@ pub struct EnvironmentEntry {
     pub made_in_ms: Option<u64>,
     #[serde(default)]
     pub used_at_ms: Option<i64>,
+}
+
+/// One environment, with what is in it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EnvironmentDetail {
+    #[serde(flatten)]
+    pub entry: EnvironmentEntry,
+    /// Its folder.
+    pub folder: String,
+    #[serde(default)]
+    pub python: Option<String>,
+    /// What was asked for.
+    pub requirements: Vec<String>,
+    /// What was installed, with versions.
+    pub packages: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -151,6 +151,7 @@ pub(crate) fn run(global: &Global, mut arguments: Arguments) -> Result<ExitCode>
     let code = match watched {
         Watched::Ended(ended) => {
             finish(global, &tracker, &ended);
+            ready.iter().for_each(|ready| ready.clear(global));
             ended.code
         }
         Watched::Kept => {

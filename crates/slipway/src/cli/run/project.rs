@@ -4,6 +4,7 @@ use super::Arguments;
 use crate::cli::client::{Api, encoded};
 use crate::cli::{Failure, Global, Result, output};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use slipway_projects::copies::{KEPT_FOR, sweep};
 use slipway_projects::env::{Environments, MakeError};
 use slipway_projects::git::{self, Location};
 use slipway_projects::plan::{
@@ -11,6 +12,7 @@ use slipway_projects::plan::{
 };
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What only projects take.
 #[derive(Args, Clone, Default)]
@@ -78,6 +80,8 @@ pub(super) struct Ready {
     pub(super) variables: Vec<(&'static str, Option<String>)>,
     /// Kept as artifacts.
     pub(super) files: Vec<(String, Vec<u8>)>,
+    /// The clean copy that it runs in.
+    copy: Option<PathBuf>,
     /// Holds the environment while it is used.
     _environment: Option<slipway_projects::env::Held>,
 }
@@ -251,6 +255,7 @@ fn make_ready(
         global.say(format!("slipway: {note}"));
     }
     let mut folder = plan.folder.clone().unwrap_or_default();
+    let mut laid_out = None;
     let mut held = None;
     for preparation in &plan.preparations {
         match preparation {
@@ -259,6 +264,7 @@ fn make_ready(
                 git::check_out(revision, patch.as_deref(), &copy, data_dir)
                     .map_err(|error| Failure::failed(error.to_string()))?;
                 global.say(format!("slipway: a clean copy of {} is in {}", revision.commit, copy.display()));
+                laid_out = Some(copy.clone());
                 folder = copy;
             }
             Preparation::Environment { recipe } => {
@@ -293,6 +299,7 @@ fn make_ready(
         params: plan.parameters,
         variables,
         files,
+        copy: laid_out,
         _environment: held,
     })
 }
@@ -301,11 +308,26 @@ fn failed(error: MakeError) -> Failure {
     Failure::failed(error.to_string())
 }
 
-/// A new folder for a copy; it stays, since it is what ran.
+impl Ready {
+    /// Removes the clean copy when the run has left nothing in it that is not committed; otherwise it stays for a week.
+    pub(super) fn clear(&self, global: &Global) {
+        let Some(copy) = &self.copy else { return };
+        // This process is in it.
+        let left = std::env::set_current_dir("/").map(|()| git::is_clean(copy));
+        if matches!(left, Ok(true)) {
+            let _ = std::fs::remove_dir_all(copy);
+        } else {
+            global.say(format!("slipway: what it wrote is in {} for a week", copy.display()));
+        }
+    }
+}
+
+/// A new folder for a copy. What it ran is kept with the run; old copies go.
 fn new_copy(data_dir: &Path) -> Result<PathBuf> {
     let copies = data_dir.join("copies");
     let refused =
         |error: std::io::Error| Failure::failed(format!("`{}` cannot be written: {error}", copies.display()));
     std::fs::create_dir_all(&copies).map_err(refused)?;
+    sweep(&copies, SystemTime::now() - KEPT_FOR);
     Ok(tempfile::Builder::new().prefix("run-").tempdir_in(&copies).map_err(refused)?.keep())
 }
