@@ -565,11 +565,8 @@ fn a_reader_sees_one_snapshot_while_others_write_and_search() {
                     count += 1;
                     let run_id = format!("{writer}-{count}");
                     let start_ms = dice.maybe(TIMES);
-                    let create = Change::CreateRun(Box::new(NewRun {
-                        run_id: run_id.clone(),
-                        start_ms,
-                        ..new_run()
-                    }));
+                    let create =
+                        Change::CreateRun(Box::new(NewRun { run_id: run_id.clone(), start_ms, ..new_run() }));
                     // Another writer may have put the experiment into the trash for a moment.
                     if store.write_blocking(create).is_err() {
                         continue;

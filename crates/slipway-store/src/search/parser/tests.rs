@@ -1,3 +1,5 @@
+//! What filters are read as, and where their errors point.
+
 use super::*;
 
 use proptest::prelude::*;
