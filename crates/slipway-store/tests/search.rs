@@ -227,6 +227,15 @@ fn a_name_that_is_not_there_leads_to_those_that_are() {
     assert_eq!(hint("`learning-rat` = '1'"), "did you mean params.`learning-rate`?");
     assert_eq!(hint("statu = 'x'"), "did you mean status?");
     assert_eq!(hint("nothing_like_it = 'x'"), "");
+    // One that is there needs no entity.
+    let query = TableQuery {
+        filter: "val_loss < 2 and `learning-rate` = 1".into(),
+        limit: 5,
+        ..TableQuery::default()
+    };
+    assert_eq!(fixture.store.read(|reader| reader.run_table(&query)).unwrap().matching, 0);
+    let query = TableQuery { filter: "val_loss < 2 and `learning-rate` = '1'".into(), ..query };
+    assert_eq!(fixture.store.read(|reader| reader.run_table(&query)).unwrap().matching, 1);
 }
 
 #[test]

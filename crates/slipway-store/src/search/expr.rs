@@ -161,6 +161,16 @@ impl Expr {
         }
     }
 
+    /// All comparisons, from left to right.
+    pub(crate) fn clauses(&self) -> Vec<&Clause> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::clauses).collect(),
+            Self::Not(inner) => inner.clauses(),
+            Self::Clause(clause) => vec![clause],
+            Self::Word(_) => Vec::new(),
+        }
+    }
+
     /// True when a word by itself is looked for.
     pub(crate) fn has_word(&self) -> bool {
         match self {

@@ -67,7 +67,7 @@
 //! value   = word                  (* a text of one word needs no quotes *)
 //! ```
 //!
-//! A field without an entity that is no attribute, nor nearly one, is a metric where it is compared with a number, and a
+//! A field without an entity that is no attribute, but a name that something has, is a metric where it is compared with a number, and a
 //! param where it is compared with a text: `val_loss < 0.3 and optimizer = adamw and not tags.debug`.
 //!
 //! # Limits

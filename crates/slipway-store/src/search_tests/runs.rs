@@ -480,9 +480,9 @@ proptest! {
                     texts.any(|one| one.contains(&text.to_lowercase()))
                 })),
                 1 => (format!("name ~ '^{text}'"), Box::new(|run| name(run).is_some_and(|name| name.starts_with(text)))),
-                2 => (format!("not (p ~ '{text}')"), Box::new(|run| !run.params.get("p").is_some_and(|p| p.contains(text)))),
+                2 => (format!("not (params.p ~ '{text}')"), Box::new(|run| !run.params.get("p").is_some_and(|p| p.contains(text)))),
                 3 => ("tags.team".to_owned(), Box::new(|run| run.tags.contains_key("team"))),
-                4 => ("m > 0.5 and not tags.t".to_owned(), Box::new(|run| {
+                4 => ("metrics.m > 0.5 and not tags.t".to_owned(), Box::new(|run| {
                     run.latest("m").is_some_and(|m| m > 0.5) && !run.tags.contains_key("t")
                 })),
                 5 => (format!("parent = '{parent}'"), Box::new(|run| above(run).as_ref() == Some(&parent))),

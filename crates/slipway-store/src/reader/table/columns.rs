@@ -61,7 +61,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter that cannot be understood.
     pub fn matching_runs(&self, query: &TableQuery) -> Result<Vec<String>> {
-        let search = self.matching_query(query, query.expr()?.as_ref())?;
+        let search = self.matching_query(query, query.expr(self.db)?.as_ref())?;
         let matches = search.find(self.columns, self.db, self.committed)?;
         Ok(matches.run_ids().map(str::to_owned).collect())
     }

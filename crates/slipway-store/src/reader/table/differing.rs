@@ -101,7 +101,7 @@ impl Reader<'_> {
     /// [`crate::Error::Search`] for a filter that cannot be understood.
     pub fn differing_columns(&self, query: &TableQuery, time: Duration) -> Result<Differing> {
         let deadline = Instant::now() + time;
-        let mut search = self.matching_query(query, query.expr()?.as_ref())?;
+        let mut search = self.matching_query(query, query.expr(self.db)?.as_ref())?;
         let mut columns = Vec::new();
         let mut attributes = Vec::new();
         for key in ATTRIBUTES {

@@ -14,7 +14,7 @@ impl Reader<'_> {
     /// fields that cannot make groups.
     pub fn run_groups(&self, query: &GroupsQuery) -> Result<Groups> {
         check_group_fields(&query.by)?;
-        let mut search = self.matching_query(&query.runs, query.runs.expr()?.as_ref())?;
+        let mut search = self.matching_query(&query.runs, query.runs.expr(self.db)?.as_ref())?;
         let mut grouping = Grouping::new(&mut search);
         for column in &query.by {
             let (key, rule) = key_of(column)?;

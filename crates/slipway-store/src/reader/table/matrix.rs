@@ -47,7 +47,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter, a sort key or a column that cannot be understood.
     pub fn run_matrix(&self, query: &TableQuery) -> Result<Matrix> {
-        let expr = query.expr()?;
+        let expr = query.expr(self.db)?;
         if needs_columns(query, expr.as_ref()) || self.has_many_runs(&self.scope(query)?)? {
             return self.matrix_from_columns(query, expr.as_ref());
         }

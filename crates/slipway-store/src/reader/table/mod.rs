@@ -33,7 +33,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`crate::Error::Search`] for a filter or a sort key that cannot be understood.
     pub fn run_table(&self, query: &TableQuery) -> Result<Table> {
-        let expr = query.expr()?;
+        let expr = query.expr(self.db)?;
         let scope = self.scope(query)?;
         let mut table = if needs_columns(query, expr.as_ref()) || self.has_many_runs(&scope)? {
             self.rows_from_columns(query, expr.as_ref())?

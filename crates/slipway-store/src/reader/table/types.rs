@@ -2,7 +2,9 @@
 
 use crate::error::Result;
 use crate::model::{Lifecycle, RunStatus, View};
-use crate::search::{Expr, parse_table};
+use crate::search::{Expr, Runs, parse_table};
+use crate::writer::names;
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 /// Asks for a window of the runs table.
@@ -39,9 +41,17 @@ pub struct TableQuery {
 }
 
 impl TableQuery {
-    /// The filter, with its times counted.
-    pub(super) fn expr(&self) -> Result<Option<Expr>> {
-        Ok(parse_table(&self.filter)?.map(|expr| expr.counted_from(self.now_ms)))
+    /// The filter, with its times counted. A name without an entity has to be one that something has.
+    pub(super) fn expr(&self, db: &Connection) -> Result<Option<Expr>> {
+        let expr = parse_table(&self.filter)?.map(|expr| expr.counted_from(self.now_ms));
+        for clause in expr.iter().flat_map(Expr::clauses) {
+            if let Some(unknown) = Runs::unknown(&clause.field)
+                && names::find(db, &clause.field.key)?.is_none()
+            {
+                return Err(unknown.into());
+            }
+        }
+        Ok(expr)
     }
 }
 

@@ -6,7 +6,6 @@ use super::{
 };
 use crate::search::SearchError;
 use crate::search::expr::{Clause, Field, Op, Value};
-use crate::search::near::nearest;
 use crate::search::order::OrderKey;
 use crate::search::sql::Where;
 use crate::search::test::Test;
@@ -133,19 +132,22 @@ fn of_parent(clause: &Clause) -> Result<Test, SearchError> {
     }
 }
 
-/// True for a key that no attribute has, nor one that is nearly the same.
-fn is_no_attribute(field: &Field) -> bool {
-    RunAttribute::read(field).is_err()
-        && nearest(ATTRIBUTES.iter().chain(SPELLINGS).copied(), &field.key).is_empty()
-}
-
 impl Runs {
+    /// Why a field that stands without an entity is no field of a run, for those who know that no metric, param or tag has
+    /// such a name either.
+    pub(crate) fn unknown(field: &Field) -> Option<SearchError> {
+        if field.entity.is_some() || field.key == "parent" {
+            return None;
+        }
+        RunAttribute::read(field).err()
+    }
+
     /// What a clause looks at, and what it asks.
     pub(crate) fn resolve(self, clause: &Clause) -> Result<(RunField, Test), SearchError> {
         let key = clause.field.key.clone();
         let entity = match clause.field.entity.as_deref() {
             None if self.own_table && key == "parent" => return Ok((RunField::Parent, of_parent(clause)?)),
-            None if self.own_table && is_no_attribute(&clause.field) => match clause.value {
+            None if self.own_table && RunAttribute::read(&clause.field).is_err() => match clause.value {
                 Value::Number(_) => Some("metrics"),
                 Value::Text(_) | Value::DoubleQuoted(_) | Value::List(_) => Some("params"),
                 _ => None,
