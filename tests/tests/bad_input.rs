@@ -69,7 +69,8 @@ fn a_bad_filter_says_where() {
         .mlflow("runs/search", &json!({ "experiment_ids": ["1"], "filter": "metrics.loss =< 3" }))
         .unwrap();
     mlflow_error(&answer, 400);
-    for filter in ["metrics.loss <", "params.a = b", "'open", "nonsense", "🚢🚢 = 'x'"] {
+    for filter in ["metrics.loss <", "params.a = b c", "'open", "nonsense here", "nonsense = 1", "🚢🚢 = 'x'"]
+    {
         let request = server.own("POST", "/runs/table").json(&json!({ "filter": filter }));
         let body = own_error(&server.send(&request).unwrap(), 400);
         let (start, end) = (body["span"]["start"].as_u64(), body["span"]["end"].as_u64());

@@ -51,8 +51,8 @@ impl Receiver {
                     line.clear();
                 }
                 let mut body = vec![0; length];
-                if reader.read_exact(&mut body).is_err() {
-                    // The server was killed while it told.
+                if length == 0 || reader.read_exact(&mut body).is_err() {
+                    // The server was killed while it told, maybe before all of its headers were out.
                     continue;
                 }
                 let body: Value = serde_json::from_slice(&body).unwrap();

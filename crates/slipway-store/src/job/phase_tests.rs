@@ -1,3 +1,5 @@
+//! Whatever is tried on a job in whatever order, only the steps that its phases allow are taken.
+
 use super::*;
 use proptest::prelude::*;
 
