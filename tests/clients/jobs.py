@@ -27,7 +27,7 @@ class OwnSlipway:
         self.connection = None
 
     def start(self):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLIPWAY_", "MLFLOW_TRACKING"))}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLIPWAY_", "MLFLOW_"))}
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         environment |= {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "XDG_RUNTIME_DIR": str(home)}

@@ -384,6 +384,10 @@ def test_making_an_environment_is_followed_and_canceled(server, project):
     assert [one["in_use"] for one in listed if not one["is_ready"]] == [True], "it is said that it is being made"
     server.ok(server.own("POST", f"/jobs/{job['job_id']}/cancel", json={"grace_ms": 1000}))
     assert wait_for_end(server, job["job_id"])["state"] == "canceled"
+    for _ in range(200):
+        if not Path(f"/proc/{builder}").exists():
+            break
+        time.sleep(0.1)
     assert not Path(f"/proc/{builder}").exists(), "what it has started has ended, too"
     unfinished = [one for one in server.ok(server.own("GET", "/environments"))["environments"] if not one["is_ready"]]
     assert [one["in_use"] for one in unfinished] == [False]

@@ -100,10 +100,14 @@ function said() {
   const busy = Object.values(measured).some(({ load }) => load > 1)
   return [
     ...(busy
-      ? ['- **Other programs kept the processors busy meanwhile**: times are a few times those of a quiet machine']
+      ? [
+          '- **Other programs kept the processors busy meanwhile**: times are a few times those of a quiet machine',
+        ]
       : []),
     `- ${cpus()[0]?.model}, ${cpus().length} processors, no graphics card; measured on ${new Date().toISOString().slice(0, 10)}${options.quick ? ', with the small sizes of `--quick`' : ''}`,
-    ...(options.page ? ["- In Chromium, the page comes from a folder of its own (`--page`), not from the program"] : []),
+    ...(options.page
+      ? ['- In Chromium, the page comes from a folder of its own (`--page`), not from the program']
+      : []),
     `- Processes that were running or waiting when a place's turn began, and how long it took: ${loads.join(', ')}`,
   ].join('\n')
 }

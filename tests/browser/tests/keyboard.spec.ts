@@ -107,6 +107,7 @@ test('open runs, filter, sort, group, select, baseline, peek, open, tabs, compar
   await page.keyboard.press('r')
   await expect(page).toHaveURL(/#\/runs/)
   await page.keyboard.press('Control+k')
+  await expect(page.getByRole('combobox', { name: 'Search or run a command' })).toBeFocused()
   await expectFocusSeen(page, 'the palette')
   await page.keyboard.type(await experimentName(id))
   await expect(page.locator('#palette-list [aria-selected=true] .ellipsis').first()).toContainText('keyboard')
