@@ -130,7 +130,12 @@ def test_a_model_is_logged_and_registered(slipway, tmp_path):
     versions = client.search_model_versions("name = 'doubler'")
     assert [int(version.version) for version in versions] == [1] and versions[0].run_id == run_id
     mlflow.set_tracking_uri(slipway.url)
-    assert mlflow.pyfunc.load_model("models:/doubler/1").predict([1, 2]) == [2, 4]
+    elsewhere = mlflow.get_registry_uri()
+    mlflow.set_registry_uri(slipway.url)
+    try:
+        assert mlflow.pyfunc.load_model("models:/doubler/1").predict([1, 2]) == [2, 4]
+    finally:
+        mlflow.set_registry_uri(elsewhere)
 
 
 def test_system_metrics_arrive(slipway):
