@@ -67,6 +67,8 @@ PACKAGES_SCREEN=(xvfb xauth xdotool x11-utils dbus-x11 openbox fonts-dejavu-core
 PACKAGES_TEST=(
   webkit2gtk-driver wmctrl at-spi2-core python3-gi gir1.2-gtk-3.0 desktop-file-utils procps e2fsprogs
 )
+# Without them the tests of containers say that they were skipped.
+PACKAGES_CONTAINERS=(podman runc)
 
 as_root() {
   if [[ "$(id -u)" == 0 ]]; then

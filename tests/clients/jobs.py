@@ -19,8 +19,9 @@ FINAL = {"succeeded", "failed", "canceled", "skipped", "cached", "lost"}
 class OwnSlipway:
     """A server in a folder; whatever it started is ended by the id under which it was started."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, variables=None):
         self.folder = folder
+        self.variables = variables or {}
         self.data_dir = folder / "data"
         self.process = None
         self.url = self.token = None
@@ -31,6 +32,7 @@ class OwnSlipway:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         environment |= {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "XDG_RUNTIME_DIR": str(home)}
+        environment |= self.variables
         command = [str(find_program()), "serve", "--quiet", "--port", "0", "--data-dir", str(self.data_dir)]
         runtime = self.data_dir / "server.json"
         runtime.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, find_program
+from containers import engine_of
 
 PROJECTS = ROOT / "tests" / "projects"
 pytestmark = pytest.mark.slipway
@@ -219,22 +220,24 @@ def test_environments_that_cannot_be_made(slipway, project, tmp_path):
     assert json.loads(slipway("env", "ls", "--json", data_dir=data).stdout)["environments"] == []
 
 
-def test_a_container(slipway, project, tmp_path):
+def test_without_an_engine_it_is_said_what_to_install(slipway, project, tmp_path):
+    """A client of docker without its service is none."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
     folder = project("container")
-    engine = next((name for name in ("podman", "docker") if shutil.which(name)), None)
-    answers = engine and subprocess.run([engine, "info"], capture_output=True).returncode == 0
-    if not answers:
-        ended = slipway("run", folder, fails=True)
-        assert "Install podman" in ended.stderr, ended.stderr
-        pytest.skip("neither podman nor docker answers here; that this is said was tested")
-    source = tmp_path / "image"
-    source.mkdir()
-    (source / "greet.c").write_text('#include <stdio.h>\n#include <stdlib.h>\nint main(int n, char **w){printf("%s %s\\n",getenv("GREETING"),w[1]);}')
-    subprocess.run(["cc", "-static", "-o", source / "greet", source / "greet.c"], check=True)
-    (source / "Dockerfile").write_text("FROM scratch\nCOPY greet /bin/greet\n")
-    subprocess.run([engine, "build", "-t", "slipway-test-container", source], check=True, capture_output=True)
-    ended = slipway("run", folder, "-P", "word=a b; $(id)")
-    assert ended.stdout == "hello there a b; $(id)\n"
+    ended = slipway("run", folder, fails=True, PATH=str(programs))
+    assert "neither podman nor docker is installed. Install podman" in ended.stderr, ended.stderr
+    docker = programs / "docker"
+    docker.write_text("#!/bin/sh\necho Client: 1\necho Cannot connect to the Docker daemon >&2\nexit 1\n")
+    docker.chmod(0o755)
+    ended = slipway("run", folder, fails=True, PATH=str(programs))
+    assert "docker is installed but does not answer (Cannot connect to the Docker daemon)" in ended.stderr, ended.stderr
+
+
+def test_a_container_at_the_terminal(slipway, project, tmp_path):
+    with engine_of(tmp_path) as engine:
+        ended = slipway("run", project("container"), "-P", "word=a b; $(id)", **engine.variables)
+        assert ended.stdout == "hello there a b; $(id)\n"
 
 
 def wait_for_end(server, job_id):

@@ -44,6 +44,9 @@ pub struct AgentRecord {
     pub command: ProcessId,
     /// When and how it began.
     pub began: Began,
+    /// The folder of the control group that its processes are in, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PathBuf>,
 }
 
 /// Somebody wants an attempt to end.

@@ -8,7 +8,9 @@
 //! command goes through a shell unless its description says so. This crate must never know SQL or HTTP routes.
 
 pub mod agent;
+pub mod cgroup;
 pub mod conformance;
+pub mod container;
 pub mod folder;
 mod id;
 pub mod local;

@@ -1,10 +1,11 @@
 //! This machine as a target: an agent for each attempt, found again by its folder.
 
 use crate::agent::ATTEMPT_VARIABLE;
-use crate::folder::{AttemptFolder, CancelRecord, JobFolders};
-use crate::process::{self, ProcessId};
-use crate::target::{Answer, LogPart, Observation, Submission, Target, TargetError};
-use crate::{AttemptId, log, spec};
+use crate::cgroup::Group;
+use crate::folder::{AgentRecord, AttemptFolder, CancelRecord, JobFolders};
+use crate::process;
+use crate::target::{Answer, Leftover, LogPart, Observation, Submission, Target, TargetError};
+use crate::{AttemptId, container, log, spec};
 use rustix::process::Signal;
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -114,16 +115,39 @@ impl Inner {
                 if let Some(exit) = folder.exit()? {
                     return Ok(Observation::Ended(exit));
                 }
-                Ok(gone(attempt, &record.agent))
+                Ok(gone(attempt, &record))
             }
             None if is_alive => Ok(Observation::Starting { reason: String::new() }),
             // It may have ended, or begun, while we looked.
             None => Ok(match (folder.exit()?, folder.agent()?) {
                 (Some(exit), _) => Observation::Ended(exit),
-                (None, Some(record)) => gone(attempt, &record.agent),
+                (None, Some(record)) => gone(attempt, &record),
                 (None, None) => Observation::Unknown,
             }),
         }
+    }
+
+    /// Removes what an attempt without an agent left in containers: nobody can follow them any more, and their processes
+    /// need not be among those that can be seen from here.
+    async fn end_containers(&self, attempt: &AttemptId, found: Observation) -> Observation {
+        let Observation::Gone { reason, leftovers } = found else { return found };
+        let submission = self.folders.attempt(attempt).submission().ok();
+        let Some(engine) = submission.and_then(|submission| submission.spec.container_engine) else {
+            return Observation::Gone { reason, leftovers };
+        };
+        let words = match container::remove(&engine, &mark(attempt), None).await {
+            Ok(0) => return Observation::Gone { reason, leftovers },
+            Ok(1) => "its container was removed".to_owned(),
+            Ok(count) => format!("its {count} containers were removed"),
+            Err(error) => format!(
+                "its container may still run (`{} ps --filter label={}={}` shows it): {error}",
+                engine.display(),
+                container::LABEL,
+                mark(attempt)
+            ),
+        };
+        let leftovers = leftovers.into_iter().filter(Leftover::is_there).collect();
+        Observation::Gone { reason: format!("{reason}; {words}"), leftovers }
     }
 
     /// Follows an attempt to its end, whoever started its agent.
@@ -134,6 +158,7 @@ impl Inner {
                 Ok(found) => found,
                 Err(error) => gone_for(format!("its folder cannot be read: {error}")),
             };
+            let found = self.end_containers(attempt, found).await;
             let is_last =
                 matches!(found, Observation::Ended(_) | Observation::Gone { .. } | Observation::Unknown);
             seen.send_if_modified(|old| {
@@ -191,7 +216,9 @@ impl Inner {
                     Ok(status) => format!("its agent ended before it began ({status})"),
                     Err(error) => format!("its agent cannot be waited for: {error}"),
                 }),
-                Ok(found @ (Observation::Ended(_) | Observation::Gone { .. })) => found,
+                Ok(found @ (Observation::Ended(_) | Observation::Gone { .. })) => {
+                    inner.end_containers(&attempt, found).await
+                }
                 _ => return inner.follow(&attempt, &seen).await,
             };
             seen.send_replace(found);
@@ -213,13 +240,31 @@ fn gone_for(reason: String) -> Observation {
     Observation::Gone { reason, leftovers: Vec::new() }
 }
 
-fn gone(attempt: &AttemptId, agent: &ProcessId) -> Observation {
-    if !agent.is_of_this_boot() {
+fn gone(attempt: &AttemptId, record: &AgentRecord) -> Observation {
+    if !record.agent.is_of_this_boot() {
         return gone_for("the machine was started anew while it ran".to_owned());
     }
-    let leftovers = process::marked(ATTEMPT_VARIABLE, &mark(attempt));
+    let leftovers = leftovers(attempt, record.group.as_deref());
     let reason = "its agent was ended by force, so that nothing says how it ended".to_owned();
     Observation::Gone { reason, leftovers }
+}
+
+/// Processes of an attempt: those in its control group, and all others that carry its mark.
+fn leftovers(attempt: &AttemptId, group: Option<&Path>) -> Vec<Leftover> {
+    let mut found = process::marked(ATTEMPT_VARIABLE, &mark(attempt));
+    if let Some(group) = group.map(|path| Group::at(path.to_owned())) {
+        let inside = group.processes();
+        if inside.is_empty() {
+            // It may be gone, or of use to nobody.
+            let _ = group.remove();
+        }
+        for leftover in inside.into_iter().filter_map(Leftover::of) {
+            if !found.contains(&leftover) {
+                found.push(leftover);
+            }
+        }
+    }
+    found
 }
 
 fn mark(attempt: &AttemptId) -> String {
@@ -254,7 +299,10 @@ impl Target for LocalTarget {
             let watched = self.inner.lock().get(attempt).map(|seen| seen.borrow().clone());
             match watched {
                 Some(seen) => Ok(seen),
-                None => self.inner.look(attempt).map_err(|error| failed(attempt, error)),
+                None => {
+                    let found = self.inner.look(attempt).map_err(|error| failed(attempt, error))?;
+                    Ok(self.inner.end_containers(attempt, found).await)
+                }
             }
         })
     }
@@ -344,8 +392,15 @@ impl Target for LocalTarget {
                     "{attempt} still has its agent; cancel the job instead"
                 )));
             }
-            let mark = mark(attempt);
-            let ending = move || process::end(&process::marked(ATTEMPT_VARIABLE, &mark), LEFTOVER_PATIENCE);
+            let group = folder.agent().ok().flatten().and_then(|record| record.group);
+            let attempt = attempt.clone();
+            let ending = move || {
+                let count = process::end(&leftovers(&attempt, group.as_deref()), LEFTOVER_PATIENCE);
+                if let Some(Err(error)) = group.map(|path| Group::at(path).remove()) {
+                    tracing::warn!(%error, "the control group of {attempt} stays");
+                }
+                count
+            };
             tokio::task::spawn_blocking(ending)
                 .await
                 .map_err(|error| TargetError::Unavailable(format!("ending them was given up: {error}")))

@@ -83,6 +83,17 @@ fn stream_of(code: u64) -> Stream {
     }
 }
 
+/// Gives up so many bytes at the end of the log in a folder, and gives what is left.
+///
+/// # Errors
+/// When there is no log, or it cannot be cut.
+pub fn cut(folder: &Path, bytes: u64) -> io::Result<u64> {
+    let file = OpenOptions::new().write(true).open(folder.join(BYTES))?;
+    let left = file.metadata()?.len().saturating_sub(bytes);
+    file.set_len(left)?;
+    Ok(left)
+}
+
 /// Bytes of the log in a folder; none when there is no log.
 #[must_use]
 pub fn length(folder: &Path) -> u64 {
@@ -228,6 +239,19 @@ mod tests {
             None,
         ];
         assert_eq!(origins, expected);
+    }
+
+    /// What the index says of bytes that were given up does no harm.
+    #[test]
+    fn a_log_that_was_cut_is_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = LogWriter::create(folder.path()).unwrap();
+        log.add(Stream::Stdout, b"one\n", 1_000).unwrap();
+        log.add(Stream::Stderr, b"two\n", 2_000).unwrap();
+        assert_eq!(cut(folder.path(), 6).unwrap(), 2);
+        let all = read(folder.path(), 0, 100).unwrap();
+        assert_eq!((&all.bytes[..], all.length, all.pieces.len()), (&b"on"[..], 2, 1));
+        assert_eq!(cut(folder.path(), 6).unwrap(), 0);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What this machine has: processors, memory, graphics processors.
 
+use crate::cgroup::Hierarchy;
 use crate::queue::Settings;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Processors that this process may use.
 #[must_use]
@@ -45,6 +47,31 @@ pub fn gpus() -> Vec<u32> {
         .collect();
     found.sort_unstable();
     found
+}
+
+/// How limits of jobs are enforced here, in words. Found out once.
+#[must_use]
+pub fn limits() -> &'static str {
+    static WORDS: OnceLock<String> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let otherwise = "Memory is limited for each process by its resource limit; processors are counted when a job is \
+                         started, not limited";
+        let found = match Hierarchy::find().and_then(|hierarchy| hierarchy.probe()) {
+            Ok(found) => found,
+            Err(problem) => return format!("{otherwise}. No control groups: {problem}."),
+        };
+        let kinds = [
+            ("memory", found.memory_bytes.is_some()),
+            ("processors", found.cpu_milli.is_some()),
+            ("numbers of processes", found.processes.is_some()),
+        ];
+        let named = |wanted: bool| {
+            kinds.iter().filter(|(_, is)| *is == wanted).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        };
+        let rest = named(false);
+        let end = if rest.is_empty() { String::new() } else { format!(" Not so {rest}. {otherwise}.") };
+        format!("Limits hold for all processes of a job together, by control groups: {}.{end}", named(true))
+    })
 }
 
 /// How the queue is set as long as nobody sets it: everything that there is.

@@ -256,6 +256,21 @@ pub fn marked(name: &str, value: &str) -> Vec<Leftover> {
     found
 }
 
+impl Leftover {
+    /// The process that has an id now.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = Stat::of(pid).filter(|stat| stat.state != b'Z')?;
+        Some(Self { pid, start_ticks: stat.start_ticks, command: command_of(pid) })
+    }
+
+    /// Whether it still runs.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        Stat::of(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && stat.state != b'Z')
+    }
+}
+
 fn command_of(pid: u32) -> String {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
@@ -276,11 +291,7 @@ pub fn end(leftovers: &[Leftover], patience: Duration) -> usize {
         }
     }
     let until = std::time::Instant::now() + patience;
-    let is_there = |leftover: &Leftover| {
-        Stat::of(leftover.pid)
-            .is_some_and(|stat| stat.start_ticks == leftover.start_ticks && stat.state != b'Z')
-    };
-    while leftovers.iter().any(is_there) && std::time::Instant::now() < until {
+    while leftovers.iter().any(Leftover::is_there) && std::time::Instant::now() < until {
         std::thread::sleep(Duration::from_millis(20));
     }
     for handle in &handles {

@@ -32,6 +32,11 @@ pub struct JobSpec {
     /// With which variables.
     #[serde(default)]
     pub environment: Environment,
+    /// The program that runs containers, when the command has it run one with the label of the attempt. What is left of
+    /// them at the end is removed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub container_engine: Option<PathBuf>,
     /// The run that it is tracked as; without one it is only a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracking: Option<Tracking>,
@@ -211,6 +216,9 @@ pub struct Resources {
     /// Memory; none is not limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
+    /// Processes and threads at once; none is not limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
     /// Graphics processors, each for itself alone.
     #[serde(skip_serializing_if = "is_zero")]
     pub gpus: u32,
@@ -365,6 +373,7 @@ impl JobSpec {
             prepare: Vec::new(),
             folder: WorkingFolder::default(),
             environment: Environment::default(),
+            container_engine: None,
             tracking: None,
             inputs: Vec::new(),
             outputs: Vec::new(),
@@ -396,6 +405,9 @@ impl JobSpec {
             && !folder.is_absolute()
         {
             return bad("folder", "name the folder by its whole path, from `/` on");
+        }
+        if self.container_engine.as_ref().is_some_and(|engine| !engine.is_absolute()) {
+            return bad("container_engine", "name the program by its whole path, from `/` on");
         }
         let variables = self.environment.variables.iter();
         if variables.clone().any(|(name, _)| !is_variable(name))

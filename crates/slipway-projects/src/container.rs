@@ -7,6 +7,13 @@ use std::process::Command;
 /// Where the project lies inside of its container, as with `mlflow run`.
 pub(crate) const CODE_FOLDER: &str = "/mlflow/projects/code";
 
+/// The label by which the agent finds the container of its attempt, and the variable that says which that is.
+pub(crate) const LABEL: &str = slipway_jobs::container::LABEL;
+pub(crate) const ATTEMPT_VARIABLE: &str = slipway_jobs::agent::ATTEMPT_VARIABLE;
+
+/// The variable with what the container may use.
+pub(crate) const LIMITS_VARIABLE: &str = slipway_jobs::container::LIMITS_VARIABLE;
+
 /// Podman needs no service that has to run, so it comes first.
 const ENGINES: [&str; 2] = ["podman", "docker"];
 

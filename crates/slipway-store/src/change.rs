@@ -593,6 +593,9 @@ pub struct NewModelVersion {
     pub tags: Vec<KeyValue>,
     /// Now.
     pub at_ms: i64,
+    /// It may have arrived before: a version of this source that was made at this very time is this one.
+    #[serde(default)]
+    pub once: bool,
 }
 
 /// What a change gave back.

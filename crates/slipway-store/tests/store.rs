@@ -379,7 +379,7 @@ fn cells_carry_what_was_asked_in_that_order() {
 #[test]
 fn the_registry_never_uses_a_number_twice_and_moves_aliases() {
     let fixture = Fixture::new();
-    let create = |at_ms| {
+    let create_once = |at_ms, once| {
         Change::CreateModelVersion(Box::new(NewModelVersion {
             name: "M".into(),
             source: "runs:/r/model".into(),
@@ -391,8 +391,10 @@ fn the_registry_never_uses_a_number_twice_and_moves_aliases() {
             user: None,
             tags: vec![KeyValue::new("k", "v")],
             at_ms,
+            once,
         }))
     };
+    let create = |at_ms| create_once(at_ms, false);
     assert_eq!(fixture.refuse(create(1)), "Registered Model with name=M not found");
     let model = Change::CreateRegisteredModel { name: "M".into(), description: None, tags: vec![], at_ms: 1 };
     fixture.write(model.clone());

@@ -8,8 +8,7 @@ export type JobAttempt = Schemas['JobAttempt']
 export type JobCommand = Schemas['JobCommand']
 export type JobDetail = Schemas['JobDetail']
 export type JobList = Schemas['JobList']
-export type JobOrder =
-  'submitted' | 'queue' | 'name' | 'state' | 'priority' | 'started' | 'ended' | 'duration'
+export type JobOrder = Schemas['JobOrder']
 export type JobRequest = Schemas['JobRequest']
 export type JobSpec = Schemas['JobSpec']
 export type JobState = Schemas['JobState']

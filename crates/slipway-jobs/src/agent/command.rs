@@ -1,11 +1,11 @@
 //! The command itself: its folder, its variables, its limits, its start.
 
 use super::now_ms;
+use crate::cgroup::Group;
 use crate::folder::{AttemptFolder, JobFolders};
 use crate::secrets::Secrets;
-use crate::spec::{Base, Command, JobSpec, OWN_PROGRAM, Resources, WorkingFolder};
+use crate::spec::{Base, Command, JobSpec, OWN_PROGRAM, WorkingFolder};
 use crate::target::{Cause, ExitRecord, Submission};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -132,6 +132,10 @@ impl Variables {
         Ok(variables)
     }
 
+    pub(super) fn all(&self) -> &BTreeMap<OsString, OsString> {
+        &self.all
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.all.get(&OsString::from(name))?.to_str()
     }
@@ -141,12 +145,13 @@ impl Variables {
     }
 }
 
-/// Starts a command in a process group of its own. What kept it from starting comes back as the record of its end.
+/// Starts a command in a process group of its own, and in a control group if there is one. What kept it from starting comes back as the record of its end.
 pub(super) fn start(
     command: &Command,
     work: &Path,
     variables: &Variables,
     with_input: bool,
+    group: Option<&Group>,
 ) -> Result<Started, Box<ExitRecord>> {
     let words = command.words();
     let (program, arguments) = words
@@ -166,7 +171,10 @@ pub(super) fn start(
         .stderr(Stdio::piped())
         .process_group(0);
     let at_ms = now_ms();
-    let started = process.spawn();
+    let started = match group.map(|group| group.within(|| process.spawn())) {
+        Some(Ok(started)) => started,
+        _ => process.spawn(),
+    };
     match started {
         Ok(mut child) => Ok(Started {
             pid: child.id().unwrap_or_default(),
@@ -195,39 +203,6 @@ pub(super) fn start(
     }
 }
 
-/// What a command may use at most.
-pub(super) struct Limits {
-    memory_bytes: Option<u64>,
-    cpu: Option<u32>,
-}
-
-impl Limits {
-    pub(super) fn of(resources: &Resources) -> Self {
-        Self { memory_bytes: resources.memory_bytes, cpu: resources.cpu_milli }
-    }
-
-    /// Sets them, and says how.
-    pub(super) fn apply(&self, pid: u32) -> String {
-        let mut words = Vec::new();
-        if let Some(bytes) = self.memory_bytes {
-            let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-            // Of each process, and of what it writes to; address space alone would be too little for most libraries.
-            words.push(match prlimit(pid, Resource::Data, limit) {
-                Ok(_) => format!("memory of each process: {} MiB, by its resource limit", bytes >> 20),
-                Err(error) => format!("memory: counted, not limited ({error})"),
-            });
-        }
-        if let Some(milli) = self.cpu {
-            words.push(format!("processors: {} counted, not limited", f64::from(milli) / 1_000.0));
-        }
-        if words.is_empty() {
-            words.push("no limits".to_owned());
-        }
-        words.join("; ")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,7 +215,7 @@ mod tests {
         let variables = Variables { all: BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]) };
         let start = |words: &[&str]| {
             let words = words.iter().map(|word| (*word).to_owned()).collect();
-            start(&Command::Argv(words), folder.path(), &variables, false)
+            start(&Command::Argv(words), folder.path(), &variables, false, None)
         };
         let Err(missing) = start(&["no-such-program"]) else { panic!("it runs") };
         assert_eq!((missing.exit_code, missing.cause), (Some(127), Cause::NotStarted));

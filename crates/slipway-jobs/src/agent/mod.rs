@@ -6,16 +6,20 @@
 
 mod command;
 mod ending;
+mod limits;
 mod output;
 pub mod tracking;
 mod usage;
 
+use crate::cgroup::Group;
+use crate::container;
 use crate::folder::{AgentRecord, AttemptFolder};
 use crate::process::{self, ProcessId};
 use crate::spec::Command;
 use crate::target::{Began, Cause, ExitRecord, Stream, Submission, Tracker};
-use command::{Limits, Started, Variables};
+use command::{Started, Variables};
 use ending::Wanted;
+use limits::Limits;
 use output::Output;
 use std::io::Write;
 use std::path::PathBuf;
@@ -63,7 +67,36 @@ pub fn run(options: &AgentOptions) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
     let record = local.block_on(&runtime, attempt(&folder, &submission, options.attached));
-    folder.write_exit(&record)
+    leave(&folder, record)
+}
+
+/// So much of the end of a log is worth less than the word of how it ended.
+const ROOM_BYTES: u64 = 64 << 10;
+/// A disk that is full may have room again.
+const LEAVE_TRIES: u32 = 60;
+
+/// Leaves the exit record, also on a disk that the command has filled.
+fn leave(folder: &AttemptFolder, mut record: ExitRecord) -> std::io::Result<()> {
+    let Err(error) = folder.write_exit(&record) else { return Ok(()) };
+    tracing::warn!(%error, "the exit record is not written yet");
+    if let Ok(length) = crate::log::cut(folder.path(), ROOM_BYTES) {
+        record.log_bytes = length;
+        record.reason = format!(
+            "{}; the end of its log was given up for this record, since the disk is full",
+            record.reason
+        );
+    }
+    let mut tries_left = LEAVE_TRIES;
+    loop {
+        match folder.write_exit(&record) {
+            Err(error) if tries_left > 0 => {
+                tracing::debug!(%error, "the exit record is not written yet");
+                tries_left -= 1;
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            written => return written,
+        }
+    }
 }
 
 /// Milliseconds since 1970.
@@ -95,8 +128,9 @@ async fn attempt(folder: &AttemptFolder, submission: &Submission, attached: bool
     }
     record.ended_ms = now_ms();
     let (cpu_ms, peak_memory_bytes) = usage.total();
-    record.cpu_ms = Some(cpu_ms);
-    record.peak_memory_bytes = Some(peak_memory_bytes);
+    record.cpu_ms = record.cpu_ms.max(Some(cpu_ms));
+    // Samples miss what comes between them; a control group does not.
+    record.peak_memory_bytes = record.peak_memory_bytes.or(Some(peak_memory_bytes));
     record
 }
 
@@ -132,6 +166,7 @@ async fn supervise(
             &work,
             &variables,
             false,
+            None,
             &mut wanted,
             output,
             usage,
@@ -145,7 +180,10 @@ async fn supervise(
             return Ok(ExitRecord { cause, reason, ..ended });
         }
     }
-    let limits = Limits::of(&spec.resources);
+    let limits = Limits::prepare(submission);
+    if spec.container_engine.is_some() {
+        variables.set(limits::ENGINE_VARIABLE, limits.for_engine());
+    }
     let agent = ProcessId::own();
     let mut began_at = String::new();
     let began = |started: &Started| {
@@ -157,7 +195,8 @@ async fn supervise(
             // It has ended already, and the exit record says so.
             return Ok(());
         };
-        folder.write_agent(&AgentRecord { agent, command, began })?;
+        let group = limits.group().map(|group| group.path().to_owned());
+        folder.write_agent(&AgentRecord { agent, command, began, group })?;
         if !attached {
             // Whoever started this process waits for a word. That nobody does is fine, too.
             let _ = std::io::stdout().write_all(b"began\n").and_then(|()| std::io::stdout().flush());
@@ -170,6 +209,7 @@ async fn supervise(
         &work,
         &variables,
         attached,
+        limits.group(),
         &mut wanted,
         output,
         usage,
@@ -177,6 +217,27 @@ async fn supervise(
         began,
     )
     .await;
+    let mut ended = ended;
+    if let Ok(record) = &mut ended {
+        limits.end(record);
+    }
+    if let (Some(engine), Ok(record)) = (&spec.container_engine, &mut ended) {
+        let mark = format!("{}/{}", submission.attempt.job, submission.attempt.number);
+        match container::remove(engine, &mark, Some(variables.all())).await {
+            Ok(0) => {}
+            Ok(count) => {
+                let words = if count == 1 { "its container was" } else { "its containers were" };
+                record.reason = format!("{}; {words} removed", record.reason);
+            }
+            Err(error) => {
+                record.reason = format!(
+                    "{}; whether its container is gone, {} does not say: {error}",
+                    record.reason,
+                    engine.display()
+                );
+            }
+        }
+    }
     if let Some(tracking) = &tracking {
         tracking.endpoint.close().await;
     }
@@ -241,6 +302,7 @@ async fn one(
     work: &std::path::Path,
     variables: &Variables,
     with_input: bool,
+    group: Option<&Group>,
     wanted: &mut Wanted,
     output: &mut Output,
     usage: &mut Usage,
@@ -250,7 +312,7 @@ async fn one(
     if let Some(record) = wanted.before_the_start() {
         return Ok(record);
     }
-    let mut started = match command::start(command, work, variables, with_input) {
+    let mut started = match command::start(command, work, variables, with_input, group) {
         Ok(started) => started,
         Err(failure) => return Ok(*failure),
     };

@@ -26,6 +26,9 @@ pub struct RunRecord {
     pub line: Option<String>,
     /// The words that are run.
     pub argv: Vec<String>,
+    /// The program that runs containers, for a line that starts one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_engine: Option<std::path::PathBuf>,
     /// What the environment is made from; absent for the one that is there.
     pub environment: Option<Recipe>,
     /// Versions that were installed, once they are known.

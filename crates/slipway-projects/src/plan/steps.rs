@@ -144,7 +144,12 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<RunPlan, PlanError> {
         }
     }
     let (line, argv) = match docker {
-        Some(docker) => (in_container(docker, &line, &mut notes)?, None),
+        Some(docker) => {
+            let engine = container::engine().map_err(PlanError::Request)?;
+            let line = container_line(&engine, docker, &line, &mut notes)?;
+            record.container_engine = Some(engine);
+            (line, None)
+        }
         None => (line, argv),
     };
     plan.shown.clone_from(&line);
@@ -167,7 +172,10 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<RunPlan, PlanError> {
             record.environment = Some(recipe);
         }
     }
-    plan.tags = tags(&record, &entry, source_name, docker.is_some());
+    plan.tags = tags(&record, &entry, source_name);
+    if let Some(docker) = docker {
+        plan.tags.insert("mlflow.docker.image.uri".to_owned(), docker.image.clone());
+    }
     plan.notes = notes;
     plan.record = record;
     Ok(plan)
@@ -215,7 +223,7 @@ pub(super) fn again(
         use_recipe(&mut plan, recipe.clone(), &shelf);
         plan.record.environment = Some(recipe);
     }
-    plan.tags = tags(record, &record.entry_point, record.project.clone(), false);
+    plan.tags = tags(record, &record.entry_point, record.project.clone());
     Ok(plan)
 }
 
@@ -273,12 +281,7 @@ fn of_folder(folder: &Path, state: Option<&git::FolderState>) -> Option<FolderSo
 }
 
 /// The tags that `mlflow run` sets, so that runs of both look alike.
-fn tags(
-    record: &RunRecord,
-    entry: &str,
-    source_name: String,
-    in_container: bool,
-) -> BTreeMap<String, String> {
+fn tags(record: &RunRecord, entry: &str, source_name: String) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::from([
         ("mlflow.source.name".to_owned(), source_name),
         ("mlflow.source.type".to_owned(), "PROJECT".to_owned()),
@@ -299,7 +302,7 @@ fn tags(
         "mlflow.source.git.repoURL",
         address.clone().filter(|address| address.contains("://") || address.contains('@')),
     );
-    let environment = if in_container {
+    let environment = if record.container_engine.is_some() {
         Some("docker")
     } else if record.environment.as_ref().is_some_and(|recipe| recipe.conda.is_some()) {
         Some("conda")
@@ -313,12 +316,8 @@ fn tags(
 /// The line that runs a line in a container: the project mounted, the run's variables passed on.
 ///
 /// What is mounted is the folder that the line runs in: the project's own, or the clean copy of this run, and never a
-/// copy that other runs read, too.
-fn in_container(docker: &DockerEnv, line: &str, notes: &mut Vec<String>) -> Result<String, PlanError> {
-    let engine = container::engine().map_err(PlanError::Request)?;
-    container_line(&engine, docker, line, notes)
-}
-
+/// copy that other runs read, too. The label says whose container it is, so that none outlives its attempt; what it may
+/// use is the agent's to say.
 fn container_line(
     engine: &Path,
     docker: &DockerEnv,
@@ -349,7 +348,15 @@ fn container_line(
     words.push(docker.image.clone());
     let mut quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
     // Behind `engine run`; the shell says where it is.
-    quoted.insert(2, format!("-v \"$PWD\":{code}"));
+    quoted.insert(
+        2,
+        format!(
+            "-v \"$PWD\":{code} --label {}=\"${}\" ${}",
+            container::LABEL,
+            container::ATTEMPT_VARIABLE,
+            container::LIMITS_VARIABLE
+        ),
+    );
     notes.push("The container uses this machine's network, to reach the tracking server.".to_owned());
     Ok(format!("{} {line}", quoted.join(" ")))
 }
@@ -370,7 +377,8 @@ mod tests {
         let line = container_line(Path::new("/usr/bin/podman"), &docker, "python t.py 1", &mut Vec::new());
         let line = line.unwrap();
         assert!(
-            line.starts_with("/usr/bin/podman run -v \"$PWD\":/mlflow/projects/code --rm --network host"),
+            line.starts_with("/usr/bin/podman run -v \"$PWD\":/mlflow/projects/code --label slipway.attempt=\"$SLIPWAY_ATTEMPT\" $SLIPWAY_CONTAINER_LIMITS --rm \
+                 --network host"),
             "{line}"
         );
         assert!(line.contains("-e 'GREETING=a b; $(id)' team/wine:1 python t.py 1"), "{line}");

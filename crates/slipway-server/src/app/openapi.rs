@@ -1,11 +1,13 @@
 //! The description of this API, made from its handlers.
 
 use super::routed;
+use super::wire::JobOrder;
 use crate::guard::OWN_API;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, SecurityRequirement, Server};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The OpenAPI document of Slipway's own API.
 #[must_use]
@@ -19,6 +21,9 @@ pub fn openapi() -> OpenApi {
     document.servers = Some(vec![Server::new(OWN_API)]);
     let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     document.components.get_or_insert_default().add_security_scheme("token", token);
+    // A parameter of a query names it, which does not put it among the schemas.
+    let components = document.components.get_or_insert_default();
+    components.schemas.insert(JobOrder::name().into_owned(), JobOrder::schema());
     document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     document
 }

@@ -31,6 +31,23 @@ pub(super) async fn journal(state: &ServerState, folder: &Path) -> Result<(), St
     replay(&mut journal, &server).await.map_err(|error| error.to_string())
 }
 
+/// What was not taken of what the attempt in a folder logged, in words.
+pub(super) fn not_taken(folder: &Path) -> Option<String> {
+    let (count, first) = match Journal::aside(folder) {
+        Ok(aside) => aside?,
+        Err(error) => return Some(format!("whether all that it logged was taken cannot be read: {error}")),
+    };
+    let things = if count == 1 { "a thing".to_owned() } else { format!("{count} things") };
+    Some(format!(
+        "{things} that it logged while Slipway was away could not be stored (the first: `{}`, status {}: {}); they are \
+         kept in `{}` and can be sent again from there",
+        first.target,
+        first.status,
+        first.said,
+        folder.join("journal.aside").display()
+    ))
+}
+
 /// This server, without a socket.
 struct Inside<'a> {
     state: &'a ServerState,

@@ -117,11 +117,16 @@ impl Surroundings for Tracked {
     ) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async move {
             let folder = self.folders.attempt(attempt).path().to_owned();
+            let mut missing = Vec::new();
             let mut tries_left = MERGE_TRIES;
             while let Err(error) = merge::journal(&self.state, &folder).await {
                 tries_left -= 1;
                 tracing::error!(%error, tries_left, "what {attempt} logged while Slipway was away is not merged");
                 if tries_left == 0 {
+                    missing.push(format!(
+                        "what it logged while Slipway was away is not all there ({error}); it is kept in `{}`",
+                        folder.join("journal").display()
+                    ));
                     break;
                 }
                 tokio::time::sleep(MERGE_PAUSE).await;
@@ -136,13 +141,15 @@ impl Surroundings for Tracked {
             {
                 tracing::warn!(%error, "the output of {attempt} is not among the artifacts of its run");
             }
+            missing.extend(merge::not_taken(&folder));
             if spec.outputs.is_empty() {
-                return Vec::new();
+                return missing;
             }
             match self.work(attempt, spec) {
-                Ok(work) => files::collect(&self.state, spec, &work, run_id).await,
-                Err(words) => vec![words],
+                Ok(work) => missing.extend(files::collect(&self.state, spec, &work, run_id).await),
+                Err(words) => missing.push(words),
             }
+            missing
         })
     }
 }

@@ -67,6 +67,7 @@ pub(super) async fn create(
         user: None,
         tags,
         at_ms: chosen.at_ms.unwrap_or_else(now_ms),
+        once: chosen.at_ms.is_some(),
     }));
     match write_registry(&state, change).await? {
         Applied::Version(version) => {

@@ -135,6 +135,7 @@ proptest! {
                     user: None,
                     tags: pairs(&tags),
                     at_ms,
+                    once: false,
                 };
                 store.write_blocking(Change::CreateModelVersion(Box::new(version.clone()))).unwrap();
                 versions.push((name.clone(), i64::try_from(number).unwrap(), version, tags));

@@ -375,6 +375,7 @@ fn has_what_version_1_stored(dir: &Path) {
             user: None,
             tags: Vec::new(),
             at_ms: 1,
+            once: false,
         })));
     assert_eq!(published.unwrap(), crate::Applied::Version(5));
     store.close();

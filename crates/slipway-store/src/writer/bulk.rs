@@ -195,6 +195,9 @@ fn into(
     keys::arrived(db, experiment, run.id)?;
     db.prepare_cached("UPDATE runs SET experiment = ?2 WHERE id = ?1")?
         .execute(params![run.id, experiment])?;
+    // A job is listed where its run is.
+    db.prepare_cached("UPDATE jobs SET experiment = ?2 WHERE run_id = ?1")?
+        .execute(params![run_id, experiment])?;
     datasets_into(db, run.id, experiment)?;
     let model_ids = match models {
         Some(models) => models.to_vec(),

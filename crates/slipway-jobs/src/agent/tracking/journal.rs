@@ -9,8 +9,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const JOURNAL: &str = "journal";
+/// What Slipway did not take, with what it said: a line of JSON each.
+const ASIDE: &str = "journal.aside";
+/// A write that Slipway answers with an error of its own is sent so often, over this time, before it is set aside.
+const TRIES: u32 = 5;
+const TRIED_FOR: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(8) };
 /// How much of it Slipway has got, and what became of the names that the agent gave.
 const DONE: &str = "journal.done";
 const HEAD: u64 = 8;
@@ -50,6 +56,26 @@ pub struct Journal {
     done: u64,
     /// What became of the names that the agent gave.
     pub(super) names: Names,
+    /// Since when, and how often, the first write has been tried in vain.
+    tried: Option<(Instant, u32)>,
+}
+
+/// A write that was not taken, as it is kept for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Of HTTP.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// As it was sent, as far as it is text.
+    pub body: String,
+    /// The file with the body, when it is long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_file: Option<String>,
+    /// The status of the answer.
+    pub status: u16,
+    /// The beginning of the answer.
+    pub said: String,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -71,7 +97,8 @@ impl Journal {
         };
         let text = std::fs::read(folder.join(DONE)).unwrap_or_default();
         let done: Done = serde_json::from_slice(&text).unwrap_or_default();
-        let mut journal = Self { file, folder: folder.to_owned(), length: 0, done: 0, names: done.names };
+        let mut journal =
+            Self { file, folder: folder.to_owned(), length: 0, done: 0, names: done.names, tried: None };
         // Only what is whole counts.
         while let Some((_, end)) = journal.entry_at(journal.length) {
             journal.length = end;
@@ -84,6 +111,11 @@ impl Journal {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where the next write begins.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     /// Nothing is left to be sent.
@@ -135,9 +167,51 @@ impl Journal {
         if self.is_empty() { None } else { self.entry_at(self.done) }
     }
 
+    /// The first write was answered with an error that may pass. True when it has been tried often enough.
+    pub(super) fn has_tried_enough(&mut self) -> bool {
+        let (since, times) = self.tried.get_or_insert_with(|| (Instant::now(), 0));
+        *times += 1;
+        *times >= TRIES && since.elapsed() >= TRIED_FOR
+    }
+
+    /// Keeps a write that was not taken apart from the others, for people to look at.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it has to stay where it is.
+    pub(super) fn set_aside(&self, entry: &Entry, status: u16, said: String) -> io::Result<()> {
+        let aside = Aside {
+            method: entry.method.clone(),
+            target: entry.target.clone(),
+            body: String::from_utf8_lossy(&entry.body).into_owned(),
+            body_file: entry.body_file.clone(),
+            status,
+            said,
+        };
+        let mut line = serde_json::to_vec(&aside)?;
+        line.push(b'\n');
+        let mut options = OpenOptions::new();
+        let mut file = options.append(true).create(true).mode(0o600).open(self.folder.join(ASIDE))?;
+        file.write_all(&line)?;
+        file.sync_data()
+    }
+
+    /// What was not taken, of the attempt in a folder: how many writes, and the first of them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn aside(folder: &Path) -> io::Result<Option<(usize, Aside)>> {
+        let text = match std::fs::read_to_string(folder.join(ASIDE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text?,
+        };
+        let first = text.lines().find_map(|line| serde_json::from_str(line).ok());
+        Ok(first.map(|first| (text.lines().count(), first)))
+    }
+
     /// Slipway has got everything up to here. A word of that which is lost only makes something be sent twice.
     pub fn done_up_to(&mut self, end: u64) {
         self.done = end;
+        self.tried = None;
         let done = Done { end, names: self.names.clone() };
         let written = serde_json::to_vec(&done).map_err(io::Error::from).and_then(|text| {
             let temporary = self.folder.join("journal.new");
@@ -149,7 +223,8 @@ impl Journal {
         }
     }
 
-    fn entry_at(&self, at: u64) -> Option<(Entry, u64)> {
+    /// The write that begins at a place, and where it ends.
+    pub(super) fn entry_at(&self, at: u64) -> Option<(Entry, u64)> {
         let file = self.file.as_ref()?;
         let mut head = [0; HEAD as usize];
         file.read_exact_at(&mut head, at).ok()?;

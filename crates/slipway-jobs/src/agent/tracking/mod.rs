@@ -11,9 +11,11 @@ mod gpus;
 pub mod journal;
 mod metrics;
 pub mod names;
+mod points;
 pub mod replay;
 mod replica;
 mod serve;
+mod uploads;
 mod upstream;
 
 pub use body::FileBody;
@@ -25,6 +27,7 @@ use crate::JobId;
 use crate::folder::AttemptFolder;
 use crate::target::Tracker;
 use journal::{Entry, Journal};
+use points::Points;
 use replay::{Receiver as _, Unreachable};
 use replica::{Call, Replica, Say};
 use serde_json::{Value, json};
@@ -35,6 +38,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+use uploads::{Asked, Uploads};
 use upstream::Upstream;
 
 /// How often Slipway is looked for while there is something for it.
@@ -69,6 +73,8 @@ struct Shared {
 struct State {
     journal: Journal,
     replica: Replica,
+    points: Points,
+    uploads: Uploads,
     /// The experiment that the command looked up last, before it took up its run.
     chosen_experiment: Option<String>,
     /// The command has taken up its run.
@@ -88,6 +94,8 @@ impl Endpoint {
         let state = State {
             journal: Journal::open(folder.path())?,
             replica: Replica::default(),
+            points: Points::default(),
+            uploads: Uploads::default(),
             chosen_experiment: None,
             has_its_run: false,
         };
@@ -160,7 +168,13 @@ impl Shared {
         if let Some(run_id) = &self.run_id {
             let target = format!("/api/2.0/mlflow/runs/get?run_id={run_id}");
             if let Ok(body) = self.upstream.get(&target).await {
-                self.state.borrow_mut().replica.observe(&Call::of("GET", &target), &body);
+                let mut state = self.state.borrow_mut();
+                state.replica.observe(&Call::of("GET", &target), &body);
+                let metrics = state.replica.run(run_id).and_then(|run| run.pointer("/data/metrics"));
+                let is_new = metrics.and_then(Value::as_array).is_none_or(Vec::is_empty);
+                if is_new {
+                    state.points.begin(run_id);
+                }
             }
         }
         let ask =
@@ -201,7 +215,7 @@ impl Shared {
             let (status, body) = replay::send(&entry, &mut names, &self.upstream).await?;
             let mut state = self.state.borrow_mut();
             state.journal.names = names;
-            replay::finish(&mut state.journal, &entry, end, status, &body);
+            replay::finish(&mut state.journal, &entry, end, status, &body)?;
         }
     }
 
@@ -211,18 +225,23 @@ impl Shared {
         if self.is_caught_up() {
             let mut names = self.state.borrow().journal.names.clone();
             match replay::send(&entry, &mut names, &self.upstream).await {
-                Ok((status, body)) => {
+                Ok((status, body)) if status < 500 => {
+                    let size_bytes = self.size_of(&entry);
                     if let Some(file) = &entry.body_file {
                         let _ = std::fs::remove_file(self.folder.join(file));
                     }
                     let mut state = self.state.borrow_mut();
                     let body = state.journal.names.to_given(&body).unwrap_or(body);
                     let call = Call::of(&entry.method, &entry.target);
-                    if status == 200 && Replica::wants(&call) {
-                        state.replica.observe(&call, &body);
+                    if status == 200 {
+                        if Replica::wants(&call) {
+                            state.replica.observe(&call, &body);
+                        }
+                        state.note(&entry, size_bytes, None);
                     }
                     return (status, body);
                 }
+                Ok((status, _)) => tracing::debug!(status, "a write is kept in the journal"),
                 Err(error) => tracing::debug!(%error, "a write is kept in the journal"),
             }
         }
@@ -245,16 +264,43 @@ impl Shared {
         let mut state = self.state.borrow_mut();
         let (method, target) = (entry.method.clone(), entry.target.clone());
         let say = state.replica.apply(&Call::of(&method, &target), &mut entry);
-        if !matches!(say, Say::Refuse { .. })
-            && let Err(error) = state.journal.add(&entry)
-        {
+        if matches!(say, Say::Refuse { .. }) {
+            return said(say).unwrap_or_else(|| (200, b"{}".to_vec()));
+        }
+        let at = state.journal.length();
+        if let Err(error) = state.journal.add(&entry) {
             let message = format!("Slipway is away, and what is logged cannot be kept: {error}");
             return (
                 503,
                 json!({ "error_code": "TEMPORARILY_UNAVAILABLE", "message": message }).to_string().into(),
             );
         }
+        let size_bytes = self.size_of(&entry);
+        state.note(&entry, size_bytes, Some(at));
         said(say).unwrap_or_else(|| (200, b"{}".to_vec()))
+    }
+
+    fn size_of(&self, entry: &Entry) -> u64 {
+        match &entry.body_file {
+            Some(file) => std::fs::metadata(self.folder.join(file)).map_or(0, |found| found.len()),
+            None => entry.body.len() as u64,
+        }
+    }
+
+    /// What is known of a question about files while nobody else can say.
+    fn own_files(&self, asked: &Asked) -> Option<OwnFiles> {
+        let state = self.state.borrow();
+        let is_own = |id: &str| self.run_id.as_deref() == Some(id) || state.replica.has_made(id);
+        match asked {
+            Asked::Folder(folder) => Some(OwnFiles::List(state.uploads.list(folder, is_own)?)),
+            Asked::File(path) => {
+                let (entry, _) = state.journal.entry_at(state.uploads.journaled(path)?)?;
+                Some(match entry.body_file {
+                    Some(name) => OwnFiles::File(FileBody::open(&self.folder.join(name)).ok()?),
+                    None => OwnFiles::Bytes(entry.body),
+                })
+            }
+        }
     }
 
     /// A question: asked, or answered from what is known. None when nobody can say.
@@ -265,7 +311,9 @@ impl Shared {
             || matches!(tokio::time::timeout(CATCHING_UP, self.send_journal()).await, Ok(Ok(())));
         if is_there {
             let mut names = self.state.borrow().journal.names.clone();
-            if let Ok((status, body)) = replay::send(&entry, &mut names, &self.upstream).await {
+            if let Ok((status, body)) = replay::send(&entry, &mut names, &self.upstream).await
+                && status < 500
+            {
                 let mut state = self.state.borrow_mut();
                 let body = state.journal.names.to_given(&body).unwrap_or(body);
                 if status == 200 {
@@ -279,6 +327,11 @@ impl Shared {
         }
         let asked = serde_json::from_slice(&entry.body).unwrap_or_default();
         let mut state = self.state.borrow_mut();
+        if call.rpc == "metrics/get-history" {
+            let (run_id, key) = (call.argument("run_id")?, call.argument("metric_key")?);
+            let history = state.points.history(&run_id, &key)?;
+            return Some((200, history.to_string().into_bytes()));
+        }
         let (say, also) = state.replica.answer(&call, &asked);
         if let Some(also) = also
             && let Err(error) = state.journal.add(&also)
@@ -324,7 +377,40 @@ impl Shared {
     }
 }
 
+/// Files that can be given without Slipway.
+enum OwnFiles {
+    List(Value),
+    Bytes(Vec<u8>),
+    File(FileBody),
+}
+
 impl State {
+    /// Takes note of a write that was taken, or kept in the journal from `at` on.
+    fn note(&mut self, entry: &Entry, size_bytes: u64, at: Option<u64>) {
+        let call = Call::of(&entry.method, &entry.target);
+        match (call.method, call.rpc) {
+            ("POST", "runs/create") => {
+                if let Some(id) = &entry.chosen_id {
+                    self.replica.made(id);
+                    self.points.begin(id);
+                }
+            }
+            ("POST", "logged-models") => {
+                if let Some(id) = &entry.chosen_id {
+                    self.replica.made(id);
+                }
+            }
+            ("POST", "runs/log-batch" | "runs/log-metric") => {
+                if let Ok(body) = serde_json::from_slice::<Value>(&entry.body)
+                    && body.get("run_id").and_then(Value::as_str).is_some_and(|run| self.points.follows(run))
+                {
+                    self.points.note(&body);
+                }
+            }
+            _ => self.uploads.note(entry, size_bytes, at),
+        }
+    }
+
     /// Remembers which experiment the command chose, as `set_experiment` does. One that it searches is only looked at.
     fn note_experiment(&mut self, call: &Call<'_>, body: &[u8]) {
         if self.has_its_run {

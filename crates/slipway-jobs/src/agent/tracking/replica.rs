@@ -5,7 +5,7 @@ use super::journal::Entry;
 use super::names::{Made, new_name};
 use crate::agent::now_ms;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Things of one kind that are kept.
 const KEPT: usize = 500;
@@ -22,6 +22,8 @@ pub(super) struct Replica {
     logged_models: Kept,
     registered_models: Kept,
     versions: Kept,
+    /// Ids of runs and models that the command has made.
+    own: HashSet<String>,
     /// Anything else that was asked and may be asked again, e.g. `server-info`.
     answers: HashMap<String, String>,
 }
@@ -43,6 +45,11 @@ impl Kept {
                 self.by_id.remove(&oldest);
             }
         }
+    }
+
+    fn remove(&mut self, id: &str) {
+        self.by_id.remove(id);
+        self.order.retain(|known| known != id);
     }
 
     fn get(&self, id: &str) -> Option<&Value> {
@@ -108,7 +115,15 @@ impl<'a> Call<'a> {
                 | "model-versions/set-tag"
                 | "model-versions/transition-stage",
             )
-            | ("PATCH", "registered-models/update" | "model-versions/update") => true,
+            | ("PATCH", "registered-models/update" | "model-versions/update")
+            | (
+                "DELETE",
+                "registered-models/delete"
+                | "registered-models/delete-tag"
+                | "registered-models/alias"
+                | "model-versions/delete"
+                | "model-versions/delete-tag",
+            ) => true,
             ("POST" | "PATCH", rpc) => {
                 rpc.strip_prefix("logged-models/").is_some_and(|rest| rest != "search")
             }
@@ -127,6 +142,7 @@ impl<'a> Call<'a> {
                     | "server-info"
                     | "registered-models/get"
                     | "model-versions/get"
+                    | "metrics/get-history"
             ) || self.rpc.starts_with("logged-models/") && !self.rpc.contains("/artifacts/"))
             || (self.method == "POST" && matches!(self.rpc, "runs/search" | "experiments/search"))
     }
@@ -199,6 +215,15 @@ impl Replica {
         self.knows_all_experiments = is_all && experiments.len() < KEPT;
     }
 
+    /// The command has made this run or model.
+    pub(super) fn made(&mut self, id: &str) {
+        self.own.insert(id.to_owned());
+    }
+
+    pub(super) fn has_made(&self, id: &str) -> bool {
+        self.own.contains(id)
+    }
+
     pub(super) fn run(&self, run_id: &str) -> Option<&Value> {
         self.runs.get(run_id)
     }
@@ -243,12 +268,22 @@ impl Replica {
         (say.map_or(Say::Unknown, Say::Answer), None)
     }
 
-    /// Runs without a condition; what would satisfy one, only Slipway can say.
+    /// Runs without a condition, or those below a run that the command itself has made: nobody else knows that one yet.
+    /// What would satisfy any other condition, only Slipway can say.
     fn search_runs(&self, body: &Value) -> Option<Value> {
-        let filter = body.get("filter").and_then(Value::as_str).unwrap_or_default();
-        if !filter.trim().is_empty() {
-            return None;
-        }
+        let filter = body.get("filter").and_then(Value::as_str).unwrap_or_default().trim();
+        let parent = match filter {
+            "" => None,
+            filter => Some(parent_in(filter).filter(|parent| self.has_made(parent))?),
+        };
+        let is_wanted = |run: &&Value| {
+            let Some(parent) = parent else { return true };
+            let tags = run.pointer("/data/tags").and_then(Value::as_array);
+            tags.into_iter().flatten().any(|tag| {
+                tag.get("key").is_some_and(|key| key == "mlflow.parentRunId")
+                    && tag.get("value").is_some_and(|value| value == parent)
+            })
+        };
         let experiments = body.get("experiment_ids")?.as_array()?;
         let runs: Vec<&Value> = self
             .runs
@@ -257,6 +292,7 @@ impl Replica {
             .rev()
             .filter_map(|id| self.runs.get(id))
             .filter(|run| run.pointer("/info/experiment_id").is_some_and(|id| experiments.contains(id)))
+            .filter(is_wanted)
             .collect();
         Some(json!({ "runs": runs }))
     }
@@ -340,6 +376,10 @@ impl Replica {
             ("PATCH", "registered-models/update") => {
                 let model = self.registered_models.get(text("name")).cloned();
                 return Say::Answer(json!({ "registered_model": model.unwrap_or(body) }));
+            }
+            ("DELETE", "registered-models/delete") => self.registered_models.remove(text("name")),
+            ("DELETE", "model-versions/delete") => {
+                self.versions.remove(&format!("{}/{}", text("name"), text("version")));
             }
             ("POST", "runs/log-batch") => {
                 let run = text("run_id");
@@ -485,6 +525,18 @@ impl Replica {
     }
 }
 
+/// The run whose children a filter asks for, and nothing else.
+fn parent_in(filter: &str) -> Option<&str> {
+    let rest = filter.strip_prefix("tags.").or_else(|| filter.strip_prefix("tag."))?;
+    let rest = ["mlflow.parentRunId", "`mlflow.parentRunId`", "\"mlflow.parentRunId\""]
+        .iter()
+        .find_map(|name| rest.strip_prefix(name))?;
+    let value = rest.trim_start().strip_prefix('=')?.trim_start();
+    let inner = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+    let inner = inner.or_else(|| value.strip_prefix('"')?.strip_suffix('"'))?;
+    (!inner.contains(['\'', '"', ' '])).then_some(inner)
+}
+
 /// An id as MLflow makes them.
 pub(super) fn new_id() -> String {
     format!("{:032x}", rand::random::<u128>())
@@ -513,7 +565,7 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -623,6 +675,35 @@ mod tests {
         assert_eq!(call("PATCH", "logged-models/m-1"), (true, false));
         assert_eq!(call("GET", "logged-models/m-1"), (false, true));
         assert_eq!(call("GET", "runs/get?run_id=x"), (false, true));
-        assert_eq!(call("DELETE", "registered-models/delete"), (false, false));
+        assert_eq!(call("DELETE", "registered-models/delete"), (true, false));
+        assert_eq!(call("DELETE", "experiments/other"), (false, false));
+        assert_eq!(call("GET", "metrics/get-history?run_id=x&metric_key=y"), (false, true));
+    }
+
+    #[test]
+    fn children_of_an_own_run_are_found_and_nothing_else_is_claimed() {
+        let mut replica = Replica::default();
+        let tags = |parent: &str| json!([{ "key": "mlflow.parentRunId", "value": parent }]);
+        let (parent, _) = write(&mut replica, "runs/create", &json!({ "experiment_id": "3" }));
+        let id = parent["run"]["info"]["run_id"].as_str().unwrap().to_owned();
+        let (child, _) =
+            write(&mut replica, "runs/create", &json!({ "experiment_id": "3", "tags": tags(&id) }));
+        let search = |replica: &mut Replica, filter: &str| {
+            let body = json!({ "experiment_ids": ["3"], "filter": filter });
+            replica.search_runs(&body)
+        };
+        let filter = format!("tags.mlflow.parentRunId = '{id}'");
+        assert_eq!(search(&mut replica, &filter), None, "the run may be somebody else's");
+        replica.made(&id);
+        for filter in [filter.clone(), format!("tags.`mlflow.parentRunId`=\"{id}\"")] {
+            let found = search(&mut replica, &filter).unwrap();
+            assert_eq!(found["runs"].as_array().unwrap().len(), 1);
+            assert_eq!(found["runs"][0]["info"]["run_id"], child["run"]["info"]["run_id"]);
+        }
+        for other in
+            ["metrics.a > 1", &format!("{filter} AND metrics.a > 1"), "tags.mlflow.parentRunId != 'x'"]
+        {
+            assert_eq!(search(&mut replica, other), None, "{other}");
+        }
     }
 }

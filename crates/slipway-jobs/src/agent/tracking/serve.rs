@@ -3,7 +3,8 @@
 use super::body::{self, Collected};
 use super::journal::Entry;
 use super::replica::Call;
-use super::{JSON, Shared};
+use super::uploads::Asked;
+use super::{JSON, OwnFiles, Shared};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -21,7 +22,7 @@ pub const CHOSEN_ID: &str = "slipway-chosen-id";
 /// The time that was chosen for what a request makes, in milliseconds since 1970.
 pub const CHOSEN_MS: &str = "slipway-chosen-ms";
 
-pub(super) type Body = BoxBody<Bytes, hyper::Error>;
+pub(super) type Body = BoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 pub(super) async fn serve(listener: TcpListener, shared: Rc<Shared>) {
     loop {
@@ -51,7 +52,8 @@ pub(super) async fn serve(listener: TcpListener, shared: Rc<Shared>) {
 async fn answer(shared: &Rc<Shared>, request: Request<Incoming>) -> Response<Body> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let call = Call::of(request.method().as_str(), &target);
-    let is_file = request.method() == Method::PUT && target.contains("/mlflow-artifacts/artifacts/");
+    let is_file = (request.method() == Method::PUT || request.method() == Method::DELETE)
+        && target.contains("/mlflow-artifacts/artifacts/");
     let (is_write, is_question) = (is_file || call.is_write(), call.is_question());
     if !is_write && !is_question {
         return pass_on(shared, request).await;
@@ -84,14 +86,31 @@ async fn answer(shared: &Rc<Shared>, request: Request<Incoming>) -> Response<Bod
     }
 }
 
-/// Anything else, e.g. a download: only Slipway can answer it.
+/// Anything else, e.g. a download: only Slipway can answer it, but for files of the command's own.
 async fn pass_on(shared: &Rc<Shared>, request: Request<Incoming>) -> Response<Body> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let asked = Asked::of(request.method().as_str(), target);
+    let without_slipway = || asked.and_then(|asked| shared.own_files(&asked)).map_or_else(away, own_files);
     // What was written before has to be there before it is asked for.
     if !shared.is_caught_up() && shared.send_journal().await.is_err() {
-        return away();
+        return without_slipway();
     }
     let names = shared.state.borrow().journal.names.clone();
-    shared.upstream.pass_on(request, &names).await.unwrap_or_else(|_| away())
+    shared.upstream.pass_on(request, &names).await.unwrap_or_else(|_| without_slipway())
+}
+
+fn own_files(found: OwnFiles) -> Response<Body> {
+    match found {
+        OwnFiles::List(list) => json_answer(200, list.to_string().into_bytes()),
+        OwnFiles::Bytes(bytes) => file_answer(full(Bytes::from(bytes))),
+        OwnFiles::File(file) => file_answer(file.map_err(Into::into).boxed()),
+    }
+}
+
+fn file_answer(body: Body) -> Response<Body> {
+    let mut answer = Response::new(body);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    answer
 }
 
 pub(super) fn full(bytes: Bytes) -> Body {
@@ -113,7 +132,8 @@ fn refusal(status: StatusCode, words: &str) -> Response<Body> {
 fn away() -> Response<Body> {
     let mut answer = refusal(
         StatusCode::SERVICE_UNAVAILABLE,
-        "Slipway is not running at the moment. What this job logs is kept; this question has to wait.",
+        "Slipway is not running at the moment. What this job logs is kept; this question is about what only Slipway knows, \
+         and has to wait until it runs again.",
     );
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
     answer

@@ -111,7 +111,7 @@ impl Upstream {
         }
         let body = body.map_err(Into::into).boxed_unsync();
         let answer = sender.send_request(Request::from_parts(parts, body)).await.map_err(unreachable)?;
-        Ok(answer.map(|body| body.boxed()))
+        Ok(answer.map(|body| body.map_err(Into::into).boxed()))
     }
 }
 

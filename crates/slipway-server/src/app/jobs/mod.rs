@@ -90,7 +90,6 @@ pub(super) struct ListQuery {
     /// With this in the name, or at the beginning of the id.
     text: Option<String>,
     /// The latest first when absent.
-    #[param(inline)]
     order: Option<JobOrder>,
     /// The other way round.
     #[serde(default)]

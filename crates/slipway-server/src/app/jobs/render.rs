@@ -148,9 +148,7 @@ pub(super) fn queue(state: &ServerState, queue: &Queue) -> QueueStatus {
             disk_bytes,
             free_disk_bytes,
             gpus,
-            limits: "Memory is limited for each process by its resource limit. Processors are counted when a job is \
-                     started, not limited."
-                .to_owned(),
+            limits: machine::limits().to_owned(),
         },
     }
 }

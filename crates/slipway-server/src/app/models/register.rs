@@ -120,6 +120,7 @@ pub(in crate::app) async fn register(
         user: who.user.clone(),
         tags,
         at_ms,
+        once: false,
     }));
     let change = Change::By { who, note: None, change: Box::new(version) };
     let Applied::Version(version) = state.store().write(change).await? else {

@@ -38,6 +38,17 @@ pub(super) fn record_files(
 pub(super) fn create(log: Log<'_>, version: &NewModelVersion) -> Result<Applied> {
     let db = log.db;
     require_model(db, &version.name)?;
+    if version.once {
+        let there = db
+            .prepare_cached(
+                "SELECT version FROM model_versions WHERE model = ?1 AND source = ?2 AND created_ms = ?3",
+            )?
+            .query_row(params![version.name, version.source, version.at_ms], |row| row.get(0))
+            .optional()?;
+        if let Some(number) = there {
+            return Ok(Applied::Version(number));
+        }
+    }
     let number: i64 = db.query_row(
         "UPDATE registered_models SET next_version = next_version + 1 WHERE name = ?1 RETURNING next_version - 1",
         [&version.name],
