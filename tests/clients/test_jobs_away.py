@@ -70,6 +70,9 @@ def check_training(slipway, job):
     assert mlflow.artifacts.load_text(f"runs:/{first}/notes/hello.txt") == "hello"
     assert len(mlflow.artifacts.load_text(f"runs:/{first}/long.txt")) == 3_000_000
     assert client.search_runs(["0"]) == []
+    # The job is listed where its run is now.
+    listed = slipway.own("GET", f"/jobs?experiment_id={other}").json()["jobs"]
+    assert [found["job_id"] for found in listed] == [job["job_id"]]
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["new experiment", "experiment that is there"])
@@ -162,3 +165,81 @@ while time.time() - began < 3: time.sleep(0.1)
     assert run.data.metrics["system/system_memory_usage_megabytes"] > 1
     points = mlflow.MlflowClient(slipway.url).get_metric_history(job["run_id"], "system/cpu_utilization_percentage")
     assert len(points) >= 2 and max(point.value for point in points) > 1
+
+
+READING = """
+import mlflow, os, requests, tempfile
+{wait}
+with mlflow.start_run() as run:
+    client = mlflow.MlflowClient()
+    for step in range(5):
+        mlflow.log_metric("loss", step / 2, step=step)
+    assert [point.value for point in client.get_metric_history(run.info.run_id, "loss")] == [0, 0.5, 1, 1.5, 2]
+    mlflow.log_text("hello", "notes/hello world.txt")
+    mlflow.log_text("y" * 2_000_000, "notes/long.txt")
+    assert mlflow.artifacts.load_text(f"runs:/{{run.info.run_id}}/notes/hello world.txt") == "hello"
+    assert len(mlflow.artifacts.load_text(f"runs:/{{run.info.run_id}}/notes/long.txt")) == 2_000_000
+    listed = {{file.path: file.file_size for file in client.list_artifacts(run.info.run_id, "notes")}}
+    assert listed == {{"notes/hello world.txt": 5, "notes/long.txt": 2_000_000}}, listed
+with mlflow.start_run(run_name="parent") as parent:
+    assert client.get_metric_history(parent.info.run_id, "none") == []
+    for number in range(3):
+        with mlflow.start_run(run_name=f"child {{number}}", nested=True):
+            mlflow.log_metric("score", number)
+    below = f"tags.mlflow.parentRunId = '{{parent.info.run_id}}'"
+    found = client.search_runs([parent.info.experiment_id], below)
+    assert {{run.info.run_name: run.data.metrics["score"] for run in found}} == {{f"child {{n}}": n for n in range(3)}}
+    answer = requests.post(
+        os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/search",
+        json={{"experiment_ids": [parent.info.experiment_id], "filter": "metrics.score > 1"}},
+    )
+    print("cannot say:", answer.status_code, answer.json()["message"])
+print("all read back")
+"""
+
+
+def test_what_was_just_logged_is_read_back(slipway, tmp_path):
+    lines, ready, go = marks(tmp_path)
+    job_id = slipway.script(READING.format(wait=lines))
+    wait(ready.exists)
+    slipway.kill()
+    go.touch()
+    log = slipway.data_dir / "jobs" / job_id / "attempt-1" / "out.log"
+    exit_record = log.parent / "exit.json"
+    wait(exit_record.exists)
+    text = log.read_text()
+    assert "all read back" in text, text
+    assert "cannot say: 503 Slipway is not running" in text, text
+    slipway.start()
+    job = slipway.ended(job_id)
+    assert job["state"] == "succeeded", job["reason"]
+    client = mlflow.MlflowClient(slipway.url, slipway.url)
+    assert [point.value for point in client.get_metric_history(job["run_id"], "loss")] == [0, 0.5, 1, 1.5, 2]
+    assert len(client.search_runs(["0"])) == 5
+
+
+REFUSED = """
+import mlflow
+{wait}
+with mlflow.start_run():
+    mlflow.log_param("lr", "0.1")
+    mlflow.log_param("lr", "0.2")
+    mlflow.log_metric("after", 1.0)
+"""
+
+
+def test_what_is_refused_later_is_said_and_keeps_nothing_back(slipway, tmp_path):
+    lines, ready, go = marks(tmp_path)
+    job_id = slipway.script(REFUSED.format(wait=lines))
+    wait(ready.exists)
+    slipway.kill()
+    go.touch()
+    folder = slipway.data_dir / "jobs" / job_id / "attempt-1"
+    wait((folder / "exit.json").exists)
+    slipway.start()
+    job = slipway.ended(job_id)
+    assert job["state"] == "succeeded" and "a thing that it logged while Slipway was away" in job["reason"], job["reason"]
+    assert str(folder / "journal.aside") in job["reason"] and "status 400" in job["reason"]
+    run = mlflow.MlflowClient(slipway.url, slipway.url).get_run(job["run_id"])
+    assert run.data.params == {"lr": "0.1"} and run.data.metrics["after"] == 1.0
+    assert '"0.2"' in (folder / "journal.aside").read_text().replace("\\", "")

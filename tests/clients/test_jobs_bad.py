@@ -1,8 +1,11 @@
 """Commands that misbehave, and files that jobs read and make: each ends clearly, and says how."""
 
+import os
+import subprocess
+
 import pytest
 
-from jobs import OwnSlipway
+from jobs import OwnSlipway, wait
 
 pytestmark = pytest.mark.slipway
 
@@ -108,3 +111,49 @@ def test_a_job_that_needs_more_room_than_there_is_waits_and_says_so(slipway):
     assert job["state"] == "queued" and "of room on the disk" in job["reason"], job["reason"]
     slipway.own("POST", f"/jobs/{job_id}/cancel", json={})
     assert slipway.ended(job_id)["state"] == "canceled"
+
+
+def test_limits_hold_or_it_is_said_that_they_do_not(slipway):
+    words = slipway.own("GET", "/queue").json()["machine"]["limits"]
+    if "by control groups: memory" not in words:
+        job = slipway.ended(slipway.submit(["true"], resources={"memory_bytes": 64 << 20, "cpu_milli": 250}))
+        assert "memory of each process: 64 MiB" in job["attempt_list"][0]["at"], job
+        assert "counted, not limited (no control group: " in job["attempt_list"][0]["at"], job
+        pytest.skip(f"no control groups here; tests/vm/limits tries them elsewhere: {words}")
+    job = slipway.ended(slipway.submit(["tail", "/dev/zero"], resources={"memory_bytes": 64 << 20}))
+    assert job["state"] == "failed" and "killed: it needed more than its 64 MiB" in job["reason"], job["reason"]
+    assert "by their control group" in job["attempt_list"][0]["at"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A data folder on a disk of 48 MB."""
+    disk = tmp_path / "data"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=700", "none", disk], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    slipway = OwnSlipway(tmp_path)
+    try:
+        yield slipway.start()
+    finally:
+        slipway.stop()
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_job_that_fills_the_disk(small_disk):
+    slipway = small_disk
+    script = "echo before; cat /dev/zero > fill; yes 0123456789 | head -c 3000000; echo after; exit 3"
+    job_id = slipway.submit(["sh", "-c", script])
+    attempt = slipway.data_dir / "jobs" / job_id / "attempt-1"
+    wait((attempt / "exit.json").exists)
+    assert slipway.connection.get(slipway.url + "/health", timeout=5).status_code == 200
+    assert os.statvfs(slipway.data_dir).f_bavail * 4096 < 1 << 20, "the disk is not full"
+    # What comes now cannot be begun, or not be remembered; whatever is said of it is true.
+    (attempt / "work" / "fill").unlink()
+    job = slipway.ended(job_id)
+    assert job["state"] == "failed" and job["attempt_list"][0]["exit_code"] == 3, job
+    assert "its log is not complete" in job["reason"] and "No space left" in job["reason"], job["reason"]
+    assert slipway.log(job_id).startswith("before\n")
+    for _ in range(3):
+        assert slipway.ended(slipway.submit(["true"]))["state"] == "succeeded"

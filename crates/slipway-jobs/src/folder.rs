@@ -8,6 +8,7 @@
 //!                    cancel.json       that somebody wants it to end, and how long it may take
 //!                    usage.json        what it uses; its time is the agent's heartbeat
 //!                    out.log, out.index
+//!                    room                  a little of the disk, kept for exit.json
 //!                    exit.json         how it ended
 //!                    work/             where the command runs, if it has no other folder
 //! ```
@@ -22,6 +23,9 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// More than any exit record needs.
+const ROOM_BYTES: usize = 16 << 10;
 
 /// The folders of all jobs.
 #[derive(Debug, Clone)]
@@ -264,6 +268,20 @@ impl AttemptFolder {
     /// When it cannot be read.
     pub fn agent(&self) -> io::Result<Option<AgentRecord>> {
         self.read("agent.json")
+    }
+
+    /// Keeps a little of the disk, so that how it ended can be written down on one that is full.
+    ///
+    /// # Errors
+    /// When there is none left now.
+    pub fn keep_room(&self) -> io::Result<()> {
+        std::fs::write(self.path.join("room"), [0; ROOM_BYTES])
+    }
+
+    /// Gives it back.
+    pub fn give_room(&self) {
+        // One that could not be kept is not there.
+        let _ = std::fs::remove_file(self.path.join("room"));
     }
 
     /// Says how it ended, for ever.

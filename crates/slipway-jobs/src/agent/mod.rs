@@ -64,6 +64,9 @@ pub fn run(options: &AgentOptions) -> std::io::Result<()> {
     if let Err(error) = rustix::process::set_child_subreaper(own) {
         tracing::debug!(%error, "processes that the command leaves behind may go unseen");
     }
+    if let Err(error) = folder.keep_room() {
+        tracing::debug!(%error, "there is hardly room for an attempt");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
     let record = local.block_on(&runtime, attempt(&folder, &submission, options.attached));
@@ -77,6 +80,7 @@ const LEAVE_TRIES: u32 = 60;
 
 /// Leaves the exit record, also on a disk that the command has filled.
 fn leave(folder: &AttemptFolder, mut record: ExitRecord) -> std::io::Result<()> {
+    folder.give_room();
     let Err(error) = folder.write_exit(&record) else { return Ok(()) };
     tracing::warn!(%error, "the exit record is not written yet");
     if let Ok(length) = crate::log::cut(folder.path(), ROOM_BYTES) {

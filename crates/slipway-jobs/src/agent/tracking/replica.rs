@@ -144,7 +144,8 @@ impl<'a> Call<'a> {
                     | "model-versions/get"
                     | "metrics/get-history"
             ) || self.rpc.starts_with("logged-models/") && !self.rpc.contains("/artifacts/"))
-            || (self.method == "POST" && matches!(self.rpc, "runs/search" | "experiments/search"))
+            || (self.method == "POST"
+                && matches!(self.rpc, "runs/search" | "experiments/search" | "logged-models/search"))
     }
 
     fn key(&self) -> String {
@@ -259,6 +260,7 @@ impl Replica {
                 let number = call.argument("version").unwrap_or_default();
                 self.versions.get(&format!("{name}/{number}")).map(|found| json!({ "model_version": found }))
             }
+            "logged-models/search" => self.search_models(body),
             rpc if rpc.starts_with("logged-models/") => {
                 let id = rpc.trim_start_matches("logged-models/");
                 self.logged_models.get(id).map(|model| json!({ "model": model }))
@@ -295,6 +297,24 @@ impl Replica {
             .filter(is_wanted)
             .collect();
         Some(json!({ "runs": runs }))
+    }
+
+    /// Models of a name that the command has made: clients look for them when they list the files of a run.
+    fn search_models(&self, body: &Value) -> Option<Value> {
+        let filter = body.get("filter")?.as_str()?.trim();
+        let name = filter.strip_prefix("name")?.trim_start().strip_prefix('=')?.trim_start();
+        let name = name.strip_prefix('\'')?.strip_suffix('\'')?;
+        if name.contains('\'') {
+            return None;
+        }
+        let experiments = body.get("experiment_ids")?.as_array()?;
+        let is_wanted = |model: &&Value| {
+            let info = |field: &str| model.pointer(&format!("/info/{field}"));
+            info("name").is_some_and(|found| found == name)
+                && info("experiment_id").is_some_and(|id| experiments.contains(id))
+                && info("model_id").and_then(Value::as_str).is_some_and(|id| self.has_made(id))
+        };
+        Some(json!({ "models": self.logged_models.by_id.values().filter(is_wanted).collect::<Vec<_>>() }))
     }
 
     fn experiment_by_name(&mut self, name: &str) -> (Say, Option<Entry>) {
@@ -646,6 +666,21 @@ mod tests {
     }
 
     #[test]
+    fn models_of_a_name_are_found() {
+        let mut replica = Replica::default();
+        let (made, _) =
+            write(&mut replica, "logged-models", &json!({ "experiment_id": "3", "name": "wine" }));
+        let id = made["model"]["info"]["model_id"].as_str().unwrap();
+        replica.made(id);
+        let search =
+            |filter: &str| replica.search_models(&json!({ "experiment_ids": ["3"], "filter": filter }));
+        assert_eq!(search("name = 'wine'").unwrap()["models"][0]["info"]["model_id"], id);
+        assert_eq!(search("name = 'notes'").unwrap(), json!({ "models": [] }));
+        assert_eq!(search("name = 'a' AND metrics.x > 'b'"), None);
+        assert_eq!(search("metrics.x > 1"), None);
+    }
+
+    #[test]
     fn it_forgets_the_oldest() {
         let mut kept = Kept::default();
         for number in 0..KEPT + 5 {
@@ -671,7 +706,7 @@ mod tests {
             (call.is_write(), call.is_question())
         };
         assert_eq!(call("POST", "runs/log-batch"), (true, false));
-        assert_eq!(call("POST", "logged-models/search"), (false, false));
+        assert_eq!(call("POST", "logged-models/search"), (false, true));
         assert_eq!(call("PATCH", "logged-models/m-1"), (true, false));
         assert_eq!(call("GET", "logged-models/m-1"), (false, true));
         assert_eq!(call("GET", "runs/get?run_id=x"), (false, true));
