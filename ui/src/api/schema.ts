@@ -3066,6 +3066,11 @@ export interface components {
          * @enum {string}
          */
         JobNeedWhen: "succeeded" | "ended";
+        /**
+         * @description In which order jobs are listed.
+         * @enum {string}
+         */
+        JobOrder: "submitted" | "queue" | "name" | "state" | "priority" | "started" | "ended" | "duration";
         /** @description Something to be done before the command. */
         JobPreparation: {
             /** @description What is run. */
@@ -3123,6 +3128,12 @@ export interface components {
              * @default null
              */
             memory_bytes: number | null;
+            /**
+             * Format: int32
+             * @description Processes and threads at once; none is not limited.
+             * @default null
+             */
+            processes: number | null;
         };
         /** @description Whether and when a job that failed is tried again. */
         JobRetries: {
@@ -3149,6 +3160,11 @@ export interface components {
         JobSpec: {
             /** @description What is run. */
             command: components["schemas"]["JobCommand"];
+            /**
+             * @description The program that runs containers, when the command has it run one with the label of the attempt. What is left of
+             *     them at the end is removed by it.
+             */
+            container_engine?: string | null;
             /** @description With which variables. */
             environment?: components["schemas"]["JobEnvironment"];
             /** @description In which folder. */
@@ -5949,7 +5965,7 @@ export interface operations {
                 /** @description Jobs to pass over. */
                 offset?: number;
                 /** @description The latest first when absent. */
-                order?: "submitted" | "queue" | "name" | "state" | "priority" | "started" | "ended" | "duration";
+                order?: components["schemas"]["JobOrder"];
                 /** @description The other way round. */
                 reverse?: boolean;
                 run_id?: string;
