@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod folder;
 mod id;
 pub mod local;
+pub mod load;
 pub mod log;
 pub mod machine;
 pub mod process;
