@@ -82,11 +82,7 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
         'inspect',
       )
     case '/folder':
-      return area(
-        () => import('../areas/inspect/FolderArea.svelte'),
-        { params },
-        `folder ${params.at ?? ''}`,
-      )
+      return area(() => import('../areas/inspect/FolderArea.svelte'), { params }, `folder ${params.at ?? ''}`)
     case '/welcome':
       return area(() => import('../areas/welcome/WelcomeArea.svelte'), {}, 'welcome')
     case '/':
