@@ -116,10 +116,8 @@ impl<F: Fn()> Watching<F> {
 
     /// Whoever shows the project is told, so that the page says it by itself.
     fn set(&self, how: How) {
-        let before = std::mem::replace(
-            &mut *self.how.lock().unwrap_or_else(PoisonError::into_inner),
-            how.clone(),
-        );
+        let before =
+            std::mem::replace(&mut *self.how.lock().unwrap_or_else(PoisonError::into_inner), how.clone());
         if before != how {
             (self.changed)();
         }

@@ -98,7 +98,8 @@ pub fn keep(revision: &Revision, data_dir: &Path) -> Result<(), GitError> {
 fn is_kept(revision: &Revision, data_dir: &Path) -> Result<bool, GitError> {
     let mirror = mirror(&revision.repository, data_dir);
     let known = format!("refs/slipway/{}", revision.commit);
-    Ok(mirror.is_dir() && text(git(Some(&mirror))?.args(["rev-parse", "--verify", "--quiet", &known])).is_ok())
+    Ok(mirror.is_dir()
+        && text(git(Some(&mirror))?.args(["rev-parse", "--verify", "--quiet", &known])).is_ok())
 }
 
 /// Whether the last fetch brought one thing, rather than all.

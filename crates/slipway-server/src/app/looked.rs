@@ -44,10 +44,9 @@ fn is_known(state: &ServerState, real: &Path) -> ApiResult<bool> {
     if state.looks().seen().iter().any(|seen| real.starts_with(seen)) {
         return Ok(true);
     }
-    let opened = state
-        .opened()
-        .list(&state.config().data_dir, state.events())
-        .map_err(|error| ApiFailure::internal(format!("the list of opened projects cannot be read: {error}")))?;
+    let opened = state.opened().list(&state.config().data_dir, state.events()).map_err(|error| {
+        ApiFailure::internal(format!("the list of opened projects cannot be read: {error}"))
+    })?;
     let is_inside = |project: &str| {
         let folder = Path::new(project);
         folder.is_absolute() && folder.canonicalize().is_ok_and(|folder| real.starts_with(folder))
@@ -66,7 +65,11 @@ mod tests {
 
     fn id(path: &std::path::Path) -> String {
         let text = path.display().to_string();
-        format!("folder:{text}").replace('%', "%25").replace('/', "%2F").replace(':', "%3A").replace(' ', "%20")
+        format!("folder:{text}")
+            .replace('%', "%25")
+            .replace('/', "%2F")
+            .replace(':', "%3A")
+            .replace(' ', "%20")
     }
 
     #[tokio::test]
@@ -122,7 +125,10 @@ mod tests {
         let file = folder.path().join("a.csv");
         server.send_json("POST", "/inspect", &json!({ "path": file })).await;
         let list = server.get(&format!("/runs/{}/artifacts", id(&file))).await.json();
-        assert_eq!((list["entries"].as_array().expect("list").len(), &list["entries"][0]["name"]), (1, &json!("a.csv")));
+        assert_eq!(
+            (list["entries"].as_array().expect("list").len(), &list["entries"][0]["name"]),
+            (1, &json!("a.csv"))
+        );
         let of = async |name: &str| {
             server.get(&format!("/runs/{}/artifacts/content?path={name}", id(&file))).await
         };

@@ -117,7 +117,8 @@ mod tests {
         put(&server, &id, "a.py", "x").await;
         let again = server.send_json("POST", &format!("/uploads/{id}/publish"), &json!({})).await.json();
         assert_eq!(again["path"], uploads.join("wine-2").display().to_string());
-        let found = server.send_json("POST", "/inspect", &json!({ "path": uploads.join("wine") })).await.json();
+        let found =
+            server.send_json("POST", "/inspect", &json!({ "path": uploads.join("wine") })).await.json();
         assert_eq!(found["items"][0]["kind"], "ml_project");
         let listed = server
             .get(&format!(
@@ -132,7 +133,9 @@ mod tests {
     async fn limits_are_said_and_a_dropped_upload_leaves_nothing() {
         let server = TestServer::new();
         let begin = async |name: &str, files: u64, bytes: u64| {
-            server.send_json("POST", "/uploads", &json!({ "name": name, "files": files, "bytes": bytes })).await
+            server
+                .send_json("POST", "/uploads", &json!({ "name": name, "files": files, "bytes": bytes }))
+                .await
         };
         for (files, bytes) in [(MOST_FILES + 1, 1), (1, MOST_BYTES + 1)] {
             let refused = begin("x", files, bytes).await;
@@ -148,10 +151,12 @@ mod tests {
         let dropped = server.send_json("POST", &format!("/uploads/{id}/drop"), &json!({})).await;
         assert_eq!(dropped.json()["changed"], 1);
         assert_eq!(server.send_json("POST", &format!("/uploads/{id}/publish"), &json!({})).await.status, 404);
-        let left = std::fs::read_dir(server.state.uploads().folder().join(".incoming")).expect("folder").count();
+        let left =
+            std::fs::read_dir(server.state.uploads().folder().join(".incoming")).expect("folder").count();
         assert_eq!(left, 0);
         // A page of another site can send neither JSON nor these bytes.
-        let form = TestServer::own("PUT", &format!("/uploads/{id}/file?path=x")).header("content-type", "text/plain");
+        let form = TestServer::own("PUT", &format!("/uploads/{id}/file?path=x"))
+            .header("content-type", "text/plain");
         assert_eq!(server.send(form.body(Body::from("x")).expect("request")).await.status, 415);
     }
 }

@@ -172,7 +172,8 @@ pub(in crate::app) async fn link_job_log(
     let folder = folders(&state).attempt(&attempt).path().to_owned();
     let file = ArtifactPath::parse(BYTES)?;
     let only = file.clone();
-    let place = blocking(move || ArtifactRoot::open_reader(&folder).map(|root| Place::of_folder(root, Some(only))));
+    let place =
+        blocking(move || ArtifactRoot::open_reader(&folder).map(|root| Place::of_folder(root, Some(only))));
     let (url, expires_ms) = state.tickets().link(&place.await??, &file, now_ms());
     Ok(Json(ArtifactLink { url, expires_ms }))
 }

@@ -50,8 +50,8 @@ pub(in crate::app) async fn run_project(
         }
         project::job_of(&plan, &data_dir).map(|spec| (spec, plan))
     })
-        .await?
-        .map_err(|error| ApiFailure::internal(format!("the job cannot be prepared: {error}")))?;
+    .await?
+    .map_err(|error| ApiFailure::internal(format!("the job cannot be prepared: {error}")))?;
     if let Some(tracking) = &mut spec.tracking {
         let named = request.experiment.as_deref().unwrap_or("Default");
         tracking.experiment_id = crate::app::experiments::named(&state, named).await?;
