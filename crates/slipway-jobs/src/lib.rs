@@ -13,6 +13,7 @@ pub mod conformance;
 pub mod container;
 pub mod folder;
 mod id;
+pub mod load;
 pub mod local;
 pub mod log;
 pub mod machine;
