@@ -22,6 +22,9 @@ export class ChartRuns {
   private first = $state.raw<TableRow[]>([])
   private extra = $state.raw<TableRow[]>([])
   private columns = $state.raw<ColumnRef[]>([])
+  private metricPlaces = $derived(
+    new Map(this.columns.flatMap(({ kind, key }, at) => (kind === 'metric' ? [[key, at] as const] : []))),
+  )
   solo = $state.raw<TableRow | null>(null)
   /** Counts questions, so that only the last one is answered. */
   private loads = 0
@@ -108,8 +111,8 @@ export class ChartRuns {
 
   /** Values of a metric that was logged once, for the bars. */
   barValues(metric: string): { runId: string; name: string; value: number }[] {
-    const index = this.columns.findIndex((column) => column.kind === 'metric' && column.key === metric)
-    if (index < 0) return []
+    const index = this.metricPlaces.get(metric)
+    if (index === undefined) return []
     return this.visible
       .filter((row) => row.cells[index] !== null && row.cells[index] !== undefined)
       .map((row) => ({ runId: row.run_id, name: row.name, value: toNumber(row.cells[index]) }))
