@@ -8,54 +8,19 @@ A server of its own runs in a folder of its own; beside it, `mlflow run --env-ma
 import argparse
 import json
 import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
-from http.client import HTTPConnection
 from pathlib import Path
 
-BEGIN = "<!-- measured jobs: from here to the end of the table, `script/bench jobs --write` writes -->"
-END = "<!-- measured jobs: end -->"
+from bench_shared import Slipway, Table
+
 FINAL = {"succeeded", "failed", "canceled", "lost"}
 
 
-class Slipway:
-    """A server in a folder, over one connection that stays open."""
-
-    def __init__(self, program: str, folder: Path):
-        self.data_dir = folder / "data"
-        command = [program, "serve", "--quiet", "--port", "0", "--data-dir", str(self.data_dir)]
-        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True)
-        runtime = self.data_dir / "server.json"
-        until = time.monotonic() + 30
-        while True:
-            try:
-                found = json.loads(runtime.read_text())
-                break
-            except (OSError, ValueError):
-                if time.monotonic() > until or self.process.poll() is not None:
-                    sys.exit("the server does not start")
-                time.sleep(0.01)
-        self.token = found["token"]
-        self.connection = HTTPConnection(found["address"].removeprefix("http://"))
-        self.connection.connect()
-        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def own(self, method: str, path: str, body=None):
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        body = None if body is None else json.dumps(body)
-        self.connection.request(method, f"/api/slipway/v1{path}", body, headers)
-        answer = self.connection.getresponse()
-        content = answer.read()
-        if answer.status != 200:
-            sys.exit(f"{method} {path}: {answer.status} {content[:500]}")
-        return json.loads(content)
-
+class Jobs(Slipway):
     def submit(self, argv, **spec) -> str:
         spec = {"name": "bench", "command": {"argv": argv}} | spec
         return self.own("POST", "/jobs", {"spec": spec})["job_id"]
@@ -72,16 +37,8 @@ class Slipway:
         now = self.own("GET", "/queue")["settings"]
         self.own("PUT", "/queue", now | settings)
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
-
-def first_instruction_ms(slipway: Slipway, rounds: int, tracked: bool) -> list[float]:
+def first_instruction_ms(slipway: Jobs, rounds: int, tracked: bool) -> list[float]:
     """From just before the request is sent to what the command reads from the same clock first of all."""
     took = []
     tracking = {"tracking": {"experiment_id": "0"}} if tracked else {}
@@ -94,7 +51,7 @@ def first_instruction_ms(slipway: Slipway, rounds: int, tracked: bool) -> list[f
     return took
 
 
-def agent_memory_kb(slipway: Slipway, tracked: bool) -> dict[str, int]:
+def agent_memory_kb(slipway: Jobs, tracked: bool) -> dict[str, int]:
     """Of an agent whose command runs, once it has settled: memory of its own, and its share of what others use too."""
     tracking = {"tracking": {"experiment_id": "0"}} if tracked else {}
     job_id = slipway.submit(["sleep", "60"], **tracking)
@@ -115,7 +72,7 @@ def agent_memory_kb(slipway: Slipway, tracked: bool) -> dict[str, int]:
     return found
 
 
-def jobs_a_second(slipway: Slipway, count: int) -> tuple[float, float]:
+def jobs_a_second(slipway: Jobs, count: int) -> tuple[float, float]:
     """Trivial jobs through two slots: from the moment the queue is let go. And submissions a second before."""
     slipway.set_queue(paused=True, jobs=2, cpu_milli=2000)
     began = time.monotonic()
@@ -149,7 +106,7 @@ print(time.monotonic() - began, file=open({result!r}, "w"))
 """
 
 
-def log_throughput(slipway: Slipway, folder: Path, size: int) -> tuple[float, float]:
+def log_throughput(slipway: Jobs, folder: Path, size: int) -> tuple[float, float]:
     """Bytes a second that a job writes to its log, and how many the same program writes to a file."""
     result = folder / "took"
     script = WRITER.format(bytes=size, result=str(result))
@@ -183,7 +140,7 @@ def mlflow_run_ms(mlflow: str, folder: Path, rounds: int) -> list[float]:
     return took[1:]
 
 
-def slipway_run_ms(slipway: Slipway, rounds: int) -> list[float]:
+def slipway_run_ms(slipway: Jobs, rounds: int) -> list[float]:
     """The same trivial job with a run, from its submission to its end."""
     took = []
     for _ in range(rounds):
@@ -205,15 +162,11 @@ def main() -> None:
     rounds, count, size = (20, 1000, 256 << 20) if options.quick else (100, 10_000, 1 << 30)
     if options.work:
         Path(options.work).mkdir(parents=True, exist_ok=True)
-    rows: list[tuple[str, str, str, bool]] = []
-
-    def row(what: str, found: str, wanted: str, holds: bool):
-        rows.append((what, found, wanted, holds))
-        print(f"{what}: {found} (wanted: {wanted}){'' if holds else '  NO'}", file=sys.stderr, flush=True)
-
+    table = Table()
+    row = table.row
     with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=options.work) as name:
         folder = Path(name)
-        slipway = Slipway(program, folder)
+        slipway = Jobs(program, folder)
         try:
             first_instruction_ms(slipway, 5, False)
             for tracked in (False, True):
@@ -237,19 +190,7 @@ def main() -> None:
             row("A trivial job with a run, to its end", words, "> 100x", ratio > 100)
         finally:
             slipway.stop()
-    load = os.getloadavg()[0]
-    lines = ["| What | Measured | To reach | Reached |", "|---|---|---|---|"]
-    lines += [f"| {what} | {found} | {wanted} | {'yes' if holds else '**no**'} |" for what, found, wanted, holds in rows]
-    note = f"Measured on {date.today()} with {os.cpu_count()} processors; load at the end {load:.1f}."
-    table = "\n".join([*lines, "", note])
-    print(table)
-    if options.write:
-        text = options.write.read_text()
-        before, begin, rest = text.partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if not begin or not end:
-            sys.exit(f"{options.write} has no place for the table")
-        options.write.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}")
+    table.finish("jobs", options.write)
 
 
 main()

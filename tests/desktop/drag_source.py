@@ -3,7 +3,8 @@
 
     drag_source.py PATH
 
-Prints `ready` once it is on the screen, in the upper left corner. Runs with the system's Python, which has GTK.
+Prints `ready` once it is on the screen, in the upper left corner, and `ended` after a drag, or why it
+failed. Runs with the system's Python, which has GTK.
 """
 
 import sys
@@ -27,6 +28,8 @@ box.add(Gtk.Label(label="drag me"))
 box.drag_source_set(Gdk.ModifierType.BUTTON1_MASK, [], Gdk.DragAction.COPY)
 box.drag_source_add_uri_targets()
 box.connect("drag-data-get", offer)
+box.connect("drag-failed", lambda _w, _c, why: print("failed", why.value_nick, flush=True))
+box.connect("drag-end", lambda *_: print("ended", flush=True))
 
 window = Gtk.Window(title="drag source")
 window.set_default_size(120, 80)

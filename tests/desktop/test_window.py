@@ -93,43 +93,6 @@ def test_a_link_never_acts(desk):
     desk.wait_for_text("pilot-1")
 
 
-def test_a_dropped_folder_is_recognised(desk, tmp_path):
-    project = tmp_path / "fraud"
-    (project / "notebooks").mkdir(parents=True)
-    (project / "MLproject").write_text("name: fraud\nentry_points:\n  main:\n    command: python train.py\n")
-    (project / "requirements.txt").write_text("mlflow\nscikit-learn\n")
-    (project / "notebooks" / "look.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    (project / "train.py").write_text("raise SystemExit('this must never run')\n")
-
-    desk.drive()
-    until(lambda: desk.text(), "a page")
-    _, x, y, width, height = desk.main_window()
-    source = desk.start(SYSTEM_PYTHON, HERE / "drag_source.py", project, stdout=subprocess.PIPE)
-    assert source.popen.stdout.readline() == b"ready\n"
-
-    middle = (x + width // 2, y + height // 2)
-    desk.xdotool("mousemove", 60, 60, "mousedown", 1)
-    for step in range(1, 11):
-        desk.xdotool("mousemove", 60 + (middle[0] - 60) * step // 10, 60 + (middle[1] - 60) * step // 10)
-        time.sleep(0.05)
-    # It says what it sees while the folder still hangs in the air.
-    until(
-        lambda: desk.xdotool("mousemove_relative", "--", 1, 0) == "" and "MLflow project" in desk.text(),
-        "what the hovering folder contains",
-    )
-    desk.picture("hover")
-    desk.xdotool("mouseup", 1)
-    until(lambda: desk.route().startswith("#/inspect?path="), "the sheet of the dropped folder")
-    desk.wait_for_text("MLproject", "requirements.txt", "notebooks/look.ipynb", "2 packages", "entry point main")
-    desk.picture("dropped")
-
-
-def test_a_path_as_argument_is_looked_into(desk, tmp_path):
-    (tmp_path / "scores.csv").write_text("step,loss\n1,2\n")
-    desk.drive(tmp_path)
-    desk.wait_for_text("scores.csv", "2 columns: step, loss")
-
-
 def test_the_page_may_ask_for_little_and_others_for_nothing(desk):
     desk.drive()
     until(lambda: desk.text(), "a page")

@@ -56,14 +56,7 @@ pub(crate) fn compose(bars: &Bars, style: &Style) -> Result<Scene, Error> {
             continue;
         };
         marks.push(rule((at, top), (at, bottom), palette.grid));
-        marks.push(Mark::Text {
-            at: (at, bottom + 12.0),
-            text: tick.label,
-            size: TICK_SIZE,
-            colour: palette.text_muted,
-            align: Align::Center,
-            bold: false,
-        });
+        marks.push(Mark::text((at, bottom + 12.0), tick.label, TICK_SIZE, palette.text_muted, Align::Center));
     }
     scene.layers.push(Layer { series: None, marks });
     let zero = frame.x_of(0.0).unwrap_or(left);

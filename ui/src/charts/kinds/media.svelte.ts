@@ -43,6 +43,11 @@ export function askMedia(set: () => PanelSet, kind: MediaKind): Asked<Media> {
   )
 }
 
+/** The end of a summary: what was passed over. */
+export function notesOf(media: Media | null): string {
+  return media && media.notes.length > 0 ? ` · ${media.notes.join(' ')}` : ''
+}
+
 /** What things are called, those that most runs have first. */
 export function keysOf(runs: readonly RunItems[], fits: (item: MediaItem) => boolean = () => true): string[] {
   const uses = new Map<string, number>()

@@ -14,6 +14,16 @@ export interface Empty {
   fix?: { label: string; run: () => void }
 }
 
+/** Said where every run is hidden. */
+export const NO_RUN: Empty = { why: 'No run is visible. Open an eye in the table.' }
+
+/** How far the question behind a plot is. */
+export interface Asking {
+  problem: { message: string; hint?: string } | null
+  loading: boolean
+  retry: () => void
+}
+
 /** What a kind lets its frame do. */
 export interface KindHandle {
   key?: (event: KeyboardEvent) => (() => void) | undefined
