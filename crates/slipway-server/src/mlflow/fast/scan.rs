@@ -59,7 +59,7 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// The next byte that is no space, which stays where it is.
-    fn next(&mut self) -> Option<u8> {
+    fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.as_bytes().get(self.at)?;
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -71,14 +71,14 @@ impl<'a> Scan<'a> {
 
     /// Goes past this byte, if it is the next one.
     fn take(&mut self, byte: u8) -> Option<()> {
-        (self.next()? == byte).then_some(())?;
+        (self.peek()? == byte).then_some(())?;
         self.at += 1;
         Some(())
     }
 
     /// Nothing but space is left.
     fn end(&mut self) -> Option<()> {
-        self.next().is_none().then_some(())
+        self.peek().is_none().then_some(())
     }
 
     /// A text without escapes.
@@ -94,7 +94,7 @@ impl<'a> Scan<'a> {
 
     /// Whether the next field has this name, which is given with its quotes. If so, its value comes next.
     fn is_field(&mut self, quoted: &str) -> Option<bool> {
-        self.next()?;
+        self.peek()?;
         if !self.text.as_bytes().get(self.at..)?.starts_with(quoted.as_bytes()) {
             return Some(false);
         }
@@ -110,7 +110,7 @@ impl<'a> Scan<'a> {
         }
         loop {
             read(self)?;
-            match self.next()? {
+            match self.peek()? {
                 b',' => self.at += 1,
                 _ => return self.take(b'}'),
             }
@@ -125,7 +125,7 @@ impl<'a> Scan<'a> {
         }
         loop {
             read(self)?;
-            match self.next()? {
+            match self.peek()? {
                 b',' => self.at += 1,
                 _ => return self.take(b']'),
             }
@@ -150,7 +150,7 @@ impl<'a> Scan<'a> {
 
     /// The text of a number as JSON has it.
     fn digits(&mut self) -> Option<&'a str> {
-        self.next()?;
+        self.peek()?;
         let (all, from) = (self.text, self.at);
         let bytes = all.as_bytes().get(from..)?;
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
@@ -171,7 +171,7 @@ impl<'a> Scan<'a> {
 
     /// A float as clients write it: a number, or one of the three names.
     fn float(&mut self) -> Option<f64> {
-        if self.next()? == b'"' {
+        if self.peek()? == b'"' {
             return match self.text()? {
                 "NaN" => Some(f64::NAN),
                 "Infinity" => Some(f64::INFINITY),
