@@ -190,6 +190,21 @@ def test_a_run_is_repeated_from_its_record_alone(slipway, project, client, uniqu
     assert again.data.params == first.data.params and own_metrics(again) == own_metrics(first)
 
 
+def test_a_commit_is_run_again_when_its_folder_is_gone(slipway, project, client, unique):
+    folder = project("workflow")
+    git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in [["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "one"]]:
+        subprocess.run([*git, *words], check=True)
+    (folder / "load.py").write_text((folder / "load.py").read_text().replace('"rows", given.rows', '"rows", given.rows + 0.5'))
+    slipway("run", folder, "-e", "load", "-P", "rows=7", "--env-manager", "local", "--experiment", f"{unique}-a")
+    first = only_run(client, f"{unique}-a")
+    shutil.rmtree(folder)
+    slipway("run", "--again", first.info.run_id, "--experiment", f"{unique}-b")
+    again = only_run(client, f"{unique}-b")
+    assert again.data.params == first.data.params and own_metrics(again) == own_metrics(first)
+    assert again.data.tags["mlflow.source.git.commit"] == first.data.tags["mlflow.source.git.commit"]
+
+
 def test_a_real_environment(slipway, project, client, unique, tmp_path):
     """From the package index of this machine: made once, used twice, listed, removed."""
     folder, data = project("elasticnet"), tmp_path / "data"

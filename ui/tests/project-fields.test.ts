@@ -151,7 +151,7 @@ describe('what is found in a folder', () => {
       how: 'register',
       path: '/p/m/model.onnx',
     })
-    expect(openingOf(item('notebook', 'x.ipynb'), '/p')).toMatchObject({ how: 'list' })
+    expect(openingOf(item('notebook', 'x.ipynb'), '/p')).toMatchObject({ how: 'look' })
     const many = { kind: 'model' as const, path: '', detail: 'and 1,200 more models' }
     expect(openingOf(many, '/p')).toMatchObject({
       how: 'list',

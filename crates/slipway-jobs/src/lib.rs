@@ -11,6 +11,7 @@ pub mod agent;
 pub mod conformance;
 pub mod folder;
 mod id;
+pub mod load;
 pub mod local;
 pub mod log;
 pub mod machine;

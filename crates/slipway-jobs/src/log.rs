@@ -132,6 +132,44 @@ pub fn origins(folder: &Path, places: &[u64]) -> io::Result<Vec<Option<(Stream, 
     places.iter().map(origin).collect()
 }
 
+/// From which byte on the log in a folder comes from another stream than before, and how many records of the index were
+/// read. `passed` is what an earlier call answered; only what came since is told then.
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn changes(folder: &Path, passed: u64) -> io::Result<(Vec<(u64, Stream)>, u64)> {
+    let index = match File::open(folder.join(INDEX)) {
+        Ok(index) => index,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
+        Err(error) => return Err(error),
+    };
+    let count = Records::of(&index)?.count;
+    let mut changes: Vec<(u64, Stream)> = Vec::new();
+    let mut number = passed;
+    let mut block = vec![0; RECORD * 4_096];
+    while number < count {
+        let wanted = usize::try_from(count - number).unwrap_or(usize::MAX).min(4_096) * RECORD;
+        let Some(part) = block.get_mut(..wanted) else { break };
+        index.read_exact_at(part, number * RECORD as u64)?;
+        for record in part.chunks_exact(RECORD) {
+            let (start, code) = halves(record);
+            let stream = stream_of(code);
+            if changes.last().is_none_or(|(_, last)| *last != stream) {
+                changes.push((start, stream));
+            }
+            number += 1;
+        }
+    }
+    Ok((changes, number))
+}
+
+/// Where the bytes of a record begin, and its code.
+fn halves(record: &[u8]) -> (u64, u64) {
+    let (start, code) = record.split_at_checked(RECORD / 2).unwrap_or_default();
+    let number = |half: &[u8]| half.try_into().map(u64::from_le_bytes).unwrap_or_default();
+    (number(start), number(code))
+}
+
 /// The records of an index.
 struct Records<'a> {
     index: &'a File,
@@ -147,9 +185,7 @@ impl<'a> Records<'a> {
     fn record(&self, number: u64) -> io::Result<(u64, u64)> {
         let mut bytes = [0; RECORD];
         self.index.read_exact_at(&mut bytes, number * RECORD as u64)?;
-        let (start, code) = bytes.split_at(8);
-        let number = |half: &[u8]| half.try_into().map(u64::from_le_bytes).unwrap_or_default();
-        Ok((number(start), number(code)))
+        Ok(halves(&bytes))
     }
 
     /// The last record that begins at or before a byte.
@@ -228,6 +264,10 @@ mod tests {
             None,
         ];
         assert_eq!(origins, expected);
+        let (told, passed) = changes(folder.path(), 0).unwrap();
+        assert_eq!(told, [(0, Stream::Stdout), (10, Stream::Stderr), (16, Stream::Agent)]);
+        log.add(Stream::Stdout, b"more\n", 3_000).unwrap();
+        assert_eq!(changes(folder.path(), passed).unwrap(), (vec![(17, Stream::Stdout)], passed + 1));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Tables: CSV, TSV and Parquet.
+//! Tables: CSV, TSV, Parquet, and JSON that is made like one.
 
 use crate::report::{Found, Kind, size};
 use crate::walk::open;
@@ -30,6 +30,18 @@ pub(crate) fn file(path: &Path, extension: &str, shown: &str, found: &mut Found)
         let (kind, number) = (extension.to_uppercase(), columns.len());
         let detail = format!("{kind}, {}, {number} {noun}: {}", size(file.size_bytes()), names.join(", "));
         found.add(Kind::Table, shown, detail);
+    }
+    Ok(())
+}
+
+/// JSON that starts like rows, or like a table as MLflow stores it. Most JSON is something else.
+pub(crate) fn json(path: &Path, shown: &str, found: &mut Found) -> io::Result<()> {
+    let mut file = open(path)?;
+    let head = file.head(SNIFFED_BYTES)?;
+    let text: String =
+        String::from_utf8_lossy(&head).chars().filter(|letter| !letter.is_whitespace()).take(12).collect();
+    if text.starts_with("[{") || text.starts_with("{\"columns\":") {
+        found.add(Kind::Table, shown, format!("JSON, {}", size(file.size_bytes())));
     }
     Ok(())
 }

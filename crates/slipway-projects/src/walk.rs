@@ -16,7 +16,7 @@ const SKIPPED: [&str; 7] =
     [".git", "node_modules", ".venv", "venv", "__pycache__", "site-packages", ".trash"];
 
 /// A database may have any name, but not every file is opened for that: these are common and known.
-const NEVER_DATABASES: [&str; 48] = [
+const NEVER_DATABASES: [&str; 47] = [
     "a",
     "bat",
     "bz2",
@@ -37,7 +37,6 @@ const NEVER_DATABASES: [&str; 48] = [
     "jpeg",
     "jpg",
     "js",
-    "json",
     "lock",
     "log",
     "map",
@@ -231,11 +230,12 @@ fn recognise_file(path: &Path, name: &str, shown: &str, folder: &str, found: &mu
     match extension {
         "py" => {
             found.scripts.insert(shown.to_owned());
-            Ok(())
+            pipeline::source(path, shown, found)
         }
         "ipynb" => notebook::file(path, shown, found),
         "yaml" | "yml" => pipeline::file(path, shown, found),
         "csv" | "tsv" | "parquet" => table::file(path, extension, shown, found),
+        "json" => table::json(path, shown, found),
         "wandb" => wandb::file(path, shown, found),
         _ if lower == "mlmodel" => model::mlmodel(path, shown, found),
         _ if model::EXTENSIONS.contains(&extension) => model::file(path, extension, shown, found),

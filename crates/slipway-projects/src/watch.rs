@@ -68,7 +68,8 @@ enum Told {
 }
 
 impl Watch {
-    /// Begins to watch; `changed` is called from another thread, at most every [`Pace::gather`].
+    /// Begins to watch; `changed` is called from another thread, at most every [`Pace::gather`], and when
+    /// [`Watch::how`] has changed.
     #[must_use]
     pub fn start(folder: PathBuf, pace: Pace, changed: impl Fn() + Send + 'static) -> Self {
         let how = Arc::new(Mutex::new(How::Events));
@@ -113,8 +114,13 @@ impl<F: Fn()> Watching<F> {
         }
     }
 
+    /// Whoever shows the project is told, so that the page says it by itself.
     fn set(&self, how: How) {
-        *self.how.lock().unwrap_or_else(PoisonError::into_inner) = how;
+        let before =
+            std::mem::replace(&mut *self.how.lock().unwrap_or_else(PoisonError::into_inner), how.clone());
+        if before != how {
+            (self.changed)();
+        }
     }
 
     fn tell_if_changed(&self, seen: &mut u64) {
@@ -331,6 +337,7 @@ mod tests {
             let _ = tell.send(());
         });
         std::thread::sleep(Duration::from_millis(200));
+        assert!(told.try_recv().is_err(), "nothing has changed");
         for number in 0..3_000 {
             std::fs::write(folder.path().join(format!("{number}.bin")), "x").unwrap();
         }
@@ -338,8 +345,10 @@ mod tests {
             "the storm is said",
             || matches!(watch.how(), How::Looking { ref why, .. } if why.contains("too much")),
         );
+        assert!(told.recv_timeout(Duration::from_secs(5)).is_ok(), "that it is looked at now is told");
         std::fs::write(folder.path().join("new.py"), "1").unwrap();
         assert!(told.recv_timeout(Duration::from_secs(5)).is_ok(), "seen by looking");
         until("events again", || watch.how() == How::Events);
+        assert!(told.recv_timeout(Duration::from_secs(5)).is_ok(), "that it has passed is told");
     }
 }

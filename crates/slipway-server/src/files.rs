@@ -95,7 +95,7 @@ pub(crate) fn router() -> Router<ServerState> {
 
 #[derive(Debug, serde::Deserialize)]
 struct FileQuery {
-    /// Any value: save instead of show.
+    /// Any value: save instead of show. More than a letter names the saved file.
     download: Option<String>,
 }
 
@@ -109,7 +109,8 @@ async fn file(
     let place = root.join(&ArtifactPath::parse(&path)?)?;
     let download = place.download().await?;
     let shown = if query.download.is_some() { Shown::Saved } else { Shown::Inline };
-    let mut response = respond(download, place.path().name(), &headers, shown)?;
+    let name = query.download.as_deref().filter(|name| name.len() > 1).unwrap_or(place.path().name());
+    let mut response = respond(download, name, &headers, shown)?;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FILE_POLICY));
     response.headers_mut().insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     Ok(response)

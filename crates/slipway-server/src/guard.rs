@@ -142,7 +142,7 @@ fn check(request: &Request, state: &ServerState) -> Result<(), Refusal> {
         return Err(no_token());
     }
     check_content_type(headers, method, uri.path())?;
-    check_length(headers, uri.path())
+    check_length(headers, method, uri.path())
 }
 
 fn check_host(headers: &HeaderMap, uri: &Uri, exposure: &Exposure) -> Result<(), Refusal> {
@@ -210,7 +210,10 @@ fn check_site(headers: &HeaderMap, method: &Method, path: &str) -> Result<(), Re
 fn check_content_type(headers: &HeaderMap, method: &Method, path: &str) -> Result<(), Refusal> {
     // MLflow's routes check it themselves, with MLflow's words.
     let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if !changes || !path.starts_with(OWN_API) || is_json(headers) {
+    // No form of another page can send either of the two.
+    let is_file = is_uploaded_file(method, path)
+        && text_of(headers, &header::CONTENT_TYPE).eq_ignore_ascii_case("application/octet-stream");
+    if !changes || !path.starts_with(OWN_API) || is_json(headers) || is_file {
         return Ok(());
     }
     Err(Refusal {
@@ -222,13 +225,20 @@ fn check_content_type(headers: &HeaderMap, method: &Method, path: &str) -> Resul
     })
 }
 
-/// Artifacts may have any size: they are streamed. Everything else is held in memory.
-fn check_length(headers: &HeaderMap, path: &str) -> Result<(), Refusal> {
+/// A file of a folder that comes from a browser, as bytes.
+fn is_uploaded_file(method: &Method, path: &str) -> bool {
+    let below = path.strip_prefix(OWN_API).and_then(|path| path.strip_prefix("/uploads/"));
+    *method == Method::PUT && below.is_some_and(|below| below.ends_with("/file"))
+}
+
+/// Artifacts may have any size, and uploads have a limit of their own: they are streamed. Everything else is held in
+/// memory.
+fn check_length(headers: &HeaderMap, method: &Method, path: &str) -> Result<(), Refusal> {
     let is_artifact = speaks_mlflow(path)
         && path.split('/').nth(3) == Some("mlflow-artifacts")
         && matches!(path.split('/').nth(4), Some("artifacts" | "mpu"));
     let length = text_of(headers, &header::CONTENT_LENGTH).parse::<u64>().unwrap_or_default();
-    if is_artifact || length <= JSON_LIMIT_BYTES as u64 {
+    if is_artifact || is_uploaded_file(method, path) || length <= JSON_LIMIT_BYTES as u64 {
         return Ok(());
     }
     Err(Refusal {

@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod guard;
 pub mod jobs;
+mod load;
 mod look;
 mod media;
 mod mlflow;
@@ -24,6 +25,7 @@ mod state;
 mod testing;
 mod trash;
 mod undo;
+mod uploads;
 mod webhooks;
 
 pub use app::continue_purges;

@@ -47,11 +47,13 @@ pub(crate) enum PlaceError {
 pub(crate) struct Place {
     root: ArtifactRoot,
     path: ArtifactPath,
+    /// The one name below it that may be read; everything when absent.
+    only: Option<ArtifactPath>,
 }
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        self.root.folder() == other.root.folder() && self.path == other.path
+        self.root.folder() == other.root.folder() && self.path == other.path && self.only == other.only
     }
 }
 
@@ -60,7 +62,7 @@ impl Place {
     pub(crate) fn find(state: &ServerState, uri: &str) -> Result<Self, PlaceError> {
         let main = state.artifacts();
         if scheme(uri).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mlflow-artifacts")) {
-            return Ok(Self { root: main.clone(), path: ArtifactPath::from_uri(uri)? });
+            return Ok(Self { root: main.clone(), path: ArtifactPath::from_uri(uri)?, only: None });
         }
         let Some(path) = local_path(uri) else { return Err(PlaceError::Elsewhere(shorten(uri))) };
         let known = state.places().readable.iter().map(|(folder, root)| (folder.as_path(), root));
@@ -70,12 +72,22 @@ impl Place {
             .min_by_key(|(below, _)| below.as_os_str().len());
         let (below, root) = found.ok_or_else(|| PlaceError::NotReadable(shorten(uri)))?;
         let below = below.to_str().ok_or_else(|| PlaceError::NotReadable(shorten(uri)))?;
-        Ok(Self { root: root.clone(), path: ArtifactPath::parse_folder(below)? })
+        Ok(Self { root: root.clone(), path: ArtifactPath::parse_folder(below)?, only: None })
+    }
+
+    /// All of a folder, or one file that lies directly in it.
+    pub(crate) fn of_folder(root: ArtifactRoot, only: Option<ArtifactPath>) -> Self {
+        Self { root, path: ArtifactPath::ROOT, only }
     }
 
     /// What lies below.
     pub(crate) fn join(&self, below: &ArtifactPath) -> slipway_artifacts::Result<Self> {
-        Ok(Self { root: self.root.clone(), path: self.path.join(below)? })
+        match &self.only {
+            // Its listing holds nothing else.
+            Some(_) if below.is_root() => Ok(self.clone()),
+            Some(only) if only != below => Err(slipway_artifacts::Error::NotFound(below.to_string())),
+            _ => Ok(Self { root: self.root.clone(), path: self.path.join(below)?, only: None }),
+        }
     }
 
     /// The place as a path below its root.
@@ -89,7 +101,11 @@ impl Place {
     }
 
     pub(crate) async fn list(&self) -> slipway_artifacts::Result<Vec<Entry>> {
-        self.root.list(&self.path).await
+        let mut entries = self.root.list(&self.path).await?;
+        if let Some(only) = &self.only {
+            entries.retain(|entry| entry.name == only.as_str());
+        }
+        Ok(entries)
     }
 
     pub(crate) async fn stat(&self) -> slipway_artifacts::Result<Entry> {

@@ -2,11 +2,13 @@
 
 use crate::events::EventBus;
 use crate::files::Tickets;
+use crate::load::Load;
 use crate::look::Known;
 use crate::opened::Opened;
 use crate::places::ArtifactPlaces;
 use crate::trash::{Outcome, Work};
 use crate::undo::Undos;
+use crate::uploads::Uploads;
 use crate::webhooks::Secrets;
 use slipway_artifacts::ArtifactRoot;
 use slipway_jobs::Queue;
@@ -71,7 +73,9 @@ struct Inner {
     trash: Work<Outcome>,
     compared: crate::app::Remembered,
     looks: crate::app::Looks,
+    load: Load,
     undos: Undos,
+    uploads: Uploads,
     secrets: Secrets,
     opened: Opened,
     run_messages: Renditions,
@@ -101,6 +105,7 @@ impl ServerState {
         let (tickets, known) = (Tickets::default(), Known::default());
         let (trash, undos) = (Work::default(), Undos::in_folder(config.data_dir.join("undo")));
         let secrets = Secrets::in_folder(&config.data_dir);
+        let uploads = Uploads::in_folder(&config.data_dir);
         let (run_messages, compared) = (Renditions::default(), crate::app::Remembered::default());
         let outlines = Outlines::default();
         let warming = AtomicBool::new(false);
@@ -115,12 +120,14 @@ impl ServerState {
             known,
             trash,
             undos,
+            uploads,
             secrets,
             opened: Opened::default(),
             run_messages,
             outlines,
             compared,
             looks: crate::app::Looks::default(),
+            load: Load::default(),
             warming,
             recording,
             lengthening: tokio::sync::Mutex::default(),
@@ -138,6 +145,16 @@ impl ServerState {
     /// What seals the secrets of webhooks.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.inner.secrets
+    }
+
+    /// Folders that came from a browser.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.inner.uploads
+    }
+
+    /// How busy the machine is.
+    pub(crate) fn load(&self) -> &Load {
+        &self.inner.load
     }
 
     /// Looks into folders that somebody watches.

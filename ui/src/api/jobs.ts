@@ -1,6 +1,6 @@
 // Calls about jobs and their queue. They stand apart since only the screens that show jobs load them.
 
-import { json, send } from './client'
+import { json } from './client'
 import type {
   JobDetail,
   JobOrder,
@@ -12,7 +12,7 @@ import type {
   QueueSettings,
   QueueStatus,
 } from './job-types'
-import type { Changed, LogFind, LogMatches, LogPage } from './types'
+import type { ArtifactLink, Changed, LogFind, LogMatches, LogPage, LogStream } from './types'
 
 export interface JobsQuery {
   states: JobState[]
@@ -23,10 +23,13 @@ export interface JobsQuery {
   limit: number
 }
 
-const at = (id: string) => `/jobs/${encodeURIComponent(id)}`
-/** The server gives at most so many bytes of a log at once. */
-const PART_BYTES = 4 << 20
+/** One attempt, the last when null; one stream, all of them when null. */
+export interface WhichLog {
+  attempt: number | null
+  stream: LogStream | null
+}
 
+const at = (id: string) => `/jobs/${encodeURIComponent(id)}`
 const AT_ONCE = 6
 
 /** Asks for each, a few at a time, and sums up what changed. Stops at the first that fails. */
@@ -62,29 +65,13 @@ export const jobsApi = {
   forget: (ids: string[]) => json<Changed>('/jobs/forget', 'POST', { job_ids: ids }),
   prioritize: (id: string, priority: number) => json<JobSummary>(`${at(id)}/priority`, 'POST', { priority }),
   endLeftovers: (id: string) => json<{ processes: number }>(`${at(id)}/end-leftovers`, 'POST'),
-  lines: (id: string, attempt: number | null, first: number | null, count: number) =>
-    json<LogPage>(`${at(id)}/log/lines`, 'POST', { attempt, first_line: first, count }),
-  search: (
-    id: string,
-    attempt: number | null,
-    find: LogFind,
-    from: number,
-    limit: number,
-    signal?: AbortSignal,
-  ) => json<LogMatches>(`${at(id)}/log/search`, 'POST', { attempt, find, from_line: from, limit }, signal),
-  /** All of a log, as it came. */
-  async log(id: string, attempt: number | null): Promise<Blob> {
-    const parts: ArrayBuffer[] = []
-    let from = 0
-    for (;;) {
-      const which = attempt === null ? '' : `&attempt=${attempt}`
-      const response = await send(`${at(id)}/log?from=${from}&limit=${PART_BYTES}${which}`)
-      const part = await response.arrayBuffer()
-      parts.push(part)
-      from += part.byteLength
-      if (part.byteLength < PART_BYTES) return new Blob(parts, { type: 'text/plain' })
-    }
-  },
+  lines: (id: string, which: WhichLog, first: number | null, count: number) =>
+    json<LogPage>(`${at(id)}/log/lines`, 'POST', { ...which, first_line: first, count }),
+  search: (id: string, which: WhichLog, find: LogFind, from: number, limit: number, signal?: AbortSignal) =>
+    json<LogMatches>(`${at(id)}/log/search`, 'POST', { ...which, find, from_line: from, limit }, signal),
+  /** Where the browser can save all of a log from. */
+  logLink: (id: string, attempt: number | null) =>
+    json<ArtifactLink>(`${at(id)}/log/link`, 'POST', { attempt }),
   queue: () => json<QueueStatus>('/queue'),
   setQueue: (settings: QueueSettings) => json<QueueStatus>('/queue', 'PUT', settings),
 }

@@ -13,6 +13,8 @@ import type {
   ProjectPlan,
   ProjectRunRequest,
   RecordedProject,
+  UploadBegun,
+  UploadPublished,
 } from './project-types'
 import type { Changed, InspectLine, InspectReport } from './types'
 
@@ -72,6 +74,24 @@ export const projectsApi = {
       }
     }
   },
+
+  /** Begins to take a folder in. */
+  beginUpload: (name: string, files: number, bytes: number) =>
+    json<UploadBegun>('/uploads', 'POST', { name, files, bytes }),
+
+  /** Sends one file of it, as it is. */
+  putFile: async (id: string, path: string, file: Blob, signal: AbortSignal) => {
+    await send(`/uploads/${id}/file?path=${encodeURIComponent(path)}`, {
+      method: 'PUT',
+      body: file,
+      headers: { 'Content-Type': 'application/octet-stream' },
+      signal,
+    })
+  },
+
+  publishUpload: (id: string) => json<UploadPublished>(`/uploads/${id}/publish`, 'POST', {}),
+
+  dropUpload: (id: string) => json<Changed>(`/uploads/${id}/drop`, 'POST', {}),
 
   stopInspect: (look: string) => json<Changed>('/inspect/stop', 'POST', { look }),
 }

@@ -505,6 +505,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs/{job_id}/log/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An address under which all of a job's log can be saved, for about an hour. */
+        post: operations["link_job_log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/jobs/{job_id}/log/search": {
         parameters: {
             query?: never;
@@ -1696,6 +1713,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins an upload. Nothing of it is anywhere to be seen until it is published. */
+        post: operations["begin_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{upload_id}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Drops an upload and everything that came of it. */
+        post: operations["drop_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{upload_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Stores one file of an upload while it comes in. */
+        put: operations["put_uploaded_file"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{upload_id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the folder visible, whole. */
+        post: operations["publish_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/views": {
         parameters: {
             query?: never;
@@ -2594,9 +2679,19 @@ export interface components {
         };
         Gpu: {
             /** Format: int32 */
+            busy_percent?: number | null;
+            /** Format: int32 */
+            celsius?: number | null;
+            /** Format: int32 */
             index: number;
             /** @description The job that holds it. */
             job_id?: string | null;
+            /** Format: int64 */
+            memory_bytes?: number | null;
+            /** @description This and what follows is absent where the driver does not say it. */
+            name?: string | null;
+            /** Format: int64 */
+            used_bytes?: number | null;
         };
         Group: {
             /** @description One per requested column; null where no member has a value. */
@@ -3017,6 +3112,14 @@ export interface components {
             /** @description There are more behind them. */
             more: boolean;
         };
+        /** @description Which log of a job to save. */
+        JobLogLink: {
+            /**
+             * Format: int32
+             * @description Which try; the last one when absent.
+             */
+            attempt?: number | null;
+        };
         /** @description Which lines of a job's log. */
         JobLogRequest: {
             /**
@@ -3034,6 +3137,7 @@ export interface components {
              * @description Number of the first line, from 0. Absent: the last lines.
              */
             first_line?: number | null;
+            stream?: components["schemas"]["LogStream"] | null;
         };
         /** @description What to find in a job's log. */
         JobLogSearch: {
@@ -3053,6 +3157,7 @@ export interface components {
              * @description How many lines; at most 10,000.
              */
             limit: number;
+            stream?: components["schemas"]["LogStream"] | null;
         };
         /** @description A job that has to end before. */
         JobNeed: {
@@ -3464,6 +3569,11 @@ export interface components {
              * @description Bytes in the middle of a very long line that are not in `text`.
              */
             left_out_bytes?: number;
+            /**
+             * Format: int64
+             * @description Its number in the whole log, from 0, when only the lines of one stream were asked for.
+             */
+            number?: number | null;
             stream?: components["schemas"]["LogStream"] | null;
             /** @description With escape sequences for colours. What is not UTF-8 is replaced. */
             text: string;
@@ -3555,6 +3665,11 @@ export interface components {
         LogStream: "stdout" | "stderr" | "agent";
         /** @description The machine that the local target runs on. */
         Machine: {
+            /**
+             * Format: double
+             * @description How busy all of them together are; absent where the machine does not tell.
+             */
+            busy_percent?: number | null;
             /**
              * Format: int64
              * @description Of the disk that jobs keep their files on.
@@ -4987,6 +5102,28 @@ export interface components {
             /** @description Below the artifact folder. */
             path: string;
         };
+        /** @description An upload to put files into, and to publish or drop. */
+        UploadBegun: {
+            upload_id: string;
+        };
+        /** @description The folder as it is now, whole. */
+        UploadPublished: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            files: number;
+            /** @description Absolute, in Slipway's data folder. */
+            path: string;
+        };
+        /** @description Begins to take a folder in. What is said here is checked at once, what comes is counted again. */
+        UploadRequest: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            files: number;
+            /** @description What the folder is called. */
+            name: string;
+        };
         VersionDataset: {
             /** @description E.g. `training`. */
             context?: string | null;
@@ -6199,6 +6336,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    link_job_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobLogLink"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactLink"];
                 };
             };
             default: {
@@ -8399,6 +8569,131 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrashWork"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    begin_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadBegun"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    drop_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    put_uploaded_file: {
+        parameters: {
+            query: {
+                /** @description Relative to the folder, with `/`. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["Binary"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    publish_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadPublished"];
                 };
             };
             default: {

@@ -81,6 +81,8 @@ export function areaAt(path: string, params: Record<string, string>, empty: bool
         { path: params.path ?? '' },
         'inspect',
       )
+    case '/folder':
+      return area(() => import('../areas/inspect/FolderArea.svelte'), { params }, `folder ${params.at ?? ''}`)
     case '/welcome':
       return area(() => import('../areas/welcome/WelcomeArea.svelte'), {}, 'welcome')
     case '/':

@@ -83,6 +83,25 @@ pub fn fetch(repository: &str, revision: Option<&str>, data_dir: &Path) -> Resul
     })
 }
 
+/// Takes a commit over into a repository of Slipway's own, so that it can be laid out when the one that it came from is
+/// gone.
+///
+/// # Errors
+/// When it cannot be read where it is.
+pub fn keep(revision: &Revision, data_dir: &Path) -> Result<(), GitError> {
+    if revision.commit.is_empty() || is_kept(revision, data_dir)? {
+        return Ok(());
+    }
+    fetch(&revision.repository, Some(&revision.commit), data_dir).map(drop)
+}
+
+fn is_kept(revision: &Revision, data_dir: &Path) -> Result<bool, GitError> {
+    let mirror = mirror(&revision.repository, data_dir);
+    let known = format!("refs/slipway/{}", revision.commit);
+    Ok(mirror.is_dir()
+        && text(git(Some(&mirror))?.args(["rev-parse", "--verify", "--quiet", &known])).is_ok())
+}
+
 /// Whether the last fetch brought one thing, rather than all.
 fn fetch_head(mirror: &Path, what: &str) -> bool {
     std::fs::read_to_string(mirror.join("FETCH_HEAD")).is_ok_and(|text| {
@@ -111,9 +130,7 @@ pub fn check_out(
     if !revision.commit.is_empty() {
         let mirror = mirror(&revision.repository, data_dir);
         let known = format!("refs/slipway/{}", revision.commit);
-        if !mirror.is_dir()
-            || text(git(Some(&mirror))?.args(["rev-parse", "--verify", "--quiet", &known])).is_err()
-        {
+        if !is_kept(revision, data_dir)? {
             fetch(&revision.repository, Some(&revision.commit), data_dir)?;
         }
         text(git(None)?.args(["init", "--quiet"]).arg(into)).map_err(failed("begin a copy"))?;

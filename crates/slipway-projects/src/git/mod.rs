@@ -6,7 +6,7 @@
 mod copy;
 mod patch;
 
-pub use copy::{check_out, fetch};
+pub use copy::{check_out, fetch, keep};
 pub use patch::{MAX_PATCH_BYTES, patch};
 
 use crate::program;

@@ -117,3 +117,22 @@ fn a_folder_outside_of_git_is_its_own_patch() {
     assert_eq!(std::fs::read_to_string(copy.join("train.py")).unwrap(), "print(3)\n");
     assert!(!copy.join(".venv").exists() && !folder.path().join(".git").exists());
 }
+
+#[test]
+fn a_commit_that_was_kept_outlives_its_repository() {
+    let (folder, first, _) = repository();
+    let data = tempfile::tempdir().unwrap();
+    let revision = Revision {
+        repository: folder.path().display().to_string(),
+        commit: first,
+        branch: None,
+        subfolder: String::new(),
+    };
+    keep(&revision, data.path()).unwrap();
+    drop(folder);
+    // There is nothing to ask any more, and no need to.
+    keep(&revision, data.path()).unwrap();
+    let copy = data.path().join("copy");
+    check_out(&revision, None, &copy, data.path()).unwrap();
+    assert_eq!(run(&copy, &["rev-parse", "HEAD"]).trim(), revision.commit);
+}

@@ -35,6 +35,17 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// Keeps the commit that the record speaks of, so that the folder may change or go. Says why it could not.
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn keep_commit(&self, data_dir: &Path) -> Result<(), PlanError> {
+        match &self.revision {
+            Some(revision) => Ok(crate::git::keep(revision, data_dir)?),
+            None => Ok(()),
+        }
+    }
+
     /// A plan that runs the same again: a clean copy of the commit, the patch on top, the versions of the lock.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::wire::{
     ApiError, ArchiveLinkRequest, ArtifactEntry, ArtifactLink, ArtifactLinkRequest, ArtifactList, Preview,
 };
-use super::{Binary, read};
+use super::{Binary, blocking, looked, read};
 use crate::ServerState;
 use crate::error::{ApiFailure, ApiJson, ApiPath, ApiQuery, ApiResult};
 use crate::files::{self, Shown};
@@ -132,8 +132,13 @@ fn version_in(id: &str) -> Option<(String, i64)> {
     Some((name.to_owned(), version.parse().ok()?))
 }
 
-/// Where a run's files are, or those of a model version that is named as `models:/NAME/NUMBER`.
+/// Where a run's files are, or those of a model version that is named as `models:/NAME/NUMBER`, or a folder of this
+/// machine that was looked into and is named as `folder:/PATH`.
 pub(super) async fn root_of(state: &ServerState, run_id: String) -> ApiResult<(String, Place)> {
+    if let Some(folder) = run_id.strip_prefix("folder:") {
+        let (state, folder) = (state.clone(), folder.to_owned());
+        return blocking(move || Ok((folder.clone(), looked::place(&state, folder.as_ref())?))).await?;
+    }
     let uri = read(state, move |reader| match version_in(&run_id) {
         Some((name, version)) => Ok(reader.model_version(&name, version)?.storage_location),
         None => Ok::<_, slipway_store::Error>(reader.run_info(&run_id)?.artifact_uri),

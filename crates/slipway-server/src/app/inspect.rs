@@ -14,8 +14,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use slipway_projects::{InspectError, Kind, Limits, Report};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,11 +30,15 @@ const WATCHED_FOR: Duration = Duration::from_secs(60);
 const LONGEST_NAME: usize = 64;
 /// Looks at a time.
 const MOST_LOOKS: usize = 16;
+/// Folders whose files stay readable after a look.
+const MOST_REMEMBERED: usize = 200;
 
 /// Looks that go on now, by the names that whoever watches gave them.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     stops: Mutex<HashMap<String, Arc<AtomicBool>>>,
+    /// What was looked into since the server began, the last one at the end.
+    seen: Mutex<VecDeque<PathBuf>>,
 }
 
 impl Looks {
@@ -49,6 +54,22 @@ impl Looks {
         self.stops.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
+    /// Remembers what was looked into, so that what was found there can be shown.
+    fn remember(&self, path: &str) {
+        let Ok(path) = Path::new(path).canonicalize() else { return };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|known| *known != path);
+        if seen.len() >= MOST_REMEMBERED {
+            seen.pop_front();
+        }
+        seen.push_back(path);
+    }
+
+    /// What was looked into lately.
+    pub(super) fn seen(&self) -> Vec<PathBuf> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     fn stop(&self, name: &str) -> bool {
         let stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
         stops.get(name).is_some_and(|stop| {
@@ -62,9 +83,15 @@ impl Looks {
 #[utoipa::path(post, path = "/inspect", tag = "server", request_body = InspectRequest,
     responses((status = 200, body = InspectReport), (status = "default", body = ApiError)))]
 pub(super) async fn inspect_path(
+    State(state): State<ServerState>,
     ApiJson(request): ApiJson<InspectRequest>,
 ) -> ApiResult<Json<InspectReport>> {
-    let report = blocking(move || slipway_projects::inspect(request.path.as_ref())).await?;
+    let report = blocking(move || {
+        let report = slipway_projects::inspect(request.path.as_ref())?;
+        state.looks().remember(&request.path);
+        Ok(report)
+    })
+    .await?;
     Ok(Json(rendered(report.map_err(refused)?)))
 }
 
@@ -104,7 +131,10 @@ pub(super) async fn watch_inspect(
         });
         state.looks().end(&request.look);
         let last = match report {
-            Ok(report) => InspectLine::Report(rendered(report)),
+            Ok(report) => {
+                state.looks().remember(&request.path);
+                InspectLine::Report(rendered(report))
+            }
             Err(error) => InspectLine::Failed(refused(error).body().clone()),
         };
         let _ = send.blocking_send(Ok(written(&last)));

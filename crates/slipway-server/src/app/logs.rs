@@ -16,14 +16,14 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const MOST_LINES: u64 = 2_000;
+pub(super) const MOST_LINES: u64 = 2_000;
 const MOST_MATCHES: u64 = 10_000;
 const PATTERN_CHARS: usize = 1_000;
 /// How long one request reads a file to count its lines; the next one goes on.
-const COUNTING: Duration = Duration::from_millis(120);
+pub(super) const COUNTING: Duration = Duration::from_millis(120);
 /// For a line that is not counted yet.
-const COUNTING_ON: Duration = Duration::from_secs(2);
-const SEARCHING: Duration = Duration::from_millis(400);
+pub(super) const COUNTING_ON: Duration = Duration::from_secs(2);
+pub(super) const SEARCHING: Duration = Duration::from_millis(400);
 /// Folders and files that are looked through for logs.
 const MOST_FOLDERS: usize = 200;
 const MOST_LOGS: usize = 200;
@@ -123,13 +123,7 @@ pub(super) async fn matches_of(
     from_line: u64,
     limit: u64,
 ) -> ApiResult<LogMatches> {
-    let pattern = match find {
-        LogFind::Errors => Pattern::new(ERRORS, true, true),
-        LogFind::Text { text, matches_case } => Pattern::new(checked(text)?, false, *matches_case),
-        LogFind::Regex { pattern, matches_case } => Pattern::new(checked(pattern)?, true, *matches_case),
-    }
-    .map_err(|error| ApiFailure::invalid(error.to_string()))?;
-    let limit = usize::try_from(limit.min(MOST_MATCHES)).unwrap_or_default();
+    let (pattern, limit) = (pattern_of(find)?, limit_of(limit));
     let matches = blocking(move || {
         let until = Instant::now() + SEARCHING;
         let name = (name.0, name.1.as_str());
@@ -144,6 +138,19 @@ pub(super) async fn matches_of(
     matches.await?.map_err(unreadable)
 }
 
+pub(super) fn pattern_of(find: &LogFind) -> ApiResult<Pattern> {
+    match find {
+        LogFind::Errors => Pattern::new(ERRORS, true, true),
+        LogFind::Text { text, matches_case } => Pattern::new(checked(text)?, false, *matches_case),
+        LogFind::Regex { pattern, matches_case } => Pattern::new(checked(pattern)?, true, *matches_case),
+    }
+    .map_err(|error| ApiFailure::invalid(error.to_string()))
+}
+
+pub(super) fn limit_of(limit: u64) -> usize {
+    usize::try_from(limit.min(MOST_MATCHES)).unwrap_or_default()
+}
+
 fn checked(text: &str) -> ApiResult<&str> {
     if text.is_empty() || text.chars().count() > PATTERN_CHARS {
         return Err(ApiFailure::invalid(format!("what to find has 1 to {PATTERN_CHARS} characters")));
@@ -151,13 +158,14 @@ fn checked(text: &str) -> ApiResult<&str> {
     Ok(text)
 }
 
-fn wire_line(line: Line) -> LogLine {
+pub(super) fn wire_line(line: Line) -> LogLine {
     LogLine {
         text: line.text,
         left_out_bytes: line.left_out_bytes,
         is_rewritten: line.is_rewritten,
         stream: None,
         at_ms: None,
+        number: None,
     }
 }
 

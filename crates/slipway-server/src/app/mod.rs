@@ -24,6 +24,7 @@ mod inspect;
 mod jobs;
 mod lineage;
 mod logs;
+mod looked;
 mod matrix;
 mod media;
 mod metrics;
@@ -39,6 +40,7 @@ mod runs_table;
 mod series;
 mod suggest;
 mod trash;
+mod uploads;
 mod views;
 mod webhooks;
 
@@ -119,6 +121,10 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(inspect::inspect_path))
         .routes(routes!(inspect::watch_inspect))
         .routes(routes!(inspect::stop_inspect))
+        .routes(routes!(uploads::begin_upload))
+        .routes(routes!(uploads::put_uploaded_file))
+        .routes(routes!(uploads::publish_upload))
+        .routes(routes!(uploads::drop_upload))
         .routes(routes!(metrics::get_metric_history))
         .routes(routes!(models::list::query_models))
         .routes(routes!(suggest::suggest_registry))
@@ -173,6 +179,7 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(jobs::log::get_job_log))
         .routes(routes!(jobs::log::read_job_log))
         .routes(routes!(jobs::log::search_job_log))
+        .routes(routes!(jobs::log::link_job_log))
         .routes(routes!(jobs::get_queue, jobs::set_queue))
         .routes(routes!(events::stream_events))
         .routes(routes!(openapi::get_openapi))

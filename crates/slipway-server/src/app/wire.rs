@@ -22,6 +22,7 @@ mod report;
 mod series;
 mod suggest;
 mod trash;
+mod uploads;
 mod views;
 mod webhooks;
 
@@ -43,6 +44,7 @@ pub use report::*;
 pub use series::*;
 pub use suggest::*;
 pub use trash::*;
+pub use uploads::*;
 pub use views::*;
 pub use webhooks::*;
 

@@ -2,6 +2,8 @@
 
 use super::index::{Index, Rows};
 use super::read_at;
+use super::streams::StreamLines;
+use slipway_jobs::target::Stream;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -26,6 +28,8 @@ struct Name {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) index: Index,
+    /// Of those streams that somebody looked at alone.
+    streams: Vec<StreamLines>,
     stamp: Option<(u64, u64, u64, i128)>,
     print: Vec<u8>,
 }
@@ -52,12 +56,36 @@ impl Known {
         look(&entry.index, is_complete)
     }
 
+    /// The same for the lines that come from one stream alone. `changes` tells where the stream changes.
+    pub(crate) fn with_stream<T>(
+        &self,
+        (root, path): (PathBuf, &str),
+        stream: Stream,
+        file: &File,
+        until: Instant,
+        changes: impl FnOnce(u64) -> io::Result<(Vec<(u64, Stream)>, u64)>,
+        look: impl FnOnce(&Index, &StreamLines, bool) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let entry = self.entry(Name { root, path: path.to_owned(), rows: Rows::Lines });
+        let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_indexed = entry.renew(Rows::Lines, file, until)?;
+        let entry = &mut *entry;
+        let known = entry.streams.iter().position(|lines| lines.stream() == stream);
+        let at = known.unwrap_or_else(|| {
+            entry.streams.push(StreamLines::new(stream));
+            entry.streams.len() - 1
+        });
+        let Some(lines) = entry.streams.get_mut(at) else { return Err(io::Error::other("no lines")) };
+        let is_complete = lines.extend(file, entry.index.scanned(), until, changes)?;
+        look(&entry.index, lines, is_indexed && is_complete)
+    }
+
     fn entry(&self, name: Name) -> Arc<Mutex<Entry>> {
         let mut entries: MutexGuard<'_, _> = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let found = entries.iter().position(|(known, _)| *known == name).and_then(|at| entries.remove(at));
         let (name, entry) = found.unwrap_or_else(|| {
             let index = Index::new(name.rows);
-            (name, Arc::new(Mutex::new(Entry { index, stamp: None, print: Vec::new() })))
+            (name, Arc::new(Mutex::new(Entry { index, streams: Vec::new(), stamp: None, print: Vec::new() })))
         });
         entries.push_front((name, Arc::clone(&entry)));
         entries.truncate(MOST_FILES);
@@ -74,6 +102,7 @@ impl Entry {
             && (meta.len() < self.index.scanned() || print(file, self.index.scanned())? != self.print)
         {
             self.index = Index::new(rows);
+            self.streams.clear();
         }
         self.stamp = Some(stamp);
         let is_complete = self.index.extend(file, meta.len(), until)?;

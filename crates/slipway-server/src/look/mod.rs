@@ -13,6 +13,7 @@ pub(crate) mod known;
 pub(crate) mod lines;
 pub(crate) mod parquet_table;
 pub(crate) mod sniff;
+pub(crate) mod streams;
 pub(crate) mod traceback;
 
 pub(crate) use known::Known;

@@ -3,7 +3,7 @@
 import { api, describe } from '../../api/client'
 import { toasts } from '../../app/toasts.svelte'
 
-function follow(url: string, name: string): void {
+export function follow(url: string, name: string): void {
   const link = document.createElement('a')
   link.href = url
   link.download = name

@@ -14,6 +14,8 @@ const COUNTING_PAUSE_MS = 60
 export interface LogSource {
   lines(first: number | null, count: number): Promise<LogPage>
   search(find: LogFind, from: number, limit: number, signal?: AbortSignal): Promise<LogMatches>
+  /** The one stream that the lines come from; lines are counted among its own then. */
+  part?: string
 }
 
 export function runLog(runId: string, path: string): LogSource {

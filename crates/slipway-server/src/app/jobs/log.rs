@@ -1,16 +1,23 @@
 //! Logs of jobs: the bytes as they came, and their lines.
 
+mod stream;
+
 use super::{attempt_of, find};
 use crate::ServerState;
 use crate::app::logs::{matches_of, page_of, unreadable};
-use crate::app::wire::{ApiError, JobLogRequest, JobLogSearch, LogMatches, LogPage, LogStream};
+use crate::app::wire::{
+    ApiError, ArtifactLink, JobLogLink, JobLogRequest, JobLogSearch, LogMatches, LogPage, LogStream,
+};
 use crate::app::{Binary, blocking};
 use crate::error::{ApiJson, ApiPath, ApiQuery, ApiResult};
+use crate::places::Place;
+use crate::state::now_ms;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Response, header};
 use serde::Deserialize;
+use slipway_artifacts::{ArtifactPath, ArtifactRoot};
 use slipway_jobs::folder::JobFolders;
 use slipway_jobs::target::{LogPart, Stream};
 use slipway_jobs::{QueueError, log};
@@ -19,6 +26,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use utoipa::IntoParams;
 
+/// The file of an attempt that holds what was printed.
+const BYTES: &str = "out.log";
 /// Bytes of one answer at most.
 const PART_BYTES: usize = 4 << 20;
 /// How long an answer waits for more.
@@ -107,8 +116,13 @@ pub(in crate::app) async fn read_job_log(
         }));
     };
     let folder = name.0.clone();
-    let (mut page, starts) =
-        page_of(state, name, file, modified_ms, request.first_line, request.count).await?;
+    let (mut page, starts) = match request.stream {
+        None => page_of(state, name, file, modified_ms, request.first_line, request.count).await?,
+        Some(stream) => {
+            let opened = (name, file, modified_ms);
+            stream::page_of(state, opened, stream_of(stream), request.first_line, request.count).await?
+        }
+    };
     let origins = blocking(move || log::origins(&folder, &starts)).await?.map_err(unreadable)?;
     for (line, origin) in page.lines.iter_mut().zip(origins) {
         if let Some((stream, at_ms)) = origin {
@@ -136,7 +150,40 @@ pub(in crate::app) async fn search_job_log(
         return Ok(Json(LogMatches { lines: Vec::new(), next_line: None, line_count: 0 }));
     };
     let JobLogSearch { find, from_line, limit, .. } = request;
-    Ok(Json(matches_of(state, name, file, &find, from_line, limit).await?))
+    Ok(Json(match request.stream {
+        None => matches_of(state, name, file, &find, from_line, limit).await?,
+        Some(wanted) => {
+            stream::matches_of(state, name, file, stream_of(wanted), &find, from_line, limit).await?
+        }
+    }))
+}
+
+/// An address under which all of a job's log can be saved, for about an hour.
+#[utoipa::path(post, path = "/jobs/{job_id}/log/link", tag = "jobs", request_body = JobLogLink,
+    params(("job_id" = String, Path)),
+    responses((status = 200, body = ArtifactLink), (status = "default", body = ApiError)))]
+pub(in crate::app) async fn link_job_log(
+    State(state): State<ServerState>,
+    ApiPath(id): ApiPath<String>,
+    ApiJson(request): ApiJson<JobLogLink>,
+) -> ApiResult<Json<ArtifactLink>> {
+    let job = find(&state, &id).await?;
+    let attempt = attempt_of(&job, request.attempt)?;
+    let folder = folders(&state).attempt(&attempt).path().to_owned();
+    let file = ArtifactPath::parse(BYTES)?;
+    let only = file.clone();
+    let place =
+        blocking(move || ArtifactRoot::open_reader(&folder).map(|root| Place::of_folder(root, Some(only))));
+    let (url, expires_ms) = state.tickets().link(&place.await??, &file, now_ms());
+    Ok(Json(ArtifactLink { url, expires_ms }))
+}
+
+fn stream_of(stream: LogStream) -> Stream {
+    match stream {
+        LogStream::Stdout => Stream::Stdout,
+        LogStream::Stderr => Stream::Stderr,
+        LogStream::Agent => Stream::Agent,
+    }
 }
 
 fn folders(state: &ServerState) -> JobFolders {
@@ -152,15 +199,14 @@ async fn open(state: &ServerState, id: &str, attempt: Option<u32>) -> ApiResult<
     let attempt = attempt_of(&job, attempt)?;
     let folder = folders(state).attempt(&attempt).path().to_owned();
     let opened = blocking(move || -> std::io::Result<Option<Opened>> {
-        const NAME: &str = "out.log";
-        let file = match File::open(folder.join(NAME)) {
+        let file = match File::open(folder.join(BYTES)) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         let modified = file.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let modified_ms = i64::try_from(modified.as_millis()).unwrap_or(i64::MAX);
-        Ok(Some(((folder, NAME.to_owned()), file, modified_ms)))
+        Ok(Some(((folder, BYTES.to_owned()), file, modified_ms)))
     });
     opened.await?.map_err(unreadable)
 }

@@ -392,7 +392,7 @@ pub(super) async fn forget_jobs(
 #[utoipa::path(get, path = "/queue", tag = "jobs",
     responses((status = 200, body = QueueStatus), (status = "default", body = ApiError)))]
 pub(super) async fn get_queue(State(state): State<ServerState>) -> ApiResult<Json<QueueStatus>> {
-    Ok(Json(render::queue(&state, queue(&state)?)))
+    Ok(Json(render::queue(&state, queue(&state)?).await))
 }
 
 /// Sets what the queue gives away, and pauses it or lets it go on. What runs goes on.
@@ -409,7 +409,7 @@ pub(super) async fn set_queue(
     }
     let queue = queue(&state)?;
     queue.set(settings).await?;
-    Ok(Json(render::queue(&state, queue)))
+    Ok(Json(render::queue(&state, queue).await))
 }
 
 /// The attempt that a request means: the last one unless it says otherwise.

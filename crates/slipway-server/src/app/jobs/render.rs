@@ -8,7 +8,7 @@ use crate::app::{blocking, read};
 use crate::error::{ApiFailure, ApiResult};
 use slipway_jobs::spec::JobSpec;
 use slipway_jobs::target::{Observation, Place};
-use slipway_jobs::{JobId, JobState, Queue, log, machine};
+use slipway_jobs::{JobId, JobState, Queue, load, log, machine};
 use slipway_store::{Attempt, Job};
 
 /// What is remembered of what to run.
@@ -126,7 +126,10 @@ fn attempt(attempt: Attempt, log_bytes: u64) -> JobAttempt {
     }
 }
 
-pub(super) fn queue(state: &ServerState, queue: &Queue) -> QueueStatus {
+pub(super) async fn queue(state: &ServerState, queue: &Queue) -> QueueStatus {
+    let busy_percent = state.load().busy_percent().await;
+    // The driver may take its time; without devices it is not asked.
+    let loads = blocking(load::gpus).await.unwrap_or_default();
     let settings = queue.settings();
     let (holders, given_cpu_milli, given_memory_bytes) = queue.given();
     let (free_disk_bytes, disk_bytes) = machine::disk_bytes(&state.config().data_dir).unwrap_or_default();
@@ -134,7 +137,18 @@ pub(super) fn queue(state: &ServerState, queue: &Queue) -> QueueStatus {
     indexes.extend(settings.gpus.iter().filter(|gpu| !indexes.contains(gpu)).copied().collect::<Vec<_>>());
     let gpus = indexes
         .into_iter()
-        .map(|index| Gpu { index, job_id: holders.get(&index).map(|job| job.as_str().to_owned()) })
+        .map(|index| {
+            let load = loads.iter().find(|load| load.index == index).cloned().unwrap_or_default();
+            Gpu {
+                index,
+                job_id: holders.get(&index).map(|job| job.as_str().to_owned()),
+                name: load.name,
+                busy_percent: load.busy_percent,
+                used_bytes: load.used_bytes,
+                memory_bytes: load.memory_bytes,
+                celsius: load.celsius,
+            }
+        })
         .collect();
     QueueStatus {
         settings,
@@ -143,6 +157,7 @@ pub(super) fn queue(state: &ServerState, queue: &Queue) -> QueueStatus {
         machine: Machine {
             host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             processors: machine::processors(),
+            busy_percent,
             memory_bytes: machine::memory_bytes(),
             free_memory_bytes: machine::free_memory_bytes(),
             disk_bytes,

@@ -43,9 +43,15 @@ pub(in crate::app) async fn run_project(
         plan.tags.insert("slipway.repeats".to_owned(), run_id.clone());
     }
     let data_dir = state.config().data_dir.clone();
-    let (mut spec, plan) = blocking(move || project::job_of(&plan, &data_dir).map(|spec| (spec, plan)))
-        .await?
-        .map_err(|error| ApiFailure::internal(format!("the job cannot be prepared: {error}")))?;
+    let (mut spec, plan) = blocking(move || {
+        // What runs does not need it; what is run again later may.
+        if let Err(error) = plan.record.keep_commit(&data_dir) {
+            tracing::warn!(%error, "the commit of a run cannot be kept");
+        }
+        project::job_of(&plan, &data_dir).map(|spec| (spec, plan))
+    })
+    .await?
+    .map_err(|error| ApiFailure::internal(format!("the job cannot be prepared: {error}")))?;
     if let Some(tracking) = &mut spec.tracking {
         let named = request.experiment.as_deref().unwrap_or("Default");
         tracking.experiment_id = crate::app::experiments::named(&state, named).await?;

@@ -1,6 +1,6 @@
 //! Jobs: everything that executes, and the queue that it waits in.
 
-use super::LogFind;
+use super::{LogFind, LogStream};
 use serde::{Deserialize, Serialize};
 pub use slipway_jobs::queue::Settings as QueueSettings;
 pub use slipway_jobs::spec::JobSpec;
@@ -285,6 +285,18 @@ pub struct JobLogRequest {
     pub first_line: Option<u64>,
     /// How many lines; at most 2,000.
     pub count: u64,
+    /// Only lines that begin with something from this stream, and numbers among these; all when absent.
+    #[serde(default)]
+    pub stream: Option<LogStream>,
+}
+
+/// Which log of a job to save.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobLogLink {
+    /// Which try; the last one when absent.
+    #[serde(default)]
+    pub attempt: Option<u32>,
 }
 
 /// What to find in a job's log.
@@ -301,6 +313,9 @@ pub struct JobLogSearch {
     pub from_line: u64,
     /// How many lines; at most 10,000.
     pub limit: u64,
+    /// Only lines that begin with something from this stream, and numbers among these; all when absent.
+    #[serde(default)]
+    pub stream: Option<LogStream>,
 }
 
 /// The queue: what it gives away, and who has it.
@@ -317,6 +332,9 @@ pub struct QueueStatus {
 pub struct Machine {
     pub host_name: String,
     pub processors: u32,
+    /// How busy all of them together are; absent where the machine does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_percent: Option<f64>,
     pub memory_bytes: u64,
     pub free_memory_bytes: u64,
     /// Of the disk that jobs keep their files on.
@@ -333,6 +351,17 @@ pub struct Gpu {
     /// The job that holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
+    /// This and what follows is absent where the driver does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_percent: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub celsius: Option<u32>,
 }
 
 /// How many processes were ended.

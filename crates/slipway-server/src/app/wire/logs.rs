@@ -62,6 +62,9 @@ pub struct LogLine {
     /// When its beginning came; only in logs of jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<i64>,
+    /// Its number in the whole log, from 0, when only the lines of one stream were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
 
 /// Where something in the log of a job comes from: the command's streams, or what watches it.

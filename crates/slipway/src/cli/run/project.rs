@@ -292,6 +292,9 @@ fn make_ready(
         variables.push(("PATH", Some(path.to_string_lossy().into_owned())));
     }
     arguments.command = plan.argv.iter().map(OsString::from).collect();
+    if let Err(error) = plan.record.keep_commit(data_dir) {
+        global.say(format!("slipway: it cannot be run again once the folder is gone: {error}"));
+    }
     let mut files = vec![(RECORD_FILE.to_owned(), serde_json::to_vec_pretty(&plan.record)?)];
     files.extend(plan.patch.take().map(|patch| (PATCH_FILE.to_owned(), patch)));
     Ok(Ready {
