@@ -12,12 +12,9 @@ use std::io::Write;
 use std::num::NonZeroU64;
 use tokio::task::JoinHandle;
 
-/// Bytes gathered before they are handed to the disk: few calls, and memory that does not grow.
+/// Bytes gathered before they are handed to the disk: few calls, and memory that does not grow. As much is gathered
+/// while the bytes before are written.
 const GATHER_BYTES: usize = 1 << 20;
-
-/// Bytes gathered at most while those before are written. A disk stops now and then for as long as a few megabytes take
-/// to come in; neither of the two should wait for the other then.
-const WAITING_BYTES: usize = 8 << 20;
 
 /// Bytes after which the disk is asked to begin, so that it works while more comes in instead of after all of it.
 const HURRY_BYTES: u64 = 4 << 20;
@@ -25,7 +22,7 @@ const HURRY_BYTES: u64 = 4 << 20;
 /// A file on its way in. Dropping it removes what was written.
 ///
 /// A small file is gathered whole and goes to the disk in one go when it is finished; most files are small. Of a large
-/// one, a piece is written while the next one comes in, which is the larger the longer that takes.
+/// one, a piece is written while the next one comes in.
 #[derive(Debug)]
 pub struct Upload {
     root: ArtifactRoot,
@@ -73,8 +70,7 @@ impl Upload {
         if !bytes.is_empty() {
             self.gathered.push(bytes);
         }
-        let is_writing = matches!(&self.temp, Temp::Writing(writing) if !writing.is_finished());
-        if self.gathered_bytes < if is_writing { WAITING_BYTES } else { GATHER_BYTES } {
+        if self.gathered_bytes < GATHER_BYTES {
             return Ok(());
         }
         let is_first = matches!(self.temp, Temp::None);

@@ -33,7 +33,7 @@ pub(super) fn log(
         updates: Updates::default(),
     };
     for (key, points) in by_key {
-        let points = put.points(names, hot, key, points)?;
+        let points = put.points(names, hot, key, &points)?;
         if !points.is_empty() {
             added.push((key.to_owned(), points));
         }
@@ -110,7 +110,7 @@ pub(crate) fn as_number(text: &str) -> Option<f64> {
 /// The points of each metric, in the order in which they came.
 fn by_key(metrics: &[LoggedMetric]) -> Vec<(&str, Vec<Point>)> {
     let mut groups: Vec<(&str, Vec<Point>)> = Vec::new();
-    let mut numbers: HashMap<&str, usize> = HashMap::with_capacity(metrics.len());
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
     let mut current = 0;
     for metric in metrics {
         // Clients send metrics one after the other or in turn: the next group is nearly always this one or the next.
@@ -151,7 +151,7 @@ impl Put<'_> {
         names: &mut Names,
         hot: &mut Hot,
         key: &str,
-        points: Vec<Point>,
+        points: &[Point],
     ) -> Result<Vec<Point>> {
         let Self { db, run, .. } = *self;
         let name = names.intern(db, key)?;
@@ -196,40 +196,32 @@ impl Put<'_> {
     }
 
     /// Includes those points in the summary that are not stored yet, and gives them.
-    fn include_new(&mut self, series: &mut HotSeries, mut points: Vec<Point>) -> Result<Vec<Point>> {
+    fn include_new(&mut self, series: &mut HotSeries, points: &[Point]) -> Result<Vec<Point>> {
+        let mut added = Vec::with_capacity(points.len());
         // Read once, when the first point comes that is not after all others.
         let mut there: Option<HashSet<Place>> = None;
-        // So many points at the beginning are those that are new. Mostly all are, and none has to move.
-        let mut added = 0;
-        let mut index = 0;
-        while let Some(point) = points.get(index).copied() {
-            let is_new = match series.knows(&point) {
+        for (index, point) in points.iter().enumerate() {
+            let is_new = match series.knows(point) {
                 Known::New => true,
                 Known::There => false,
                 Known::Unclear => {
                     let there = match &mut there {
                         Some(there) => there,
-                        None => {
-                            let (before, after) = (&points[..added], &points[index..]);
-                            there.insert(self.stored_among(series.id, after, before)?)
-                        }
+                        None => there.insert(self.stored_among(series.id, &points[index..], &added)?),
                     };
-                    !there.contains(&Place::of(&point))
+                    !there.contains(&Place::of(point))
                 }
             };
             if is_new {
                 if let Some(there) = &mut there {
-                    there.insert(Place::of(&point));
+                    there.insert(Place::of(point));
                 }
-                self.late |= series.note(&point);
-                include(&mut series.summary, &point);
-                points[added] = point;
-                added += 1;
+                self.late |= series.note(point);
+                include(&mut series.summary, point);
+                added.push(*point);
             }
-            index += 1;
         }
-        points.truncate(added);
-        Ok(points)
+        Ok(added)
     }
 
     /// Places that may be those of the given points: of stored ones around them, and of those added before them.
