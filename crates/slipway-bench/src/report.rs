@@ -89,11 +89,11 @@ impl Side {
     }
 }
 
-/// A promise and whether it is kept.
+/// A promise and whether it is kept, or something to hold a number against that is no promise.
 #[derive(Debug)]
 pub(crate) struct Reach {
     pub(crate) text: String,
-    pub(crate) reached: bool,
+    pub(crate) reached: Option<bool>,
 }
 
 /// One row: what was done, by whom how fast, and what it should reach.
@@ -146,12 +146,19 @@ impl Row {
     /// Promises at least this many times MLflow.
     pub(crate) fn reach_ratio(&mut self, times: f64) {
         let reached = self.ratio().is_some_and(|ratio| ratio >= times);
-        self.reach.push(Reach { text: format!("{times:.0}x"), reached });
+        self.reach.push(Reach { text: format!("{times:.0}x"), reached: Some(reached) });
     }
 
     /// Promises something else.
     pub(crate) fn reach(&mut self, text: impl Into<String>, reached: bool) {
-        self.reach.push(Reach { text: text.into(), reached });
+        self.reach.push(Reach { text: text.into(), reached: Some(reached) });
+    }
+
+    /// Holds the number against what this machine could do at best.
+    pub(crate) fn beside_floor(&mut self, floor: f64) {
+        let share = self.slipway.value() / floor;
+        let text = format!("floor {} {}: {}", short(floor), self.unit, short(share));
+        self.reach.push(Reach { text, reached: None });
     }
 
     fn result(&self) -> String {
@@ -162,8 +169,8 @@ impl Row {
         let more = self.one.as_ref().map_or("", mark);
         let ratio = self.ratio().map_or("–".to_owned(), |ratio| format!("{more}{}x", short(ratio)));
         let texts: Vec<&str> = self.reach.iter().map(|reach| reach.text.as_str()).collect();
-        let reached: Vec<&str> =
-            self.reach.iter().map(|reach| if reach.reached { "yes" } else { "**no**" }).collect();
+        let reached = self.reach.iter().filter_map(|reach| reach.reached);
+        let reached: Vec<&str> = reached.map(|reached| if reached { "yes" } else { "**no**" }).collect();
         format!(
             "| {} | {} | {} | {} | {} | {ratio} | {} | {} |",
             self.name,
@@ -275,6 +282,12 @@ mod tests {
             row.result(),
             "| calls | calls/s | 1,000 | 10.0 | 20.0 | 50.0x | 50x; 51x | yes; **no** |"
         );
+        row.beside_floor(1250.0);
+        assert!(
+            row.result().ends_with("| 50x; 51x; floor 1,250 calls/s: 0.800 | yes; **no** |"),
+            "{}",
+            row.result()
+        );
         let mut row = Row::cost("size", "MB");
         row.slipway = Side::of(2.0);
         row.one = Some(Side::of(8.0));
@@ -289,7 +302,7 @@ mod tests {
         let mut row = Row::cost("x", "ms");
         row.slipway = Side::of(2.0);
         row.reach_ratio(1.0);
-        assert!(!row.reach[0].reached);
+        assert_eq!(row.reach[0].reached, Some(false));
         row.one = Some(Side::default());
         assert_eq!(row.ratio(), None);
     }

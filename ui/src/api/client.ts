@@ -168,6 +168,8 @@ async function file(path: string, body: unknown): Promise<Blob> {
   return response.blob()
 }
 
+const columnsPath = (experimentIds: string[], view: View) =>
+  `/columns?experiment_ids=${experimentIds.map(encodeURIComponent).join(',')}&view=${view}`
 const runPath = (runId: string) => `/runs/${encodeURIComponent(runId)}`
 
 export const api = {
@@ -186,10 +188,10 @@ export const api = {
   undos: () => json<UndoList>('/runs/bulk/undo'),
   undoBulk: (undo: string) => json<Changed>('/runs/bulk/undo', 'POST', { undo }),
 
-  columns: (experimentIds: string[], view: View) =>
-    json<ColumnList>(
-      `/columns?experiment_ids=${experimentIds.map(encodeURIComponent).join(',')}&view=${view}`,
-    ),
+  columns: (experimentIds: string[], view: View) => json<ColumnList>(columnsPath(experimentIds, view)),
+  /** The same as it came, for those who want to know whether anything changed. */
+  columnsText: async (experimentIds: string[], view: View) =>
+    (await send(columnsPath(experimentIds, view))).text(),
 
   compare: (request: CompareRequest, signal?: AbortSignal) =>
     json<Comparison>('/runs/compare', 'POST', request, signal),

@@ -1,5 +1,6 @@
 // Axes: tick texts, and ticks for a log axis that spans less than a decade.
 
+import { byLetters } from '../design/order'
 import { formatDate, formatDuration } from '../design/format'
 import type { Axis } from '../runset/view'
 
@@ -148,8 +149,8 @@ export function axisMetrics(metrics: { key: string; is_curve: boolean }[]): {
   const rank = (key: string) => PROGRESS.findIndex((pattern) => pattern.test(key))
   const likely = keys
     .filter((key) => rank(key) >= 0)
-    .sort((a, b) => rank(a) - rank(b) || a.length - b.length || a.localeCompare(b))
-  return { likely, others: keys.filter((key) => rank(key) < 0).sort((a, b) => a.localeCompare(b)) }
+    .sort((a, b) => rank(a) - rank(b) || a.length - b.length || byLetters(a, b))
+  return { likely, others: keys.filter((key) => rank(key) < 0).sort(byLetters) }
 }
 
 /** The axes that the key X goes through. */

@@ -2,6 +2,7 @@
 
 import type { Panel } from '../runset/panels'
 import { MOST_METRICS } from './plan'
+import { byNumbers } from '../design/order'
 
 export { MOST_METRICS }
 
@@ -24,6 +25,6 @@ export function matchedMetrics(panel: Panel, metrics: { key: string; is_curve: b
   const found = metrics
     .map((metric) => metric.key)
     .filter((key) => regex.test(key) && !keys.includes(key))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .sort((a, b) => byNumbers(a, b))
   return [...keys, ...found]
 }

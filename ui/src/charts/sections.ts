@@ -2,6 +2,7 @@
 // (`train/loss` and `train/acc` belong to `train`), and those that somebody added.
 
 import type { Panel } from '../runset/panels'
+import { byNumbers } from '../design/order'
 
 export interface ChartMetric {
   key: string
@@ -76,7 +77,7 @@ export function sections(
   const sorted = [...metrics].sort(
     (a, b) =>
       // Lines before bars.
-      Number(b.is_curve) - Number(a.is_curve) || a.key.localeCompare(b.key, 'en', { numeric: true }),
+      Number(b.is_curve) - Number(a.is_curve) || byNumbers(a.key, b.key),
   )
   for (const metric of sorted) {
     if (!matches(metric.key)) continue
@@ -95,9 +96,7 @@ export function sections(
   }
   // Machine readings last.
   const rank = (name: string) => ({ [ADDED]: 0, [PLAIN]: 1, system: 3 })[name] ?? 2
-  return [...byName.values()].sort(
-    (a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name, 'en', { numeric: true }),
-  )
+  return [...byName.values()].sort((a, b) => rank(a.name) - rank(b.name) || byNumbers(a.name, b.name))
 }
 
 /** `view.order` after a chart was put at the place of another one in its section. */

@@ -3,6 +3,7 @@
 import type { ColumnInfo, ColumnRef } from '../api/types'
 import { bestReduce } from './directions'
 import { defaultWidth, type Column, type Direction } from './view'
+import { byLetters } from '../design/order'
 
 const ATTRIBUTES: Record<string, string> = {
   state: 'State',
@@ -65,8 +66,7 @@ export function automaticColumns(
     { kind: 'attribute', key: 'state' },
     { kind: 'attribute', key: 'start_ms' },
   ]
-  const byUse = (a: ColumnInfo, b: ColumnInfo) =>
-    b.run_count - a.run_count || a.key.localeCompare(b.key, 'en')
+  const byUse = (a: ColumnInfo, b: ColumnInfo) => b.run_count - a.run_count || byLetters(a.key, b.key)
   const metrics = known.filter((column) => column.kind === 'metric' && !column.key.startsWith('system/'))
   const byWorth = (a: ColumnInfo, b: ColumnInfo) => worth(b.key) - worth(a.key) || byUse(a, b)
   for (const { key } of metrics.sort(byWorth).slice(0, MOST_METRICS))

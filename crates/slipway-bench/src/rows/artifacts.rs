@@ -1,12 +1,14 @@
 //! Files up and down through the artifact proxy.
 
-use super::logging::{experiments, index_of};
+use super::floor::write_large;
+use super::logging::{FLOORS, experiments, index_of};
 use super::{Bench, limit, rounds};
 use crate::http::Request;
 use crate::load::{Outcome, together};
 use crate::random::Sequence;
 use crate::report::Row;
 use crate::server::Server;
+use crate::stats::median;
 use anyhow::{Context, Result, bail};
 
 const MIB: usize = 1 << 20;
@@ -58,6 +60,10 @@ pub(super) fn artifacts(bench: &mut Bench, servers: &[Server; 3]) -> Result<()> 
         },
         |outcome| outcome.calls_per_s() * sizes.artifact_mib as f64,
     )?;
+    let mut floors = Vec::new();
+    for _ in 0..FLOORS {
+        floors.push(write_large(&bench.folder, sizes.artifact_mib)?);
+    }
     for (what, sides) in [("up", up), ("down", down)] {
         let mut sides = sides.into_iter();
         let mut row = Row::rate(format!("artifact of {} MiB {what}", sizes.artifact_mib), "MiB/s");
@@ -65,6 +71,9 @@ pub(super) fn artifacts(bench: &mut Bench, servers: &[Server; 3]) -> Result<()> 
         row.one = sides.next();
         row.reach_ratio(5.0);
         let more = row.slipway.peak_bytes().saturating_sub(idle[0]);
+        if what == "up" {
+            row.beside_floor(median(&floors));
+        }
         row.reach(format!("memory constant (+{} MB)", crate::stats::mb(more)), more < CONSTANT_BYTES);
         bench.report.add(row);
     }

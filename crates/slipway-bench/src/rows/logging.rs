@@ -1,18 +1,21 @@
 //! Logging metrics: a thousand a call, and one a call.
 
-use super::floor::parse_and_append;
+use super::floor::{Exchange, parse_and_append};
 use super::{Bench, limit, rounds};
 use crate::bodies::{batches, log_batches, log_metrics};
-use crate::load::{Outcome, send_all};
+use crate::load::{Caller, Outcome, race, send_all};
 use crate::report::Row;
 use crate::server::Server;
 use crate::stats::{median, short};
 use anyhow::Result;
+use std::time::Duration;
 
 /// What a client does at first, before anything counts.
 const WARM_UP_CALLS: usize = 5;
 /// How often the floor is measured for a row; the median counts.
-const FLOORS: usize = 5;
+pub(super) const FLOORS: usize = 5;
+/// Longer than one takes.
+const FLOOR_LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) fn log_batch(bench: &mut Bench, servers: &[Server; 3]) -> Result<()> {
     let sizes = bench.sizes.clone();
@@ -85,6 +88,14 @@ pub(super) fn log_metric(bench: &mut Bench, servers: &[Server; 3]) -> Result<()>
         row.slipway = sides.next().unwrap_or_default();
         (row.one, row.four) = (sides.next(), sides.next());
         row.reach_ratio(50.0);
+        if clients == 1 {
+            row.beside_floor(floor_of_calls(bench, |caller| {
+                let run_id = "0".repeat(32);
+                requests
+                    .iter()
+                    .try_for_each(|request| caller.timed(|connection| connection.call(request, &run_id)))
+            })?);
+        }
         let total = row.slipway.value();
         if let Some(fewer) = fewer_clients {
             // Two measurements of one thing differ by a few percent.
@@ -94,6 +105,16 @@ pub(super) fn log_metric(bench: &mut Bench, servers: &[Server; 3]) -> Result<()>
         bench.report.add(row);
     }
     Ok(())
+}
+
+/// What one client does with a server that only writes a page and answers, as often a second; the median counts.
+pub(super) fn floor_of_calls(bench: &Bench, work: impl Fn(&mut Caller) -> Result<()> + Sync) -> Result<f64> {
+    let floor = Exchange::start(&bench.folder)?;
+    let mut rates = Vec::new();
+    for _ in 0..FLOORS {
+        rates.push(race(floor.address(), 1, FLOOR_LIMIT, &|_, caller| work(caller))?.calls_per_s());
+    }
+    Ok(median(&rates))
 }
 
 /// An experiment of its own on each server.

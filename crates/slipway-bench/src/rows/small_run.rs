@@ -1,6 +1,6 @@
 //! A small run from its creation to its end, as a script without a training loop logs it.
 
-use super::logging::{experiments, index_of};
+use super::logging::{experiments, floor_of_calls, index_of};
 use super::{Bench, limit, rounds, run_id_in};
 use crate::bodies::{CREATE_RUN, LOG_BATCH, SmallRun, UPDATE_RUN, create_run, end_run};
 use crate::http::{Connection, Request};
@@ -82,6 +82,9 @@ pub(super) fn small_run(bench: &mut Bench, servers: &[Server; 3]) -> Result<()> 
         row.slipway = sides.next().unwrap_or_default();
         row.one = sides.next();
         row.reach_ratio(50.0);
+        row.beside_floor(floor_of_calls(bench, |caller| {
+            calls[0].iter().try_for_each(|calls| caller.timed(|connection| calls.make(connection)))
+        })?);
         bench.report.add(row);
     }
     Ok(())

@@ -5,6 +5,8 @@
 //! and the lenient reader says what it means or what is wrong with it. So both always agree, and no message is
 //! written here.
 
+mod scan;
+
 use super::runs::{BATCH_ALL, BATCH_METRICS, BATCH_PARAMS, BATCH_TAGS, RUN_ID_LIMIT_CHARS};
 use super::validate;
 use serde::Deserialize;
@@ -181,39 +183,38 @@ fn pair(pair: Pair<'_>, cut: fn(&str) -> String) -> Option<KeyValue> {
 
 /// The body of `runs/log-batch`.
 pub(super) fn batch(body: &[u8]) -> Option<LogBatch> {
+    scan::batch(body).or_else(|| batch_by_types(body))
+}
+
+/// The same with everything that a metric may have, and with escapes in its texts.
+fn batch_by_types(body: &[u8]) -> Option<LogBatch> {
     let read: Batch<'_> = read(body)?;
-    let (metrics, params, tags) = (read.metrics.len(), read.params.len(), read.tags.len());
-    if metrics > BATCH_METRICS
-        || params > BATCH_PARAMS
-        || tags > BATCH_TAGS
-        || metrics + params + tags > BATCH_ALL
-    {
-        return None;
-    }
-    // A batch has few names, often one after the other.
-    let mut checked: &str = "";
-    for Logged(metric) in &read.metrics {
-        let key = metric.key.as_str();
-        if key != checked || key.is_empty() {
-            if !validate::is_plain_key(key) {
-                return None;
-            }
-            checked = key;
-        }
-    }
-    let batch = LogBatch {
-        run_id: run_id(Some(&read.run_id), None)?,
-        metrics: read.metrics.into_iter().map(|Logged(metric)| metric).collect(),
-        params: read
-            .params
-            .into_iter()
-            .map(|read| pair(read, validate::param_value))
-            .collect::<Option<_>>()?,
-        tags: read.tags.into_iter().map(|read| pair(read, validate::run_tag_value)).collect::<Option<_>>()?,
+    let metrics: Vec<LoggedMetric> = read.metrics.into_iter().map(|Logged(metric)| metric).collect();
+    metrics.iter().all(|metric| validate::is_plain_key(&metric.key)).then_some(())?;
+    let pairs = |pairs: Vec<Pair<'_>>, cut: fn(&str) -> String| {
+        pairs.into_iter().map(|read| pair(read, cut)).collect::<Option<Vec<_>>>()
     };
-    let mut seen = HashSet::with_capacity(params);
-    batch.params.iter().all(|param| seen.insert(param.key.as_str())).then_some(())?;
-    Some(batch)
+    checked(scan::Batch {
+        run_id: read.run_id.filled()?,
+        metrics,
+        params: pairs(read.params, validate::param_value)?,
+        tags: pairs(read.tags, validate::run_tag_value)?,
+    })
+}
+
+/// The batch, if it breaks none of the rules that are about all of it.
+fn checked(batch: scan::Batch<'_>) -> Option<LogBatch> {
+    let scan::Batch { run_id, metrics, params, tags } = batch;
+    let fits = !run_id.is_empty()
+        && run_id.len() <= RUN_ID_LIMIT_CHARS
+        && metrics.len() <= BATCH_METRICS
+        && params.len() <= BATCH_PARAMS
+        && tags.len() <= BATCH_TAGS
+        && metrics.len() + params.len() + tags.len() <= BATCH_ALL;
+    let mut seen = HashSet::with_capacity(params.len());
+    let is_good = fits && params.iter().all(|param| seen.insert(param.key.as_str()));
+    drop(seen);
+    is_good.then(|| LogBatch { run_id: run_id.to_owned(), metrics, params, tags })
 }
 
 /// The body of `runs/log-metric`.
@@ -291,6 +292,79 @@ mod tests {
             r#""{\"run_id\": \"r\"}""#,
         ] {
             assert!(batch(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_clients_send_is_scanned() {
+        let body = br#" {"metrics": [ {"key":"a/b.c" , "value":-1.5e-3,"timestamp":7,"step":-3},
+            {"step":0,"value":"NaN","timestamp":8,"key":"b"}, {"key":"c","value":12,"timestamp":0}],
+            "params":[{"key":"p","value":""},{"key":"q"}],"run_id":"r","tags":[]}
+        "#;
+        let scanned = scan::batch(body).unwrap();
+        assert_eq!(shown(&scanned), shown(&batch_by_types(body).unwrap()));
+        assert_eq!(scanned.metrics[0].point, Point { step: -3, time_ms: 7, value: -0.0015 });
+        assert_eq!(scanned.params.len(), 2);
+    }
+
+    #[test]
+    fn what_json_does_not_have_is_not_scanned() {
+        let body = |value: &str| {
+            format!(r#"{{"run_id":"r","metrics":[{{"key":"a","value":{value},"timestamp":1}}]}}"#)
+        };
+        for value in ["1", "-0", "0.5", "1e5", "1E+5", "1.25e-2", "18446744073709551616", "\"-Infinity\""] {
+            let body = body(value);
+            let scanned = scan::batch(body.as_bytes()).map(|batch| shown(&batch));
+            assert!(scanned.is_some(), "{value}");
+            assert_eq!(scanned, batch_by_types(body.as_bytes()).map(|batch| shown(&batch)));
+        }
+        for value in [
+            "+1",
+            "01",
+            "-01",
+            "1.",
+            ".5",
+            "-.5",
+            "1.e5",
+            "1e",
+            "1e400",
+            "--1",
+            "1-1",
+            "-",
+            "",
+            "inf",
+            "nan",
+            "\"1\"",
+            "\"\\u004eaN\"",
+            "1,\"value\":2",
+            "1,",
+            "1 1",
+            "null",
+            "[1]",
+            "1}}",
+        ] {
+            assert!(scan::batch(body(value).as_bytes()).is_none(), "{value}");
+        }
+        let whole = body("1");
+        for length in 0..whole.len() {
+            assert!(scan::batch(&whole.as_bytes()[..length]).is_none(), "{length}");
+        }
+        for other in [
+            "{}",
+            "[]",
+            r#"{"run_id":"r",}"#,
+            r#"{"run_id":""}"#,
+            r#"{"run_id":"r"}{}"#,
+            "{\"run_id\":\"\n\"}",
+        ] {
+            assert!(scan::batch(other.as_bytes()).is_none(), "{other}");
+        }
+        let steps = |step: &str| {
+            format!(r#"{{"run_id":"r","metrics":[{{"key":"a","value":1,"timestamp":1,"step":{step}}}]}}"#)
+        };
+        assert!(scan::batch(steps("-9223372036854775808").as_bytes()).is_some());
+        for step in ["2.0", "-0", "9223372036854775808", "1e2", "\"1\"", "null"] {
+            assert!(scan::batch(steps(step).as_bytes()).is_none(), "{step}");
         }
     }
 

@@ -38,12 +38,15 @@ fn truncated(text: &str, most: usize) -> String {
 
 /// True for a key of a metric, param or tag that breaks no rule.
 pub(super) fn is_plain_key(key: &str) -> bool {
-    let is_simple = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b' ' | b':');
-    if key.is_empty() || key.len() > KEY_LIMIT_CHARS {
+    if key.len() > KEY_LIMIT_CHARS {
         return false;
     }
-    // Without dots and slashes there is nothing that could resolve to another name.
-    key.bytes().all(is_simple) || key_form("key", key).is_ok()
+    // A path whose parts are all names resolves to itself. This is asked of every point that is logged.
+    let is_allowed =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b' ' | b':');
+    let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && part.iter().all(is_allowed);
+    key.as_bytes().split(|byte| *byte == b'/').all(is_name)
+        || (!key.is_empty() && key_form("key", key).is_ok())
 }
 
 /// A param's value as it is kept.
@@ -308,11 +311,13 @@ mod tests {
 
     #[test]
     fn keys_are_plain_relative_paths() {
-        for key in ["a", "train/loss", "m.1-x y:z", "ünï", "a/..b", "a b"] {
-            assert!(key_form("key", key).is_ok(), "{key}");
+        for key in ["a", "train/loss", "m.1-x y:z", "ünï", "a/..b", "a b", "...", "a/.b/c."] {
+            assert!(key_form("key", key).is_ok() && is_plain_key(key), "{key}");
         }
-        for key in ["", ".", "..", "/x", "x/", "x//y", "a/../b", "../x", "a%", "a\nb", "a\"b", "\u{0}"] {
-            assert!(key_form("key", key).is_err(), "{key:?}");
+        for key in [
+            "", ".", "..", "/x", "x/", "x//y", "a/../b", "a/.", "a/..", "../x", "a%", "a\nb", "a\"b", "\u{0}",
+        ] {
+            assert!(key_form("key", key).is_err() && !is_plain_key(key), "{key:?}");
         }
         assert_eq!(
             message(key_form("name", "x//y")),

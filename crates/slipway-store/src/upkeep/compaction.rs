@@ -18,8 +18,9 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Most points, and most runs, that go into one swap of the writer; one run may have more points.
 const SWAP_POINTS: usize = 16 * CHUNK_POINTS;
 const SWAP_RUNS: usize = 32;
-/// Rows looked at in one step of the search for tails that an earlier process left.
-const LOOK_ROWS: i64 = 5_000;
+/// Rows looked at in one step of the search for tails that an earlier process left, and one step a look: they are in no
+/// hurry, while people wait for their first rows when a store was just opened.
+const LOOK_ROWS: i64 = 2_000;
 /// What a row costs beside its bytes.
 const ROW_BYTES: usize = 1024;
 
@@ -72,7 +73,8 @@ impl Job for Compaction {
         let compacted = compact(store, &due);
         // What was not reached, or failed, is still to be done.
         put_back(store, compacted.as_ref().unwrap_or(&due));
-        let more = self.looked != Looked::All || !compacted?.is_empty();
+        let looks_on = store.all_now && self.looked != Looked::All;
+        let more = looks_on || !compacted?.is_empty();
         Ok(if more { Progress::More } else { Progress::Done })
     }
 }
@@ -113,16 +115,17 @@ impl Compaction {
             Looked::All => return Ok(()),
         };
         let found = store.read(|db| {
-            // A short tail beside chunks may hold points that came too late for these.
+            // A short tail beside chunks may hold points that came too late for these. A run has chunks when not all
+            // its points are in the tail; to look for them among the chunks takes many times as long.
             let mut statement = db.prepare_cached(
-                "SELECT run, count(*), sum(points), sum(length(directory) + length(data)), EXISTS (SELECT 1 FROM \
-                 series s JOIN chunks c ON c.series = s.id WHERE s.run = t.run) FROM tails t \
+                "SELECT run, count(*), sum(points), sum(length(directory) + length(data)), (SELECT sum(s.points) FROM \
+                 series s WHERE s.run = t.run) > sum(points) FROM tails t \
                  WHERE run > ?1 AND run <= coalesce((SELECT run FROM tails WHERE run > ?1 \
                  ORDER BY run, number LIMIT 1 OFFSET ?2), ?3) GROUP BY run ORDER BY run",
             )?;
             let rows = statement.query_map([after, LOOK_ROWS, i64::MAX], |row| {
                 let size = Size::read(row, 1)?;
-                Ok((row.get::<_, i64>(0)?, Tail { size, late: row.get(4)?, ..Tail::default() }))
+                Ok((row.get::<_, i64>(0)?, Tail { size, late: row.get::<_, Option<bool>>(4)?.unwrap_or(false), ..Tail::default() }))
             })?;
             Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
         })?;

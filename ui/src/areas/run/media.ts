@@ -1,6 +1,7 @@
 // Pictures, sounds and films among a run's files, and at which step each was logged.
 
 import type { ArtifactEntry } from '../../api/types'
+import { byNumbers } from '../../design/order'
 
 export interface MediaItem {
   path: string
@@ -42,7 +43,7 @@ export function mediaSeries(entries: ArtifactEntry[]): MediaSeries[] {
       key,
       items: items.sort((a, b) => (a.step ?? 0) - (b.step ?? 0) || a.timeMs - b.timeMs),
     }))
-    .sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true }))
+    .sort((a, b) => byNumbers(a.key, b.key))
 }
 
 /** The item to show at a step: the last one that was logged at or before it. */

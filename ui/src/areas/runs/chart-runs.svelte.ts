@@ -22,7 +22,12 @@ export class ChartRuns {
   private first = $state.raw<TableRow[]>([])
   private extra = $state.raw<TableRow[]>([])
   private columns = $state.raw<ColumnRef[]>([])
+  private metricPlaces = $derived(
+    new Map(this.columns.flatMap(({ kind, key }, at) => (kind === 'metric' ? [[key, at] as const] : []))),
+  )
   solo = $state.raw<TableRow | null>(null)
+  /** Counts questions, so that only the last one is answered. */
+  private loads = 0
 
   constructor(private readonly model: RunsModel) {}
 
@@ -41,18 +46,25 @@ export class ChartRuns {
 
   /** What the answer depends on, as text so that equal questions are equal. */
   question = $derived.by(() => {
-    const { first, shown, baseline, group } = this.model.view
-    const columns = this.bars.map(({ key }): ColumnRef => ({ kind: 'metric', key, reduce: 'last' }))
-    return JSON.stringify({ first, shown, baseline, columns: [...columns, ...group, ...this.model.extras] })
+    const { first, shown, hidden, baseline, group, layout } = this.model.view
+    // Beside a table without charts, it only has to be known which runs they would show.
+    const bars = layout === 1 ? [] : this.bars
+    const columns = bars.map(({ key }): ColumnRef => ({ kind: 'metric', key, reduce: 'last' }))
+    // The baseline is what the others are held against: it is drawn unless somebody hid it.
+    const named = baseline && !hidden.includes(baseline) ? [...new Set([...shown, baseline])] : shown
+    return JSON.stringify({ first, named, columns: [...columns, ...group, ...this.model.extras] })
   })
 
   async load(): Promise<void> {
-    const { first: most, shown, hidden, baseline, group } = this.model.view
+    const { group, layout } = this.model.view
     const grouped = group.length > 0
-    const { columns } = JSON.parse(this.question) as { columns: ColumnRef[] }
-    // The baseline is what the others are held against: it is drawn unless somebody hid it.
-    const wanted = baseline && !hidden.includes(baseline) ? [...new Set([...shown, baseline])] : shown
+    const asked = JSON.parse(this.question) as { first: number; named: string[]; columns: ColumnRef[] }
+    const { first: most, named, columns } = asked
+    const load = ++this.loads
     try {
+      // Whoever looks at the table alone waits for its rows alone.
+      if (layout === 1) await this.model.answered
+      if (load !== this.loads) return
       const first = await api.table({
         ...this.model.query,
         columns,
@@ -60,8 +72,11 @@ export class ChartRuns {
         offset: 0,
         limit: grouped ? MOST_GROUPED : most,
       })
-      const missing = wanted.filter((id) => !first.rows.some((row) => row.run_id === id))
-      this.extra = missing.length === 0 ? [] : (await runsById(missing, columns)).rows
+      const missing = named.filter((id) => !first.rows.some((row) => row.run_id === id))
+      const extra = missing.length === 0 ? [] : (await runsById(missing, columns)).rows
+      // A later answer may have come first.
+      if (load !== this.loads) return
+      this.extra = extra
       this.columns = columns
       this.first = grouped ? this.ofFirstGroups(first.rows) : first.rows
       if (this.solo) this.solo = first.rows.find((row) => row.run_id === this.solo?.run_id) ?? this.solo
@@ -96,8 +111,8 @@ export class ChartRuns {
 
   /** Values of a metric that was logged once, for the bars. */
   barValues(metric: string): { runId: string; name: string; value: number }[] {
-    const index = this.columns.findIndex((column) => column.kind === 'metric' && column.key === metric)
-    if (index < 0) return []
+    const index = this.metricPlaces.get(metric)
+    if (index === undefined) return []
     return this.visible
       .filter((row) => row.cells[index] !== null && row.cells[index] !== undefined)
       .map((row) => ({ runId: row.run_id, name: row.name, value: toNumber(row.cells[index]) }))

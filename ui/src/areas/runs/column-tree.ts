@@ -3,6 +3,7 @@
 
 import type { ColumnInfo, ColumnKind, ColumnRef } from '../../api/types'
 import { ATTRIBUTE_KEYS, columnLabel } from '../../runset/columns'
+import { byNumbers } from '../../design/order'
 
 export interface Branch {
   kind: 'branch'
@@ -47,9 +48,7 @@ export function columnTree(known: ColumnInfo[], matches: (name: string) => boole
             .map((info) => ({ ref: { kind, key: info.key }, runs: info.run_count }))
     const leaves = found
       .filter(({ ref }) => matches(`${label}.${columnLabel(ref)}`))
-      .sort((a, b) =>
-        kind === 'attribute' ? 0 : a.ref.key.localeCompare(b.ref.key, 'en', { numeric: true }),
-      )
+      .sort((a, b) => (kind === 'attribute' ? 0 : byNumbers(a.ref.key, b.ref.key)))
       .map(({ ref, runs }): Leaf => {
         return { kind: 'leaf', id: `${kind}:${ref.key}`, label: columnLabel(ref), depth: 1, ref, runs }
       })

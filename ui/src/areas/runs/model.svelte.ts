@@ -4,7 +4,7 @@
 import { untrack } from 'svelte'
 import { api, describe } from '../../api/client'
 import { live } from '../../api/live.svelte'
-import type { ColumnInfo, ColumnRef, Event, TableRequest, TableRow } from '../../api/types'
+import type { ColumnInfo, ColumnList, ColumnRef, Event, TableRequest, TableRow } from '../../api/types'
 import { router } from '../../app/router.svelte'
 import { throttle } from '../../app/throttle'
 import { toasts } from '../../app/toasts.svelte'
@@ -19,7 +19,7 @@ import { Colour } from './colour.svelte'
 import { Heat } from './heat.svelte'
 import { Selection } from './selection.svelte'
 import { stepOf } from './steps'
-import { RunsTable } from './table.svelte'
+import { RunsTable, type TableQuery } from './table.svelte'
 import { BLOCK, type RunLine } from './tree'
 
 const ROWS_MS = 1000
@@ -27,7 +27,7 @@ const COLUMNS_MS = 2000
 /** Typing, dragging and sliding go on with the step before for so long. */
 const MERGE_MS = 3000
 /** Columns as they were when each scope was last looked at, so that its rows need not wait for them again. */
-const seenColumns = new Map<string, ColumnInfo[]>()
+const seenColumns = new Map<string, { text: string; columns: ColumnInfo[] }>()
 const MOST_SEEN = 8
 
 export class RunsModel {
@@ -99,6 +99,18 @@ export class RunsModel {
     if (refs.length > BLOCK) return JSON.stringify(refs)
     return JSON.stringify(refs.toSorted((a, b) => (columnId(a) < columnId(b) ? -1 : 1)))
   })
+  /** Everything the rows depend on, as text; empty until it is known which columns there are. */
+  private rowsQuestion = $derived.by(() => {
+    if (!this.knownReady) return ''
+    const { flat, group } = this.view
+    const [base, columns] = [this.query, JSON.parse(this.cells) as ColumnRef[]]
+    return JSON.stringify({ base, columns, extras: this.extras, named: this.named, flat, by: group })
+  })
+  private asked = ''
+  /** When the rows that were asked for last are there. */
+  answered: Promise<void> = Promise.resolve()
+  /** Runs whose columns are known. */
+  private scope = $derived(JSON.stringify([this.view.experiments, this.view.trash]))
   /** Runs that stand at the top: the baseline, then what somebody pinned. */
   named = $derived([...new Set([...(this.view.baseline ? [this.view.baseline] : []), ...this.view.pins])])
   /** The baseline's row, while its cells are known. */
@@ -125,28 +137,26 @@ export class RunsModel {
       document.addEventListener('visibilitychange', visible)
       return () => document.removeEventListener('visibilitychange', visible)
     })
-    $effect(() => {
-      void this.view.experiments.join()
-      void this.view.trash
-      void this.loadColumns()
-      this.charts.solo = null
+    untrack(() => {
+      this.recallColumns()
+      this.ask()
     })
     $effect(() => {
-      if (!this.knownReady) return
-      void this.table.ask({
-        base: JSON.parse(this.question) as TableRequest,
-        columns: JSON.parse(this.cells) as ColumnRef[],
-        extras: JSON.parse(this.extrasText) as ColumnRef[],
-        named: this.namedText ? this.namedText.split(',') : [],
-        flat: this.view.flat,
-        by: JSON.parse(this.groupText) as ColumnRef[],
+      void this.scope
+      untrack(() => {
+        void this.loadColumns()
+        this.charts.solo = null
       })
+    })
+    $effect(() => {
+      void this.rowsQuestion
+      untrack(() => this.ask())
     })
     $effect(() => {
       if (!this.knownReady) return
       void this.question
       void this.charts.question
-      void this.charts.load()
+      untrack(() => void this.charts.load())
     })
     $effect(() => {
       void this.question
@@ -173,9 +183,13 @@ export class RunsModel {
     this.heat.start()
   }
 
-  private groupText = $derived(JSON.stringify(this.view.group))
-  private namedText = $derived(this.named.join(','))
-  private extrasText = $derived(JSON.stringify(this.extras))
+  /** Asks for the rows, unless they were asked for. They are on their way while the screen is still being made. */
+  private ask(): void {
+    const question = this.rowsQuestion
+    if (question === '' || question === this.asked) return
+    this.asked = question
+    this.answered = this.table.ask(JSON.parse(question) as TableQuery)
+  }
 
   /** Changes the view. What a person would call a step can be undone, and the coarse ones are gone back to. */
   update(change: Partial<RunsView>): void {
@@ -305,20 +319,29 @@ export class RunsModel {
     }
   }
 
+  /** Begins with the columns as they were when this scope was last looked at. */
+  private recallColumns(): void {
+    const seen = seenColumns.get(this.scope)
+    if (!seen || this.knownReady) return
+    this.known = seen.columns
+    this.knownReady = true
+  }
+
   async loadColumns(): Promise<void> {
+    const { scope } = this
     const { experiments, trash } = this.view
-    const scope = JSON.stringify([experiments, trash])
-    const seen = seenColumns.get(scope)
-    if (seen && !untrack(() => this.knownReady)) {
-      this.known = seen
-      this.knownReady = true
-    }
+    this.recallColumns()
     try {
-      const { columns } = await api.columns(experiments, trash ? 'deleted' : 'active')
+      // Where columns are known, rows come first.
+      if (this.knownReady) await this.answered
+      const text = await api.columnsText(experiments, trash ? 'deleted' : 'active')
+      const seen = seenColumns.get(scope)
+      // Thousands of columns that are as they were need not be looked at again.
+      const columns = seen?.text === text ? seen.columns : (JSON.parse(text) as ColumnList).columns
       seenColumns.delete(scope)
-      seenColumns.set(scope, columns)
+      seenColumns.set(scope, { text, columns })
       for (const old of seenColumns.keys()) if (seenColumns.size > MOST_SEEN) seenColumns.delete(old)
-      if (JSON.stringify(columns) !== JSON.stringify(this.known)) this.known = columns
+      if (scope === this.scope) this.known = columns
       this.chartProblem = null
     } catch (error) {
       this.chartProblem = describe(error)

@@ -56,6 +56,9 @@ const MANY_CHILDREN = 200
 const MOST_PAGES = 60
 /** Requests at the same time while somebody scrolls. */
 const MOST_LOADS = 3
+/** Whoever goes on by more rows than this at a time flies over them, and sees a page now and then. */
+const LEAP = PAGE
+const LEAP_MS = 100
 
 interface Answer {
   level: Level
@@ -76,6 +79,12 @@ export class RunsTable {
   private window: [number, number] = [0, 0]
   /** Blocks of columns in view, as ranges of which both ends belong to them. */
   private blocks: [number, number][] = [[0, 0]]
+  /** Where the rows and the columns in view went last: 1 down or right, -1 up or left. */
+  private heading = { rows: 0, columns: 0 }
+  private lastColumn = 0
+  private leaptAt = -Infinity
+  private loadedAt = -Infinity
+  private later: ReturnType<typeof setTimeout> | undefined
   private waiting: (() => void)[] = []
   private places = $state.raw(new Map<string, number>())
 
@@ -148,6 +157,8 @@ export class RunsTable {
     const abort = new AbortController()
     this.abort = abort
     this.loading.clear()
+    this.heading = { rows: 0, columns: 0 }
+    this.leaptAt = -Infinity
     this.waiting = []
     this.pending = null
     this.busy = true
@@ -293,7 +304,15 @@ export class RunsTable {
 
   /** Says what is on screen, so that what is missing is fetched. Columns are places in the question. */
   look(from: number, to: number, columns: number[]): void {
+    const moved = from - this.window[0]
+    const lastColumn = columns.at(-1) ?? 0
+    this.heading = {
+      rows: Math.sign(moved) || this.heading.rows,
+      columns: Math.sign(lastColumn - this.lastColumn) || this.heading.columns,
+    }
+    if (Math.abs(moved) > LEAP) this.leaptAt = performance.now()
     this.window = [from, to]
+    this.lastColumn = lastColumn
     const blocks = [...new Set(columns.map((column) => Math.floor(column / BLOCK)))].sort((a, b) => a - b)
     this.blocks = []
     for (const block of blocks) {
@@ -307,8 +326,30 @@ export class RunsTable {
 
   private fetchMissing(): void {
     if (!this.query || !this.abort || !this.ready) return
-    for (const [level, page] of this.pagesBetween(...this.window)) {
-      for (const [from, to] of this.blocks) {
+    const now = performance.now()
+    if (now - this.leaptAt < LEAP_MS && (this.loading.size > 0 || now - this.loadedAt < LEAP_MS)) {
+      this.later ??= setTimeout(() => {
+        this.later = undefined
+        this.fetchMissing()
+      }, LEAP_MS)
+      return
+    }
+    const inView = this.pagesBetween(...this.window)
+    this.fetch(inView, this.blocks)
+    if (now - this.leaptAt < LEAP_MS) return
+    // What comes into view next is there before: rows that fill up one by one cost less than all of them at once.
+    const [from, to] = this.window
+    if (this.heading.rows > 0) this.fetch(this.pagesBetween(to + 1, to + PAGE), this.blocks)
+    if (this.heading.rows < 0) this.fetch(this.pagesBetween(Math.max(0, from - PAGE), from - 1), this.blocks)
+    const edge =
+      this.heading.columns > 0 ? (this.blocks.at(-1)?.[1] ?? 0) + 1 : (this.blocks[0]?.[0] ?? 0) - 1
+    const blocks = Math.ceil(this.query.columns.length / BLOCK)
+    if (this.heading.columns !== 0 && edge >= 0 && edge < blocks) this.fetch(inView, [[edge, edge]])
+  }
+
+  private fetch(pages: [Level, number][], blocks: [number, number][]): void {
+    for (const [level, page] of pages) {
+      for (const [from, to] of blocks) {
         if (this.loading.size >= MOST_LOADS) return
         let missing = false
         for (let block = from; block <= to; block++) missing ||= !isFresh(level, page, block)
@@ -339,6 +380,7 @@ export class RunsTable {
     const signal = this.abort?.signal
     if (!signal || this.loading.has(key)) return
     this.loading.add(key)
+    this.loadedAt = performance.now()
     let worked = false
     try {
       putPage(level, page, await this.fetchPage(level, page, from, to, signal))

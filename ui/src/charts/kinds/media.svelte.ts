@@ -4,6 +4,7 @@ import { api } from '../../api/client'
 import type { MediaItem, MediaKind } from '../../api/types'
 import type { PanelSet } from '../panels'
 import { Asked } from './asked.svelte'
+import { byNumbers } from '../../design/order'
 
 /** Runs that are looked through: their files are read one by one. */
 export const MOST_MEDIA_RUNS = 50
@@ -54,9 +55,7 @@ export function keysOf(runs: readonly RunItems[], fits: (item: MediaItem) => boo
   for (const run of runs)
     for (const key of new Set(run.items.filter(fits).map((item) => item.key)))
       uses.set(key, (uses.get(key) ?? 0) + 1)
-  return [...uses]
-    .sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0], 'en', { numeric: true }))
-    .map(([key]) => key)
+  return [...uses].sort((a, b) => b[1] - a[1] || byNumbers(a[0], b[0])).map(([key]) => key)
 }
 
 export function stepsOf(runs: readonly RunItems[], keys: readonly string[]): number[] {

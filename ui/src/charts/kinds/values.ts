@@ -4,6 +4,7 @@ import type { MatrixColumn } from '../../api/matrix'
 import type { ColumnInfo, ColumnRef } from '../../api/types'
 import { formatDate, formatDuration, formatNumber } from '../../design/format'
 import { columnLabel } from '../../runset/columns'
+import { byLetters } from '../../design/order'
 
 /** `val/loss`, or `val/loss (min)`. */
 export function refLabel(ref: ColumnRef): string {
@@ -38,7 +39,7 @@ const KNOWN = /(loss|acc|auc|f1|score|precision|recall|reward|mae|mse|rmse|r2|er
 export function mainMetric(known: ColumnInfo[]): ColumnRef | null {
   const worth = (column: ColumnInfo) => Number(GOOD.test(column.key)) * 2 + Number(KNOWN.test(column.key))
   const metrics = known.filter(({ kind, key }) => kind === 'metric' && !key.startsWith('system/'))
-  metrics.sort((a, b) => worth(b) - worth(a) || b.run_count - a.run_count || a.key.localeCompare(b.key, 'en'))
+  metrics.sort((a, b) => worth(b) - worth(a) || b.run_count - a.run_count || byLetters(a.key, b.key))
   const best = metrics[0]
   return best ? { kind: 'metric', key: best.key, reduce: 'last' } : null
 }
@@ -47,5 +48,5 @@ export function mainMetric(known: ColumnInfo[]): ColumnRef | null {
 export function varyingParams(known: ColumnInfo[]): ColumnInfo[] {
   return known
     .filter((column) => column.kind === 'param' && column.varies)
-    .sort((a, b) => b.run_count - a.run_count || a.key.localeCompare(b.key, 'en'))
+    .sort((a, b) => b.run_count - a.run_count || byLetters(a.key, b.key))
 }

@@ -1,4 +1,8 @@
-//! What this machine could do at best: the same bodies parsed and kept, without a server in between.
+//! What this machine could do at best: the same bodies parsed and kept, without a server in between; the same calls to
+//! a server that keeps a page and knows nothing; a file of the same size, written as quickly as the disk takes it.
+
+mod exchange;
+mod large_file;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -7,6 +11,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
+
+pub(super) use exchange::Exchange;
+pub(super) use large_file::write_large;
 
 #[derive(Deserialize)]
 struct Batch<'a> {
