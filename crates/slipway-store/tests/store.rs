@@ -404,6 +404,8 @@ fn the_registry_never_uses_a_number_twice_and_moves_aliases() {
     fixture.write(Change::SetAlias { name: "M".into(), alias: "champion".into(), version: 2, at_ms: 4 });
     fixture.write(Change::DeleteModelVersion { name: "M".into(), version: 2, at_ms: 5 });
     assert_eq!(fixture.write(create(6)), Applied::Version(3));
+    // What says that it may have arrived before makes nothing twice.
+    assert_eq!(fixture.write(create_once(6, true)), Applied::Version(3));
     let alias = fixture.store.read(|reader| reader.model_version_by_alias("M", "champion")).unwrap_err();
     assert_eq!(alias.to_string(), "Registered model alias champion not found.");
     let stage = |version, stage, archive_existing| Change::TransitionStage {
