@@ -21,6 +21,11 @@ impl Route {
         Self(format!("/run/{}", encode(run_id)))
     }
 
+    /// The page of one job.
+    pub(crate) fn job(job_id: &str) -> Self {
+        Self(format!("/jobs/{}", encode(job_id)))
+    }
+
     /// The page of a registered model.
     pub(crate) fn model(name: &str) -> Self {
         Self(format!("/models/{}", encode(name)))

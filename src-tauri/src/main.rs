@@ -176,7 +176,7 @@ fn set_up(app: &AppHandle, first: First, request: &Request, signals: EndSignals)
     if !stays_hidden {
         window::create(app, route(request).as_ref())?;
     }
-    match shell.server.run_ends() {
+    match shell.server.ends() {
         Ok(ends) => notify::watch(app, ends),
         Err(error) => tracing::warn!("no notifications: {error}"),
     }

@@ -1,11 +1,11 @@
 //! The server behind the window: our own, or the one that already holds the data folder.
 
-use crate::follow;
-use slipway::{RunEnd, RunningServer, ServeOptions, Server, StartError};
+use crate::follow::{self, End};
+use slipway::{RunningServer, ServeOptions, Server, StartError};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use tokio::sync::broadcast;
+use tokio::sync::mpsc;
 
 /// Where the pages come from, and the server itself when it is ours.
 pub(crate) struct Backend {
@@ -66,13 +66,9 @@ impl Backend {
         self.owned
     }
 
-    /// Says when runs end.
-    pub(crate) fn run_ends(&self) -> std::io::Result<broadcast::Receiver<RunEnd>> {
-        let own = self.own.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match own.as_ref() {
-            Some(server) => Ok(server.run_ends()),
-            None => follow::run_ends(&self.url, &self.token),
-        }
+    /// Says when runs and jobs end.
+    pub(crate) fn ends(&self) -> std::io::Result<mpsc::UnboundedReceiver<End>> {
+        follow::ends(&self.url, &self.token)
     }
 
     /// Ends our own server and lets it finish what it has begun. A second call does nothing.

@@ -241,6 +241,12 @@ class Desk:
         assert serving.end() == 0, serving.text()
         return runs
 
+    def submit(self, name, *argv):
+        """Hands a job to the server behind the window, and returns its id."""
+        server = self.server()
+        body = {"spec": {"name": name, "command": {"argv": argv}}}
+        return post(f"{server['address']}/api/slipway/v1/jobs", body, server["token"])["job_id"]
+
     # ---- the page
 
     def text(self):
@@ -325,10 +331,9 @@ def get(url):
         return answer.read()
 
 
-def post(url, body):
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
+def post(url, body, token=None):
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 

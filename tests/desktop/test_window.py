@@ -236,6 +236,24 @@ def test_the_tray_keeps_it_and_a_notification_leads_to_its_run(desk):
     until(lambda: desk.route().startswith(f"#/run/{runs['night <shift>']}"), "the run of the notification")
     desk.wait_for_text("night <shift>")
 
+    # Jobs: one by one while they are few, together when the queue is empty again.
+    close_window(desk)
+    until(lambda: not desk.windows(), "no window")
+    failed = desk.submit("count <ships>", "sh", "-c", "exit 3")
+    told = session.next()
+    assert told["title"] == "count <ships> failed" and "3" in told["body"], told
+    session.click(told["notification"])
+    desk.main_window()
+    until(lambda: desk.route().startswith(f"#/jobs/{failed}"), "the job of the notification")
+    close_window(desk)
+    until(lambda: not desk.windows(), "no window")
+    for number in range(6):
+        desk.submit(f"ship {number}", "true")
+    titles = [session.next()["title"]]
+    while "jobs ended" not in titles[-1]:
+        titles.append(session.next()["title"])
+    assert titles[-1] == "6 jobs ended, and none waits" and len(titles) <= 4, titles
+
 
 def test_it_attaches_to_a_server_that_holds_the_folder(desk):
     desk.fill(["pilot-1"])

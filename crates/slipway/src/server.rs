@@ -4,16 +4,14 @@ use crate::artifacts::{self, ArtifactOptions, Chosen};
 use crate::folder::{Held, StartError};
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, header};
-use slipway_server::app::wire::RunState;
-use slipway_server::{Exposure, RunEnded, ServerConfig, ServerState};
-use slipway_store::{Change, RunStatus, Store};
+use slipway_server::{Exposure, ServerConfig, ServerState};
+use slipway_store::Change;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -36,19 +34,6 @@ pub struct ServeOptions {
     pub webhooks_to_private: bool,
 }
 
-/// A run got its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunEnd {
-    /// The run.
-    pub run_id: String,
-    /// Its shown name.
-    pub name: String,
-    /// How it ended.
-    pub state: RunState,
-    /// Name of its experiment.
-    pub experiment_name: String,
-}
-
 /// A server that answers on a socket. [`Server::stop`] ends it; dropping it ends it too, without waiting.
 #[derive(Debug)]
 pub struct Server {
@@ -56,7 +41,6 @@ pub struct Server {
     url: String,
     token: String,
     state: ServerState,
-    run_ends: broadcast::Sender<RunEnd>,
     stop: CancellationToken,
     serving: Option<JoinHandle<()>>,
     held: Held,
@@ -117,20 +101,8 @@ impl Server {
         let stop = CancellationToken::new();
         let router = slipway_server::router(state.clone());
         let serving = tokio::spawn(slipway_server::serve(listener, router, stop.clone()));
-        let run_ends = broadcast::Sender::new(256);
         tokio::spawn(slipway_server::deliver_webhooks(state.clone(), stop.clone()));
-        tokio::spawn(tell_ends(state.clone(), run_ends.clone(), stop.clone()));
-        Ok(Self {
-            address,
-            url,
-            token,
-            state,
-            run_ends,
-            stop,
-            serving: Some(serving),
-            held,
-            _artifacts: lock,
-        })
+        Ok(Self { address, url, token, state, stop, serving: Some(serving), held, _artifacts: lock })
     }
 
     /// Where it listens.
@@ -155,12 +127,6 @@ impl Server {
     #[must_use]
     pub fn ui_url(&self) -> String {
         format!("{}/#token={}", self.url, self.token)
-    }
-
-    /// Every run that ends from now on.
-    #[must_use]
-    pub fn run_ends(&self) -> broadcast::Receiver<RunEnd> {
-        self.run_ends.subscribe()
     }
 
     /// Lets running requests finish, for five seconds at most, and gives the folder back.
@@ -320,45 +286,6 @@ fn user_name() -> String {
         (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
     });
     named.unwrap_or_else(|| format!("uid {uid}"))
-}
-
-/// Passes on the ends of runs, with the names of their experiments.
-async fn tell_ends(state: ServerState, to: broadcast::Sender<RunEnd>, stop: CancellationToken) {
-    let mut ends = state.events().run_ends();
-    loop {
-        let end = tokio::select! {
-            () = stop.cancelled() => return,
-            end = ends.recv() => end,
-        };
-        let RunEnded { run_id, name, status, experiment_id } = match end {
-            Ok(end) => end,
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "too many runs ended at once to tell of each");
-                continue;
-            }
-            Err(broadcast::error::RecvError::Closed) => return,
-        };
-        let store = state.store().clone();
-        let experiment_name =
-            tokio::task::spawn_blocking(move || experiment_name(&store, experiment_id)).await;
-        let state = match status {
-            RunStatus::Failed => RunState::Failed,
-            RunStatus::Killed => RunState::Canceled,
-            _ => RunState::Succeeded,
-        };
-        // Nobody listening is fine.
-        let _ = to.send(RunEnd { run_id, name, state, experiment_name: experiment_name.unwrap_or_default() });
-    }
-}
-
-fn experiment_name(store: &Store, id: i64) -> String {
-    match store.read(|reader| reader.experiment(id)) {
-        Ok(experiment) => experiment.name,
-        Err(error) => {
-            tracing::warn!(%error, "the experiment of a run that ended cannot be read");
-            id.to_string()
-        }
-    }
 }
 
 #[cfg(test)]

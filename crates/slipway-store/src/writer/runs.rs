@@ -104,17 +104,6 @@ pub(super) fn update(
         put_tag(db, names, run.id, run.experiment, &KeyValue::new(RUN_NAME_TAG, name))?;
     }
     notices.push(Notice::Run { experiment_id: run.experiment, run_id: run_id.to_owned() });
-    if let Some(status) = status
-        && status.is_final()
-        && !run.status.is_final()
-    {
-        notices.push(Notice::RunEnded {
-            experiment_id: run.experiment,
-            run_id: run_id.to_owned(),
-            name: name.map_or(run.name, str::to_owned),
-            status,
-        });
-    }
     Ok(Applied::Done)
 }
 

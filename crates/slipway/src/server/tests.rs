@@ -3,7 +3,7 @@
 use super::*;
 use crate::running;
 use axum::body::to_bytes;
-use slipway_store::{Change, NewRun};
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -121,37 +121,6 @@ async fn a_stream_and_an_idle_connection_do_not_hold_up_the_end() {
     let began = Instant::now();
     server.stop().await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ends_of_runs_are_told_with_their_experiment() {
-    let data = tempfile::tempdir().expect("temp folder");
-    let server = Server::start(options(data.path())).await.expect("start");
-    let mut ends = server.run_ends();
-    let run = NewRun {
-        run_id: "a".to_owned(),
-        experiment_id: 0,
-        name: "brave".to_owned(),
-        user: String::new(),
-        status: RunStatus::Running,
-        start_ms: Some(1),
-        tags: Vec::new(),
-    };
-    let store = server.state.store();
-    store.write(Change::CreateRun(Box::new(run))).await.expect("create");
-    let status = Some(RunStatus::Killed);
-    let end = Change::UpdateRun { run_id: "a".to_owned(), status, end_ms: Some(2), name: None };
-    store.write(end).await.expect("end");
-    let told =
-        tokio::time::timeout(Duration::from_secs(5), ends.recv()).await.expect("in time").expect("told");
-    let expected = RunEnd {
-        run_id: "a".to_owned(),
-        name: "brave".to_owned(),
-        state: RunState::Canceled,
-        experiment_name: "Default".to_owned(),
-    };
-    assert_eq!(told, expected);
-    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
