@@ -298,6 +298,34 @@ fn long_tails_become_chunks_on_their_own() {
     store.close();
 }
 
+/// What came too late for its chunk makes every reader open that chunk: it is put in its place after a restart, too,
+/// however short the tail is.
+#[test]
+fn a_late_point_gets_into_its_chunk_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with_run(dir.path(), None);
+    let mut points = line(0..1000);
+    log(&store, "m", &points);
+    store.tidy_up();
+    let chunks = stored(&store).1;
+    assert_eq!(stored(&store).0, 0);
+    let late = Point { step: 500, time_ms: 7, value: 0.25 };
+    log(&store, "m", &[late]);
+    store.close();
+
+    let store = open(dir.path());
+    assert_eq!(stored(&store).0, 1, "it was not compacted before the end");
+    store.tidy_up();
+    assert_eq!(stored(&store).0, 0);
+    assert!(stored(&store).1.abs_diff(chunks) <= 1);
+    points.push(late);
+    points.sort_by_key(|point| (point.step, point.time_ms));
+    let mut found = series(&store, "m");
+    found.sort_by_key(|point| (point.step, point.time_ms));
+    assert_eq!(found, points);
+    store.close();
+}
+
 #[test]
 fn readers_see_each_point_once_while_histories_are_compacted() {
     let dir = tempfile::tempdir().unwrap();
