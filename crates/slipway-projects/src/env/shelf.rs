@@ -280,7 +280,9 @@ impl Environments {
         let place = self.root.join(&id);
         let made = self.made(&id);
         let used = std::fs::metadata(place.join(USED)).and_then(|meta| meta.modified()).ok().map(ms);
-        let in_use = open_lock(&self.lock_path(&id)).is_ok_and(|lock| lock.try_lock().is_err());
+        // Given back by name, not by closing: a process that is just being started shares the file until it runs.
+        let is_held = |lock: File| lock.try_lock().map(|()| lock.unlock()).is_err();
+        let in_use = open_lock(&self.lock_path(&id)).is_ok_and(is_held);
         EnvironmentInfo {
             summary: made
                 .as_ref()
