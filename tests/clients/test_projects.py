@@ -317,6 +317,67 @@ def test_the_environment_is_made_inside_of_the_job(server, project, client, uniq
     assert ended["state"] == "failed" and "environment" in ended["reason"], ended
 
 
+def test_a_path_may_be_something_that_slipway_keeps(server, slipway, client, unique, tmp_path):
+    """It is laid out before the command starts; from a form and from a terminal alike."""
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    (folder / "MLproject").write_text(
+        "name: reader\nentry_points:\n  main:\n    parameters: {data: path}\n"
+        "    command: 'cat {data} > copied.txt'\n  model:\n    parameters: {data: path}\n"
+        "    command: 'cat {data}/MLmodel > copied.txt'\n"
+    )
+    source = client.create_run(client.create_experiment(f"{unique}-source"))
+    kept = source.info.run_id
+    client.log_text(kept, "x,y\n1,2\n", "tables/some points.csv")
+    client.log_text(kept, "flavors: {}\n", "model/MLmodel")
+    name = f"{unique}-model"
+    client.create_registered_model(name)
+    version = client.create_model_version(name, f"runs:/{kept}/model", kept).version
+    client.set_registered_model_alias(name, "best", version)
+    (tmp_path / "local.csv").write_text("local\n")
+
+    def as_job(value, entry):
+        run = {
+            "project": str(folder),
+            "entry_point": entry,
+            "parameters": [{"name": "data", "value": value}],
+            "local": True,
+        }
+        answer = server.own("POST", "/projects/run", json={"run": run, "experiment": unique})
+        return wait_for_end(server, server.ok(answer)["job_id"]) if answer.status_code == 200 else answer
+
+    artifact_uri = source.info.artifact_uri
+    for value, entry, content in [
+        (f"runs:/{kept}/tables/some points.csv", "main", "x,y\n1,2\n"),
+        (f"{artifact_uri}/tables/some points.csv", "main", "x,y\n1,2\n"),
+        (f"models:/{name}/{version}", "model", "flavors: {}\n"),
+        (f"models:/{name}@best", "model", "flavors: {}\n"),
+        (f"file://{tmp_path}/local.csv", "main", "local\n"),
+    ]:
+        ended = as_job(value, entry)
+        assert ended["state"] == "succeeded", (value, ended)
+        assert (folder / "copied.txt").read_text() == content, value
+        (folder / "copied.txt").unlink()
+        assert client.get_run(ended["run_id"]).data.params["data"].strip("'") == value
+    value = f"data=runs:/{kept}/tables/some points.csv"
+    shown = slipway("run", folder, "--env-manager", "local", "--dry-run", "-P", value).stdout
+    assert f"`data` is fetched from `runs:/{kept}/tables/some points.csv`" in shown, shown
+    slipway("run", folder, "--env-manager", "local", "-P", value, "--experiment", unique)
+    assert (folder / "copied.txt").read_text() == "x,y\n1,2\n"
+    (folder / "copied.txt").unlink()
+
+    ended = as_job(f"runs:/{kept}/tables/nothing.csv", "main")
+    assert ended["state"] == "failed" and "nothing.csv" in ended["reason"], ended
+    ended = as_job(f"models:/{name}@nobody", "model")
+    assert ended["state"] == "failed" and "nobody" in ended["reason"], ended
+    value = f"data=runs:/{kept}/nothing"
+    ended = slipway("run", folder, "--env-manager", "local", "-P", value, "--experiment", unique, fails=True)
+    assert "nothing" in ended.stderr, ended.stderr
+    refused = as_job("s3://bucket/k", "main")
+    assert refused.status_code == 400 and "declare the parameter as `uri`" in refused.text, refused.text
+    assert "`data`" in refused.text and not (folder / "copied.txt").exists(), "nothing was started"
+
+
 def test_opened_projects_are_watched(server, project):
     folder = project("workflow")
     detail = server.ok(server.own("POST", "/projects/open", json={"project": str(folder), "remember": True}))

@@ -13,7 +13,7 @@ use crate::ServerState;
 use crate::app::command_tags;
 use futures_util::future::BoxFuture;
 use slipway_jobs::folder::JobFolders;
-use slipway_jobs::spec::{JobSpec, WorkingFolder};
+use slipway_jobs::spec::{FETCHED_FOLDER, JobSpec, WorkingFolder};
 use slipway_jobs::target::Tracker;
 use slipway_jobs::{AttemptId, JobId, LocalTarget, Queue, QueueError, QueueOptions, Surroundings};
 use slipway_store::KeyValue;
@@ -101,11 +101,15 @@ impl Surroundings for Tracked {
         run_id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            if spec.inputs.is_empty() {
-                return Ok(());
+            if !spec.inputs.is_empty() {
+                let work = self.work(attempt, spec)?;
+                files::fetch(&self.state, &spec.inputs, &work, run_id).await?;
             }
-            let work = self.work(attempt, spec)?;
-            files::fetch(&self.state, spec, &work, run_id).await
+            if !spec.fetched.is_empty() {
+                let place = self.folders.attempt(attempt).path().join(FETCHED_FOLDER);
+                files::fetch(&self.state, &spec.fetched, &place, run_id).await?;
+            }
+            Ok(())
         })
     }
 
