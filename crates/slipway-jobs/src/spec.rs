@@ -505,7 +505,7 @@ mod tests {
     fn what_cannot_be_run_is_refused() {
         let good = JobSpec::new("x", Command::Argv(vec!["true".into()]));
         type Edit = fn(&mut JobSpec);
-        let edits: [(&str, Edit); 7] = [
+        let edits: [(&str, Edit); 8] = [
             ("name", |spec| spec.name = " ".into()),
             ("command", |spec| spec.command = Command::Argv(vec![])),
             ("command", |spec| spec.command = Command::Argv(vec!["a".into(), "b\0".into()])),

@@ -58,9 +58,6 @@ async fn fetch_one(
     run_id: Option<&str>,
 ) -> Result<(), FilesError> {
     let source = named(state, &input.artifact, run_id).await?;
-    tokio::fs::create_dir_all(work)
-        .await
-        .map_err(|error| FilesError::Io(work.display().to_string(), error))?;
     let mut waiting = vec![(source, work.join(&input.path))];
     let mut count = 0;
     while let Some((source, target)) = waiting.pop() {

@@ -13,7 +13,7 @@ use crate::ServerState;
 use crate::app::command_tags;
 use futures_util::future::BoxFuture;
 use slipway_jobs::folder::JobFolders;
-use slipway_jobs::spec::{FETCHED_FOLDER, JobSpec, WorkingFolder};
+use slipway_jobs::spec::{JobSpec, WorkingFolder};
 use slipway_jobs::target::Tracker;
 use slipway_jobs::{AttemptId, JobId, LocalTarget, Queue, QueueError, QueueOptions, Surroundings};
 use slipway_store::KeyValue;
@@ -106,7 +106,7 @@ impl Surroundings for Tracked {
                 files::fetch(&self.state, &spec.inputs, &work, run_id).await?;
             }
             if !spec.fetched.is_empty() {
-                let place = self.folders.attempt(attempt).path().join(FETCHED_FOLDER);
+                let place = self.folders.attempt(attempt).fetched().map_err(|error| error.to_string())?;
                 files::fetch(&self.state, &spec.fetched, &place, run_id).await?;
             }
             Ok(())
