@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -317,7 +319,33 @@ def test_the_environment_is_made_inside_of_the_job(server, project, client, uniq
     assert ended["state"] == "failed" and "environment" in ended["reason"], ended
 
 
-def test_a_path_may_be_something_that_slipway_keeps(server, slipway, client, unique, tmp_path):
+@pytest.fixture
+def web():
+    """A server of files on this machine."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", "/served.csv")
+                self.end_headers()
+            elif self.path.split("?")[0] == "/served.csv":
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"served\n")
+            else:
+                self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+def test_a_path_may_be_something_that_is_fetched(server, slipway, client, unique, tmp_path, web):
     """It is laid out before the command starts; from a form and from a terminal alike."""
     folder = tmp_path / "reader"
     folder.mkdir()
@@ -353,6 +381,8 @@ def test_a_path_may_be_something_that_slipway_keeps(server, slipway, client, uni
         (f"models:/{name}/{version}", "model", "flavors: {}\n"),
         (f"models:/{name}@best", "model", "flavors: {}\n"),
         (f"file://{tmp_path}/local.csv", "main", "local\n"),
+        (f"{web}/served.csv?x=1", "main", "served\n"),
+        (f"{web}/moved", "main", "served\n"),
     ]:
         ended = as_job(value, entry)
         assert ended["state"] == "succeeded", (value, ended)
@@ -370,6 +400,8 @@ def test_a_path_may_be_something_that_slipway_keeps(server, slipway, client, uni
     assert ended["state"] == "failed" and "nothing.csv" in ended["reason"], ended
     ended = as_job(f"models:/{name}@nobody", "model")
     assert ended["state"] == "failed" and "nobody" in ended["reason"], ended
+    ended = as_job(f"{web}/nothing.csv", "main")
+    assert ended["state"] == "failed" and "answered with status 404" in ended["reason"], ended
     value = f"data=runs:/{kept}/nothing"
     ended = slipway("run", folder, "--env-manager", "local", "-P", value, "--experiment", unique, fails=True)
     assert "nothing" in ended.stderr, ended.stderr

@@ -47,7 +47,7 @@ pub struct Values {
     pub extra: Vec<(String, String)>,
     /// What a run records: as MLflow does, with the quotes of the shell, and paths as they were given.
     pub recorded: Vec<(String, String)>,
-    /// What Slipway keeps itself and lays out before the command starts, with the parameter that it is for.
+    /// What is laid out before the command starts, with the parameter that it is for.
     pub fetched: Vec<(String, Files)>,
 }
 
@@ -66,7 +66,7 @@ impl EntryPoint {
                 continue;
             };
             if parameter.kind == ParameterKind::Path
-                && let Some(files) = kept_here(values.fetched.len(), &parameter.name, &value)
+                && let Some(files) = to_fetch(values.fetched.len(), &parameter.name, &value)
             {
                 values.own.push((parameter.name.clone(), place_of(&files)));
                 values.recorded.push((parameter.name.clone(), quote(&value)));
@@ -155,14 +155,24 @@ fn scheme(value: &str) -> Option<&str> {
         .then_some(scheme)
 }
 
-/// What is fetched for a value that names something that Slipway keeps: artifacts of a run, a model.
-fn kept_here(index: usize, name: &str, value: &str) -> Option<Files> {
+/// What is fetched for a value that can be fetched: artifacts of a run, a model, a file of the web.
+fn to_fetch(index: usize, name: &str, value: &str) -> Option<Files> {
     let scheme = scheme(value)?;
-    let kind =
-        ["runs", "models", "mlflow-artifacts"].into_iter().find(|kind| scheme.eq_ignore_ascii_case(kind))?;
+    let kind = ["runs", "models", "mlflow-artifacts", "http", "https"]
+        .into_iter()
+        .find(|kind| scheme.eq_ignore_ascii_case(kind))?;
     let rest = value.get(scheme.len() + 1..).unwrap_or_default();
     if value.contains('\0') || !rest.starts_with('/') {
         return None;
+    }
+    let mut named = rest;
+    if kind.starts_with("http") {
+        // Without a name and a password, which would be kept with the run.
+        let host = rest.strip_prefix("//")?.split(['/', '?', '#']).next().unwrap_or_default();
+        if host.is_empty() || host.contains('@') {
+            return None;
+        }
+        named = rest.split(['?', '#']).next().unwrap_or_default();
     }
     let is_plain = |text: &str| {
         text.bytes().any(|byte| byte.is_ascii_alphanumeric())
@@ -170,7 +180,7 @@ fn kept_here(index: usize, name: &str, value: &str) -> Option<Files> {
     };
     let folder = if is_plain(name) { name.to_owned() } else { format!("input-{index}") };
     // The last part keeps its name, since programs look at endings.
-    let last = match (kind, rest.trim_matches('/').rsplit_once('/')) {
+    let last = match (kind, named.trim_matches('/').rsplit_once('/')) {
         ("models", _) => "model",
         (_, Some((_, last))) if !last.is_empty() && !last.contains("..") && last != "." => last,
         _ => "files",
@@ -192,8 +202,8 @@ fn path(name: &str, value: &str, folder: &Path) -> Result<String, String> {
             if value.contains("://") || ELSEWHERE.iter().any(|kind| known.eq_ignore_ascii_case(kind)) =>
         {
             return Err(format!(
-                "`{name}` must be a file or folder on this machine or something that Slipway keeps (`runs:/…`, \
-                 `models:/…`, `mlflow-artifacts:/…`), not `{}`; download it first, or declare the parameter as `uri`",
+                "`{name}` must be a file or folder on this machine or something that can be fetched (`runs:/…`, \
+                 `models:/…`, `mlflow-artifacts:/…`, `http://…`, `https://…`), not `{}`; download it first, or declare the parameter as `uri`",
                 shortened(value)
             ));
         }

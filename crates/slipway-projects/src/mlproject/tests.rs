@@ -71,13 +71,15 @@ fn wrong_values_are_all_said_before_anything_starts() {
 }
 
 #[test]
-fn what_slipway_keeps_is_fetched_for_a_path() {
+fn what_can_be_fetched_is_fetched_for_a_path() {
     let text = "entry_points:\n  main:\n    parameters:\n      data: path\n      a/b: {type: path, default: /}\n    \
                 command: cat {data}\n";
     let main = read(text).unwrap();
     let main = main.entry_point("main").unwrap();
     for (value, artifact, place) in [
         ("runs:/r1/tables/a b.csv", "runs:/r1/tables/a b.csv", "'data/a b.csv'"),
+        ("https://h:1/a/b.csv?x=1#y", "https://h:1/a/b.csv?x=1#y", "data/b.csv"),
+        ("http://h", "http://h", "data/files"),
         ("RUNS:/r1/x", "runs:/r1/x", "data/x"),
         ("runs:/r1", "runs:/r1", "data/files"),
         ("runs:/r1/..", "runs:/r1/..", "data/files"),
@@ -95,7 +97,16 @@ fn what_slipway_keeps_is_fetched_for_a_path() {
     }
     let odd = main.values(&given(&[("data", "/"), ("a/b", "runs:/r/x")]), Path::new("/")).unwrap();
     assert_eq!(odd.fetched[0].1.path, Path::new("input-0/x"));
-    for refused in ["s3://b/k", "gs://b/k", "dbfs:/x", "hdfs://h/x", "https://h/x", "runs:x", "models:"] {
+    for refused in [
+        "s3://b/k",
+        "gs://b/k",
+        "dbfs:/x",
+        "hdfs://h/x",
+        "https://me:pw@h/x",
+        "https:///x",
+        "runs:x",
+        "models:",
+    ] {
         let error = main.values(&given(&[("data", refused)]), Path::new("/")).unwrap_err().to_string();
         assert!(error.contains("`data`") && error.contains("declare the parameter as `uri`"), "{error}");
     }

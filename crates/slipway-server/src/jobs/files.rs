@@ -25,6 +25,8 @@ pub(super) enum FilesError {
     Artifacts(#[from] Error),
     #[error(transparent)]
     Run(#[from] Failure),
+    #[error(transparent)]
+    Web(#[from] super::web::WebError),
     #[error("{0}")]
     Model(String),
     #[error("`{0}`: {1}")]
@@ -57,6 +59,13 @@ async fn fetch_one(
     work: &Path,
     run_id: Option<&str>,
 ) -> Result<(), FilesError> {
+    if ["http://", "https://"].iter().any(|start| input.artifact.starts_with(start)) {
+        let (url, inside, target) = (input.artifact.clone(), work.to_owned(), work.join(&input.path));
+        let got = tokio::task::spawn_blocking(move || {
+            write(super::web::download(&url, &inside)?, &inside, &target)
+        });
+        return got.await.map_err(Failure::from)?;
+    }
     let source = named(state, &input.artifact, run_id).await?;
     let mut waiting = vec![(source, work.join(&input.path))];
     let mut count = 0;

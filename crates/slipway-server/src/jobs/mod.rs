@@ -6,6 +6,7 @@ mod keep_output;
 mod merge;
 pub(crate) mod project;
 mod run;
+mod web;
 
 pub use run::RunPlan;
 
