@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -315,6 +317,97 @@ def test_the_environment_is_made_inside_of_the_job(server, project, client, uniq
     job = server.ok(server.own("POST", "/projects/run", json={"run": run, "experiment": f"{unique}-bad"}))
     ended = wait_for_end(server, job["job_id"])
     assert ended["state"] == "failed" and "environment" in ended["reason"], ended
+
+
+@pytest.fixture
+def web():
+    """A server of files on this machine."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", "/served.csv")
+                self.end_headers()
+            elif self.path.split("?")[0] == "/served.csv":
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"served\n")
+            else:
+                self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+def test_a_path_may_be_something_that_is_fetched(server, slipway, client, unique, tmp_path, web):
+    """It is laid out before the command starts; from a form and from a terminal alike."""
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    (folder / "MLproject").write_text(
+        "name: reader\nentry_points:\n  main:\n    parameters: {data: path}\n"
+        "    command: 'cat {data} > copied.txt'\n  model:\n    parameters: {data: path}\n"
+        "    command: 'cat {data}/MLmodel > copied.txt'\n"
+    )
+    source = client.create_run(client.create_experiment(f"{unique}-source"))
+    kept = source.info.run_id
+    client.log_text(kept, "x,y\n1,2\n", "tables/some points.csv")
+    client.log_text(kept, "flavors: {}\n", "model/MLmodel")
+    name = f"{unique}-model"
+    client.create_registered_model(name)
+    version = client.create_model_version(name, f"runs:/{kept}/model", kept).version
+    client.set_registered_model_alias(name, "best", version)
+    (tmp_path / "local.csv").write_text("local\n")
+
+    def as_job(value, entry):
+        run = {
+            "project": str(folder),
+            "entry_point": entry,
+            "parameters": [{"name": "data", "value": value}],
+            "local": True,
+        }
+        answer = server.own("POST", "/projects/run", json={"run": run, "experiment": unique})
+        return wait_for_end(server, server.ok(answer)["job_id"]) if answer.status_code == 200 else answer
+
+    artifact_uri = source.info.artifact_uri
+    for value, entry, content in [
+        (f"runs:/{kept}/tables/some points.csv", "main", "x,y\n1,2\n"),
+        (f"{artifact_uri}/tables/some points.csv", "main", "x,y\n1,2\n"),
+        (f"models:/{name}/{version}", "model", "flavors: {}\n"),
+        (f"models:/{name}@best", "model", "flavors: {}\n"),
+        (f"file://{tmp_path}/local.csv", "main", "local\n"),
+        (f"{web}/served.csv?x=1", "main", "served\n"),
+        (f"{web}/moved", "main", "served\n"),
+    ]:
+        ended = as_job(value, entry)
+        assert ended["state"] == "succeeded", (value, ended)
+        assert (folder / "copied.txt").read_text() == content, value
+        (folder / "copied.txt").unlink()
+        assert client.get_run(ended["run_id"]).data.params["data"].strip("'") == value
+    value = f"data=runs:/{kept}/tables/some points.csv"
+    shown = slipway("run", folder, "--env-manager", "local", "--dry-run", "-P", value).stdout
+    assert f"`data` is fetched from `runs:/{kept}/tables/some points.csv`" in shown, shown
+    slipway("run", folder, "--env-manager", "local", "-P", value, "--experiment", unique)
+    assert (folder / "copied.txt").read_text() == "x,y\n1,2\n"
+    (folder / "copied.txt").unlink()
+
+    ended = as_job(f"runs:/{kept}/tables/nothing.csv", "main")
+    assert ended["state"] == "failed" and "nothing.csv" in ended["reason"], ended
+    ended = as_job(f"models:/{name}@nobody", "model")
+    assert ended["state"] == "failed" and "nobody" in ended["reason"], ended
+    ended = as_job(f"{web}/nothing.csv", "main")
+    assert ended["state"] == "failed" and "answered with status 404" in ended["reason"], ended
+    value = f"data=runs:/{kept}/nothing"
+    ended = slipway("run", folder, "--env-manager", "local", "-P", value, "--experiment", unique, fails=True)
+    assert "nothing" in ended.stderr, ended.stderr
+    refused = as_job("s3://bucket/k", "main")
+    assert refused.status_code == 400 and "declare the parameter as `uri`" in refused.text, refused.text
+    assert "`data`" in refused.text and not (folder / "copied.txt").exists(), "nothing was started"
 
 
 def test_opened_projects_are_watched(server, project):

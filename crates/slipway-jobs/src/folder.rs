@@ -14,6 +14,7 @@
 //! ```
 
 use crate::process::ProcessId;
+use crate::spec::FETCHED_FOLDER;
 use crate::target::{Began, ExitRecord, Submission};
 use crate::{AttemptId, JobId};
 use serde::de::DeserializeOwned;
@@ -198,6 +199,16 @@ impl AttemptFolder {
         let work = self.path.join("work");
         make_private(&work)?;
         Ok(work)
+    }
+
+    /// What was fetched for the command; made when it is not there yet.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn fetched(&self) -> io::Result<PathBuf> {
+        let fetched = self.path.join(FETCHED_FOLDER);
+        make_private(&fetched)?;
+        Ok(fetched)
     }
 
     /// Lays it out for an agent.

@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 /// The first word of a command that stands for the running `slipway` program itself.
 pub const OWN_PROGRAM: &str = "@slipway";
+/// Where in the folder of an attempt [`JobSpec::fetched`] is laid out.
+pub const FETCHED_FOLDER: &str = "inputs";
 /// The target that runs on this machine.
 pub const LOCAL: &str = "local";
 /// Longer descriptions are refused.
@@ -43,6 +45,10 @@ pub struct JobSpec {
     /// Files that are laid out before it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Files>,
+    /// Files that are laid out before it starts, too, but below [`FETCHED_FOLDER`] of the attempt's folder, so that
+    /// they are not among those that the command works on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetched: Vec<Files>,
     /// Files that are kept as artifacts of the run when it ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Files>,
@@ -198,7 +204,7 @@ pub struct Tracking {
 #[serde(deny_unknown_fields)]
 #[schema(as = JobFiles)]
 pub struct Files {
-    /// Where, relative to the folder that the command runs in.
+    /// Where, relative to the folder that the command runs in, or that things are fetched to.
     #[schema(value_type = String)]
     pub path: PathBuf,
     /// The artifact: a path among those of the run, or any address that Slipway can read.
@@ -376,6 +382,7 @@ impl JobSpec {
             container_engine: None,
             tracking: None,
             inputs: Vec::new(),
+            fetched: Vec::new(),
             outputs: Vec::new(),
             resources: Resources::default(),
             target: local(),
@@ -430,6 +437,9 @@ impl JobSpec {
         };
         if self.inputs.iter().any(|files| !stays_inside(&files.path)) {
             return bad("inputs", "a path starts in the job's folder and stays in it");
+        }
+        if self.fetched.iter().any(|files| !stays_inside(&files.path)) {
+            return bad("fetched", "a path starts in the folder of what is fetched and stays in it");
         }
         if self.outputs.iter().any(|files| !stays_inside(&files.path)) {
             return bad("outputs", "a path starts in the job's folder and stays in it");
@@ -495,12 +505,13 @@ mod tests {
     fn what_cannot_be_run_is_refused() {
         let good = JobSpec::new("x", Command::Argv(vec!["true".into()]));
         type Edit = fn(&mut JobSpec);
-        let edits: [(&str, Edit); 7] = [
+        let edits: [(&str, Edit); 8] = [
             ("name", |spec| spec.name = " ".into()),
             ("command", |spec| spec.command = Command::Argv(vec![])),
             ("command", |spec| spec.command = Command::Argv(vec!["a".into(), "b\0".into()])),
             ("folder", |spec| spec.folder = WorkingFolder::At("here".into())),
             ("environment", |spec| drop(spec.environment.variables.insert("A=B".into(), String::new()))),
+            ("fetched", |spec| spec.fetched.push(Files { path: "/x".into(), artifact: "a".into() })),
             ("inputs", |spec| spec.inputs.push(Files { path: "../x".into(), artifact: "a".into() })),
             ("timeout_ms", |spec| spec.timeout_ms = Some(0)),
         ];

@@ -11,6 +11,9 @@ pub(crate) const CODE_FOLDER: &str = "/mlflow/projects/code";
 pub(crate) const LABEL: &str = slipway_jobs::container::LABEL;
 pub(crate) const ATTEMPT_VARIABLE: &str = slipway_jobs::agent::ATTEMPT_VARIABLE;
 
+/// The variable that names the folder of the attempt.
+pub(crate) const FOLDER_VARIABLE: &str = slipway_jobs::agent::FOLDER_VARIABLE;
+
 /// The variable with what the container may use.
 pub(crate) const LIMITS_VARIABLE: &str = slipway_jobs::container::LIMITS_VARIABLE;
 

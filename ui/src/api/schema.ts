@@ -3090,7 +3090,7 @@ export interface components {
         JobFiles: {
             /** @description The artifact: a path among those of the run, or any address that Slipway can read. */
             artifact: string;
-            /** @description Where, relative to the folder that the command runs in. */
+            /** @description Where, relative to the folder that the command runs in, or that things are fetched to. */
             path: string;
         };
         /** @description [`WorkingFolder`] as the description of the API shows it. */
@@ -3272,6 +3272,11 @@ export interface components {
             container_engine?: string | null;
             /** @description With which variables. */
             environment?: components["schemas"]["JobEnvironment"];
+            /**
+             * @description Files that are laid out before it starts, too, but below [`FETCHED_FOLDER`] of the attempt's folder, so that
+             *     they are not among those that the command works on.
+             */
+            fetched?: components["schemas"]["JobFiles"][];
             /** @description In which folder. */
             folder?: components["schemas"]["JobFolder"];
             /**

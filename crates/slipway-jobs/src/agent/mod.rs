@@ -38,7 +38,7 @@ pub struct AgentOptions {
 /// The variable by which the processes of an attempt are found: `JOB/NUMBER`.
 pub const ATTEMPT_VARIABLE: &str = "SLIPWAY_ATTEMPT";
 /// The folder of the attempt, for the command.
-const FOLDER_VARIABLE: &str = "SLIPWAY_ATTEMPT_DIR";
+pub const FOLDER_VARIABLE: &str = "SLIPWAY_ATTEMPT_DIR";
 /// The job, for the command.
 const JOB_VARIABLE: &str = "SLIPWAY_JOB_ID";
 

@@ -1,7 +1,9 @@
 //! Values for parameters: which are allowed, and what they become.
 
 use super::{CommandError, EntryPoint, ValueProblem, quote};
+use crate::container::FOLDER_VARIABLE;
 use serde::{Deserialize, Serialize};
+use slipway_jobs::spec::{FETCHED_FOLDER, Files};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -45,6 +47,8 @@ pub struct Values {
     pub extra: Vec<(String, String)>,
     /// What a run records: as MLflow does, with the quotes of the shell, and paths as they were given.
     pub recorded: Vec<(String, String)>,
+    /// What is laid out before the command starts, with the parameter that it is for.
+    pub fetched: Vec<(String, Files)>,
 }
 
 impl EntryPoint {
@@ -61,6 +65,14 @@ impl EntryPoint {
                 problems.push(ValueProblem::new(&parameter.name, said));
                 continue;
             };
+            if parameter.kind == ParameterKind::Path
+                && let Some(files) = to_fetch(values.fetched.len(), &parameter.name, &value)
+            {
+                values.own.push((parameter.name.clone(), place_of(&files)));
+                values.recorded.push((parameter.name.clone(), quote(&value)));
+                values.fetched.push((parameter.name.clone(), files));
+                continue;
+            }
             match parameter.kind.check(&parameter.name, &value, folder) {
                 Ok(used) => {
                     values.own.push((parameter.name.clone(), quote(&used)));
@@ -132,6 +144,9 @@ fn digits_joined(text: &str) -> Option<String> {
     Some(text.replace('_', ""))
 }
 
+/// Schemes that are written with one slash, too, or are incomplete with none.
+const ELSEWHERE: [&str; 8] = ["runs", "models", "mlflow-artifacts", "dbfs", "hdfs", "s3", "gs", "wasbs"];
+
 fn scheme(value: &str) -> Option<&str> {
     let (scheme, _) = value.split_once(':')?;
     let mut letters = scheme.chars();
@@ -140,15 +155,55 @@ fn scheme(value: &str) -> Option<&str> {
         .then_some(scheme)
 }
 
+/// What is fetched for a value that can be fetched: artifacts of a run, a model, a file of the web.
+fn to_fetch(index: usize, name: &str, value: &str) -> Option<Files> {
+    let scheme = scheme(value)?;
+    let kind = ["runs", "models", "mlflow-artifacts", "http", "https"]
+        .into_iter()
+        .find(|kind| scheme.eq_ignore_ascii_case(kind))?;
+    let rest = value.get(scheme.len() + 1..).unwrap_or_default();
+    if value.contains('\0') || !rest.starts_with('/') {
+        return None;
+    }
+    let mut named = rest;
+    if kind.starts_with("http") {
+        // Without a name and a password, which would be kept with the run.
+        let host = rest.strip_prefix("//")?.split(['/', '?', '#']).next().unwrap_or_default();
+        if host.is_empty() || host.contains('@') {
+            return None;
+        }
+        named = rest.split(['?', '#']).next().unwrap_or_default();
+    }
+    let is_plain = |text: &str| {
+        text.bytes().any(|byte| byte.is_ascii_alphanumeric())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+    };
+    let folder = if is_plain(name) { name.to_owned() } else { format!("input-{index}") };
+    // The last part keeps its name, since programs look at endings.
+    let last = match (kind, named.trim_matches('/').rsplit_once('/')) {
+        ("models", _) => "model",
+        (_, Some((_, last))) if !last.is_empty() && !last.contains("..") && last != "." => last,
+        _ => "files",
+    };
+    Some(Files { path: Path::new(&folder).join(last), artifact: format!("{kind}:{rest}") })
+}
+
+/// The place of something that is fetched, for a shell that the agent starts. It is another one for each attempt.
+fn place_of(files: &Files) -> String {
+    format!("\"${{{FOLDER_VARIABLE}:?}}\"/{FETCHED_FOLDER}/{}", quote(&files.path.to_string_lossy()))
+}
+
 fn path(name: &str, value: &str, folder: &Path) -> Result<String, String> {
     let local = match scheme(value) {
         Some(file) if file.eq_ignore_ascii_case("file") => {
             value.get(5..).unwrap_or_default().trim_start_matches("//").to_owned()
         }
-        Some(_) if value.contains("://") || value.starts_with("runs:") || value.starts_with("models:") => {
+        Some(known)
+            if value.contains("://") || ELSEWHERE.iter().any(|kind| known.eq_ignore_ascii_case(kind)) =>
+        {
             return Err(format!(
-                "`{name}` must be a file or folder on this machine, not `{}`; download it first, or declare the \
-                 parameter as `uri`",
+                "`{name}` must be a file or folder on this machine or something that can be fetched (`runs:/…`, \
+                 `models:/…`, `mlflow-artifacts:/…`, `http://…`, `https://…`), not `{}`; download it first, or declare the parameter as `uri`",
                 shortened(value)
             ));
         }

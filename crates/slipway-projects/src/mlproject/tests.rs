@@ -71,6 +71,48 @@ fn wrong_values_are_all_said_before_anything_starts() {
 }
 
 #[test]
+fn what_can_be_fetched_is_fetched_for_a_path() {
+    let text = "entry_points:\n  main:\n    parameters:\n      data: path\n      a/b: {type: path, default: /}\n    \
+                command: cat {data}\n";
+    let main = read(text).unwrap();
+    let main = main.entry_point("main").unwrap();
+    for (value, artifact, place) in [
+        ("runs:/r1/tables/a b.csv", "runs:/r1/tables/a b.csv", "'data/a b.csv'"),
+        ("https://h:1/a/b.csv?x=1#y", "https://h:1/a/b.csv?x=1#y", "data/b.csv"),
+        ("http://h", "http://h", "data/files"),
+        ("RUNS:/r1/x", "runs:/r1/x", "data/x"),
+        ("runs:/r1", "runs:/r1", "data/files"),
+        ("runs:/r1/..", "runs:/r1/..", "data/files"),
+        ("models:/wine/3", "models:/wine/3", "data/model"),
+        ("models:/wine@champion", "models:/wine@champion", "data/model"),
+        ("models:/m-12", "models:/m-12", "data/model"),
+        ("mlflow-artifacts:/1/r/artifacts/$(id)", "mlflow-artifacts:/1/r/artifacts/$(id)", "'data/$(id)'"),
+    ] {
+        let values = main.values(&given(&[("data", value)]), Path::new("/")).unwrap();
+        let line = main.command_line(&values).unwrap();
+        assert_eq!(line, format!("cat \"${{SLIPWAY_ATTEMPT_DIR:?}}\"/inputs/{}", place), "{value}");
+        let [(name, files)] = values.fetched.as_slice() else { panic!("{value}: {:?}", values.fetched) };
+        assert_eq!((name.as_str(), files.artifact.as_str()), ("data", artifact));
+        assert_eq!(values.recorded[0], ("data".to_owned(), super::quote(value)));
+    }
+    let odd = main.values(&given(&[("data", "/"), ("a/b", "runs:/r/x")]), Path::new("/")).unwrap();
+    assert_eq!(odd.fetched[0].1.path, Path::new("input-0/x"));
+    for refused in [
+        "s3://b/k",
+        "gs://b/k",
+        "dbfs:/x",
+        "hdfs://h/x",
+        "https://me:pw@h/x",
+        "https:///x",
+        "runs:x",
+        "models:",
+    ] {
+        let error = main.values(&given(&[("data", refused)]), Path::new("/")).unwrap_err().to_string();
+        assert!(error.contains("`data`") && error.contains("declare the parameter as `uri`"), "{error}");
+    }
+}
+
+#[test]
 fn kinds_take_what_python_takes() {
     let here = Path::new("/");
     for (kind, good, bad) in [

@@ -18,6 +18,7 @@ use crate::mlproject::{self, CommandError, Environment, ValueProblem, quote};
 use crate::script::{self, ArgumentError};
 use crate::yaml::FileError;
 use serde::{Deserialize, Serialize};
+use slipway_jobs::spec::FETCHED_FOLDER;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -128,18 +129,18 @@ pub fn plan_run(request: &RunRequest, data_dir: &Path) -> Result<RunPlan, PlanEr
         let relative = path.strip_prefix(&place.folder).unwrap_or(&path).to_string_lossy().into_owned();
         Ok::<_, PlanError>(script::read(&place.folder, &relative))
     });
-    let (line, argv, recorded) = match as_script.transpose()? {
+    let (line, argv, recorded, fetched) = match as_script.transpose()? {
         Some(script) => {
             let words = script.arguments(request.subcommand.as_deref(), &request.parameters)?;
             let mut argv = vec!["python".to_owned(), script.path.clone()];
             argv.extend(words);
             let line = argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
-            (line, Some(argv), recorded_once(&request.parameters))
+            (line, Some(argv), recorded_once(&request.parameters), Vec::new())
         }
         None => {
             let entry = project.entry_point(&entry)?;
             let values = entry.values(&request.parameters, &place.folder)?;
-            (entry.command_line(&values)?, None, values.recorded)
+            (entry.command_line(&values)?, None, values.recorded, values.fetched)
         }
     };
     let docker = match (&project.environment, &request.environment) {
@@ -151,6 +152,13 @@ pub fn plan_run(request: &RunRequest, data_dir: &Path) -> Result<RunPlan, PlanEr
         None => choose(&place.folder, &project.environment, &request.environment)?,
     };
     notes.extend(choice.iter().flat_map(|choice| choice.notes.clone()));
+    notes.extend(fetched.iter().map(|(name, files)| {
+        let (place, artifact) = (files.path.display(), &files.artifact);
+        format!(
+            "`{name}` is fetched from `{artifact}` before the command starts, to `{FETCHED_FOLDER}/{place}` in the \
+             folder of the attempt."
+        )
+    }));
     steps::assemble(steps::Parts {
         request,
         place,
@@ -158,6 +166,7 @@ pub fn plan_run(request: &RunRequest, data_dir: &Path) -> Result<RunPlan, PlanEr
         line,
         argv,
         recorded,
+        fetched: fetched.into_iter().map(|(_, files)| files).collect(),
         docker,
         choice,
         notes,

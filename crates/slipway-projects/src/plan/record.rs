@@ -4,6 +4,7 @@ use super::{PlanError, RunPlan, RunRequest, steps};
 use crate::env::Recipe;
 use crate::git::Revision;
 use serde::{Deserialize, Serialize};
+use slipway_jobs::spec::Files;
 use std::path::Path;
 
 /// Everything that is needed to run something again exactly, together with the patch of the same run.
@@ -26,6 +27,9 @@ pub struct RunRecord {
     pub line: Option<String>,
     /// The words that are run.
     pub argv: Vec<String>,
+    /// What is fetched before it starts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fetched: Vec<Files>,
     /// The program that runs containers, for a line that starts one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_engine: Option<std::path::PathBuf>,

@@ -6,6 +6,7 @@ use crate::env::{Choice, Environments, Recipe, sha256};
 use crate::git::{self, Revision};
 use crate::mlproject::{DockerEnv, quote};
 use serde::Serialize;
+use slipway_jobs::spec::{FETCHED_FOLDER, Files};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -91,6 +92,7 @@ pub(super) struct Parts<'a> {
     pub(super) line: String,
     pub(super) argv: Option<Vec<String>>,
     pub(super) recorded: Vec<(String, String)>,
+    pub(super) fetched: Vec<Files>,
     pub(super) docker: Option<&'a DockerEnv>,
     pub(super) choice: Option<Choice>,
     pub(super) notes: Vec<String>,
@@ -98,7 +100,8 @@ pub(super) struct Parts<'a> {
 }
 
 pub(super) fn assemble(parts: Parts<'_>) -> Result<RunPlan, PlanError> {
-    let Parts { request, place, entry, line, argv, recorded, docker, choice, mut notes, shelf } = parts;
+    let Parts { request, place, entry, line, argv, recorded, fetched, docker, choice, mut notes, shelf } =
+        parts;
     let name = place.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let shown_name = match &place.revision {
         Some(revision) => {
@@ -120,6 +123,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<RunPlan, PlanError> {
         project,
         entry_point: entry.clone(),
         parameters: recorded,
+        fetched,
         ..RunRecord::default()
     };
     let mut source_name = record.project.clone();
@@ -146,7 +150,8 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<RunPlan, PlanError> {
     let (line, argv) = match docker {
         Some(docker) => {
             let engine = container::engine().map_err(PlanError::Request)?;
-            let line = container_line(&engine, docker, &line, &mut notes)?;
+            let has_fetched = !record.fetched.is_empty();
+            let line = container_line(&engine, docker, &line, has_fetched, &mut notes)?;
             record.container_engine = Some(engine);
             (line, None)
         }
@@ -322,6 +327,7 @@ fn container_line(
     engine: &Path,
     docker: &DockerEnv,
     line: &str,
+    has_fetched: bool,
     notes: &mut Vec<String>,
 ) -> Result<String, PlanError> {
     let code = container::CODE_FOLDER;
@@ -347,6 +353,10 @@ fn container_line(
     }
     words.push(docker.image.clone());
     let mut quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    if has_fetched {
+        let place = format!("\"${{{}:?}}/{FETCHED_FOLDER}\"", container::FOLDER_VARIABLE);
+        quoted.insert(2, format!("-v {place}:{place}:ro"));
+    }
     // Behind `engine run`; the shell says where it is.
     quoted.insert(
         2,
@@ -374,7 +384,8 @@ mod tests {
             environment: vec![("GREETING".to_owned(), Some("a b; $(id)".to_owned()))],
             volumes: Vec::new(),
         };
-        let line = container_line(Path::new("/usr/bin/podman"), &docker, "python t.py 1", &mut Vec::new());
+        let line =
+            container_line(Path::new("/usr/bin/podman"), &docker, "python t.py 1", false, &mut Vec::new());
         let line = line.unwrap();
         assert!(
             line.starts_with("/usr/bin/podman run -v \"$PWD\":/mlflow/projects/code --label slipway.attempt=\"$SLIPWAY_ATTEMPT\" $SLIPWAY_CONTAINER_LIMITS --rm \
@@ -387,7 +398,7 @@ mod tests {
             environment: vec![("SLIPWAY_NO_SUCH_VARIABLE".to_owned(), None)],
             volumes: Vec::new(),
         };
-        let refused = container_line(Path::new("podman"), &missing, "x", &mut Vec::new()).unwrap_err();
+        let refused = container_line(Path::new("podman"), &missing, "x", false, &mut Vec::new()).unwrap_err();
         assert!(refused.to_string().contains("SLIPWAY_NO_SUCH_VARIABLE"), "{refused}");
     }
 }

@@ -25,6 +25,10 @@ pub(super) enum FilesError {
     Artifacts(#[from] Error),
     #[error(transparent)]
     Run(#[from] Failure),
+    #[error(transparent)]
+    Web(#[from] super::web::WebError),
+    #[error("{0}")]
+    Model(String),
     #[error("`{0}`: {1}")]
     Io(String, io::Error),
     #[error("`{0}` leads out of the job's folder")]
@@ -35,14 +39,14 @@ pub(super) enum FilesError {
     NoRun(String),
 }
 
-/// Lays out what a job reads in the folder that it is to run in.
+/// Lays out what a job reads in a folder.
 pub(super) async fn fetch(
     state: &ServerState,
-    spec: &JobSpec,
+    inputs: &[Files],
     work: &Path,
     run_id: Option<&str>,
 ) -> Result<(), String> {
-    for input in &spec.inputs {
+    for input in inputs {
         let fetched = fetch_one(state, input, work, run_id).await;
         fetched.map_err(|error| format!("the input `{}`: {error}", input.path.display()))?;
     }
@@ -55,6 +59,13 @@ async fn fetch_one(
     work: &Path,
     run_id: Option<&str>,
 ) -> Result<(), FilesError> {
+    if ["http://", "https://"].iter().any(|start| input.artifact.starts_with(start)) {
+        let (url, inside, target) = (input.artifact.clone(), work.to_owned(), work.join(&input.path));
+        let got = tokio::task::spawn_blocking(move || {
+            write(super::web::download(&url, &inside)?, &inside, &target)
+        });
+        return got.await.map_err(Failure::from)?;
+    }
     let source = named(state, &input.artifact, run_id).await?;
     let mut waiting = vec![(source, work.join(&input.path))];
     let mut count = 0;
@@ -78,8 +89,15 @@ async fn fetch_one(
     Ok(())
 }
 
-/// Where an artifact lies: a path among those of the job's run, `runs:/RUN/PATH`, or any other address.
+/// Where an artifact lies: a path among those of the job's run, `runs:/RUN/PATH`, a model, or any other address.
 async fn named(state: &ServerState, artifact: &str, run_id: Option<&str>) -> Result<Place, FilesError> {
+    if artifact.starts_with("models:/") {
+        let (store, wanted) = (state.store().clone(), artifact.to_owned());
+        let read = move || store.read(|reader| Ok(crate::mlflow::model_location(&wanted, reader)));
+        let location =
+            tokio::task::spawn_blocking(read).await.map_err(Failure::from)?.map_err(Failure::from)?;
+        return Ok(Place::find(state, &location.map_err(FilesError::Model)?)?);
+    }
     let of_run = artifact.strip_prefix("runs:/").map(|rest| rest.trim_start_matches('/'));
     let (run, path) = match of_run {
         Some(rest) => rest.split_once('/').unwrap_or((rest, "")),

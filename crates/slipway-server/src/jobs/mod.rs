@@ -6,6 +6,7 @@ mod keep_output;
 mod merge;
 pub(crate) mod project;
 mod run;
+mod web;
 
 pub use run::RunPlan;
 
@@ -101,11 +102,15 @@ impl Surroundings for Tracked {
         run_id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            if spec.inputs.is_empty() {
-                return Ok(());
+            if !spec.inputs.is_empty() {
+                let work = self.work(attempt, spec)?;
+                files::fetch(&self.state, &spec.inputs, &work, run_id).await?;
             }
-            let work = self.work(attempt, spec)?;
-            files::fetch(&self.state, spec, &work, run_id).await
+            if !spec.fetched.is_empty() {
+                let place = self.folders.attempt(attempt).fetched().map_err(|error| error.to_string())?;
+                files::fetch(&self.state, &spec.fetched, &place, run_id).await?;
+            }
+            Ok(())
         })
     }
 

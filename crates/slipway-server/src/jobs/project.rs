@@ -46,6 +46,7 @@ pub(crate) fn job_of(plan: &RunPlan, data_dir: &Path) -> std::io::Result<JobSpec
     spec.folder = plan.folder.clone().map_or(WorkingFolder::Own, WorkingFolder::At);
     spec.environment.path.clone_from(&plan.path);
     spec.environment.variables.clone_from(&plan.variables);
+    spec.fetched.clone_from(&plan.record.fetched);
     spec.container_engine.clone_from(&plan.record.container_engine);
     let mut tags = plan.tags.clone();
     tags.insert(crate::app::command_tags::COMMAND.to_owned(), plan.shown.chars().take(4_000).collect());

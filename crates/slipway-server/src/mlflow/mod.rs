@@ -40,6 +40,7 @@ use axum::http::{Method, StatusCode};
 use axum::routing::{any, get, patch, post, put};
 use error::{Code, MlflowError, Result};
 use slipway_store::{Action, Applied, Change, Promotion, Reader, Target};
+pub(crate) use source::model_location;
 pub(crate) use webhooks::{
     check_webhook, event_name, event_named, message as webhook_message, new_id as new_webhook_id,
     seal_secret, try_out,

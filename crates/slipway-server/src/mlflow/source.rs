@@ -156,6 +156,12 @@ impl Source {
     }
 }
 
+/// Where the files of a model are that is named by a `models:/` address, or in words why that cannot be told.
+pub(crate) fn model_location(uri: &str, reader: &Reader<'_>) -> std::result::Result<String, String> {
+    let named = Source::parse(uri).and_then(|source| source.resolve(uri, Claim::default(), reader));
+    named.map(|resolved| resolved.location).map_err(|error| error.to_string())
+}
+
 fn model(source: &str, rest: &str) -> Result<Source> {
     if let Some((name, alias)) =
         rest.split_once('@').filter(|(name, alias)| !name.is_empty() && !alias.is_empty())

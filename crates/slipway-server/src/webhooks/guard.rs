@@ -120,13 +120,13 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
 /// Looks a name up, and gives its addresses only if each of them may be told. The connection is made to these and to no
 /// others, so that a name cannot mean something else a moment later.
 #[derive(Debug, Default)]
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     pub(super) to_private: bool,
     inner: DefaultResolver,
 }
 
 impl Guarded {
-    pub(super) fn new(to_private: bool) -> Self {
+    pub(crate) fn new(to_private: bool) -> Self {
         Self { to_private, inner: DefaultResolver::default() }
     }
 }

@@ -109,6 +109,7 @@ pub(crate) fn run(global: &Global, mut arguments: Arguments) -> Result<ExitCode>
         project::Asked::Command => None,
         project::Asked::Project(ready) => Some(ready),
     };
+    let needs_fetched = ready.as_ref().is_some_and(|ready| !ready.fetched.is_empty());
     let warning = Warning::default();
     // From here on a signal cannot leave a run behind that never ends.
     let mut signals = Signals::listen(&runtime)
@@ -121,6 +122,8 @@ pub(crate) fn run(global: &Global, mut arguments: Arguments) -> Result<ExitCode>
         Ok(tracker) => tracker,
         // Nobody would run it.
         Err(failure) if arguments.detach => return Err(failure),
+        // What it reads is not there.
+        Err(failure) if needs_fetched => return Err(failure),
         Err(failure) => {
             warning.say(failure);
             let ended = match signals.arrived(&runtime) {
@@ -141,6 +144,12 @@ pub(crate) fn run(global: &Global, mut arguments: Arguments) -> Result<ExitCode>
     let watched = match its_turn(global, &runtime, &tracker, &mut signals) {
         Ok(Turn::Now(folder)) => child::watch_agent(&runtime, &folder, &mut signals, &warning)?,
         Ok(Turn::Never(ended)) => Watched::Ended(ended),
+        Err(failure) if needs_fetched => {
+            // When it has ended already, there is nothing to cancel.
+            let _ = tracker.cancel();
+            tracker.stop(&runtime);
+            return Err(failure);
+        }
         Err(failure) => {
             warning.say(failure);
             // It runs, but not as this job.
@@ -320,6 +329,7 @@ impl Record {
             files.extend(code.and_then(|code| code.patch).map(|patch| ("code/patch.diff".to_owned(), patch)));
         }
         if let Some(ready) = ready {
+            spec.fetched.clone_from(&ready.fetched);
             for (name, value) in &ready.variables {
                 if let Some(value) = value {
                     spec.environment.variables.insert((*name).to_owned(), value.clone());

@@ -80,6 +80,8 @@ pub(super) struct Ready {
     pub(super) variables: Vec<(&'static str, Option<String>)>,
     /// Kept as artifacts.
     pub(super) files: Vec<(String, Vec<u8>)>,
+    /// Laid out before it starts.
+    pub(super) fetched: Vec<slipway_jobs::spec::Files>,
     /// The clean copy that it runs in.
     copy: Option<PathBuf>,
     /// Holds the environment while it is used.
@@ -302,6 +304,7 @@ fn make_ready(
         params: plan.parameters,
         variables,
         files,
+        fetched: plan.record.fetched,
         copy: laid_out,
         _environment: held,
     })
