@@ -180,7 +180,8 @@ fn slow_senders_and_readers() {
         std::thread::sleep(Duration::from_millis(300));
     }
     let after = resident_mb(&bench.server);
-    assert!(after < before + 60, "40 readers who do not read cost {} MB", after - before);
+    // Kept for each of them, the file would take 1,200 MB.
+    assert!(after < before + 120, "40 readers who do not read cost {} MB", after - before);
     stop.store(true, Ordering::Relaxed);
     drop(dripping.join().unwrap());
     let listed = bench.server.get(&format!("/api/2.0/mlflow/artifacts/list?run_id={run}")).unwrap().text();
