@@ -5,7 +5,6 @@
 A server of its own runs in a folder of its own; beside it, `mlflow run --env-manager local` runs the same trivial job.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -15,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench_shared import Slipway, Table
+from bench_shared import Slipway, Table, options
 
 FINAL = {"succeeded", "failed", "canceled", "lost"}
 
@@ -151,22 +150,13 @@ def slipway_run_ms(slipway: Jobs, rounds: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("slipway")
-    parser.add_argument("mlflow")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--write", metavar="DOCUMENT", type=Path)
-    parser.add_argument("--work", metavar="DIR")
-    options = parser.parse_args()
-    program, mlflow = (str(Path(path).resolve()) for path in (options.slipway, options.mlflow))
-    rounds, count, size = (20, 1000, 256 << 20) if options.quick else (100, 10_000, 1 << 30)
-    if options.work:
-        Path(options.work).mkdir(parents=True, exist_ok=True)
+    given = options()
+    rounds, count, size = (20, 1000, 256 << 20) if given.quick else (100, 10_000, 1 << 30)
     table = Table()
     row = table.row
-    with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=options.work) as name:
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=given.work) as name:
         folder = Path(name)
-        slipway = Jobs(program, folder)
+        slipway = Jobs(given.slipway, folder)
         try:
             first_instruction_ms(slipway, 5, False)
             for tracked in (False, True):
@@ -183,14 +173,14 @@ def main() -> None:
             logged, alone = log_throughput(slipway, folder, size)
             words = f"{logged / 1e6:.0f} MB/s (to a file: {alone / 1e6:.0f} MB/s)"
             row("Log of one job", words, "> 100 MB/s", logged > 100e6)
-            theirs = statistics.median(mlflow_run_ms(mlflow, folder, 2 if options.quick else 5))
+            theirs = statistics.median(mlflow_run_ms(given.mlflow, folder, 2 if given.quick else 5))
             ours = statistics.median(slipway_run_ms(slipway, rounds))
             ratio = theirs / ours
             words = f"{ours:.1f} ms; `mlflow run --env-manager local`: {theirs:.0f} ms; {ratio:.0f}x"
             row("A trivial job with a run, to its end", words, "> 100x", ratio > 100)
         finally:
             slipway.stop()
-    table.finish("jobs", options.write)
+    table.finish("jobs", given.write)
 
 
 main()

@@ -5,7 +5,6 @@
 Both get the same runs and versions by the same requests, over one connection each.
 """
 
-import argparse
 import socket
 import statistics
 import sys
@@ -13,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench_shared import Connection, Process, Slipway, Table
+from bench_shared import Connection, Process, Slipway, Table, options
 
 MODEL = "many"
 METRICS = ("val_auc", "val_loss", "f1")
@@ -96,25 +95,16 @@ def all_versions(server: Connection, count: int):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("slipway")
-    parser.add_argument("mlflow")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--write", metavar="DOCUMENT", type=Path)
-    parser.add_argument("--work", metavar="DIR")
-    options = parser.parse_args()
-    program, mlflow = (str(Path(path).resolve()) for path in (options.slipway, options.mlflow))
-    count = 500 if options.quick else 5000
-    if options.work:
-        Path(options.work).mkdir(parents=True, exist_ok=True)
+    given = options()
+    count = 500 if given.quick else 5000
     table = Table()
 
-    with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=options.work) as name:
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=given.work) as name:
         servers: list[Process] = []
         try:
-            ours = Slipway(program, Path(name))
+            ours = Slipway(given.slipway, Path(name))
             servers.append(ours)
-            theirs = Mlflow(mlflow, Path(name))
+            theirs = Mlflow(given.mlflow, Path(name))
             servers.append(theirs)
 
             def beside(what: str, ask, wanted_ms: float, rounds: int):
@@ -142,7 +132,7 @@ def main() -> None:
         finally:
             for server in servers:
                 server.stop()
-    table.finish("models", options.write)
+    table.finish("models", given.write)
 
 
 main()

@@ -1,5 +1,6 @@
 """What the measurements written in Python share: a server with a connection that stays open, and their table."""
 
+import argparse
 import json
 import os
 import signal
@@ -10,6 +11,20 @@ import time
 from datetime import date
 from http.client import HTTPConnection
 from pathlib import Path
+
+
+def options() -> argparse.Namespace:
+    """What the command line says: two programs, and where to work and write. The folder to work in is made."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("slipway", type=lambda path: str(Path(path).resolve()))
+    parser.add_argument("mlflow", type=lambda path: str(Path(path).resolve()))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--write", metavar="DOCUMENT", type=Path)
+    parser.add_argument("--work", metavar="DIR")
+    found = parser.parse_args()
+    if found.work:
+        Path(found.work).mkdir(parents=True, exist_ok=True)
+    return found
 
 
 class Connection:

@@ -3,15 +3,14 @@
 //! Somebody named the address for a job, so it may be one of this machine or of a private network. Where it leads from
 //! there may not, unless it was one itself: a server on the internet must not send us to a neighbour.
 
-use crate::webhooks::{Guarded, Refused, check_url};
+use crate::webhooks::{Refused, check_url, guarded_agent};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 use ureq::http::header::{CONTENT_LENGTH, LOCATION};
 use ureq::http::{Response, Uri};
-use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body, Error};
+use ureq::{Body, Error};
 
 /// All of a file, with every redirect.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -105,16 +104,7 @@ fn answer(url: &str) -> Result<Response<Body>, WebError> {
 }
 
 fn ask(url: &str, may_be_inside: bool, patience: Duration) -> Result<Response<Body>, Error> {
-    let config = Agent::config_builder()
-        .timeout_global(Some(patience))
-        .timeout_connect(Some(CONNECT_PATIENCE))
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .proxy(None)
-        .user_agent(concat!("slipway/", env!("CARGO_PKG_VERSION")))
-        .build();
-    Agent::with_parts(config, DefaultConnector::default(), Guarded::new(may_be_inside)).get(url).call()
+    guarded_agent(may_be_inside, patience, CONNECT_PATIENCE).get(url).call()
 }
 
 fn is_inside(error: &Error) -> bool {

@@ -1,10 +1,12 @@
 //! Which addresses may be told something.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 const URL_LIMIT_CHARS: usize = 2000;
 
@@ -126,9 +128,23 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    pub(crate) fn new(to_private: bool) -> Self {
+    fn new(to_private: bool) -> Self {
         Self { to_private, inner: DefaultResolver::default() }
     }
+}
+
+/// What asks addresses that came from outside: it follows no redirect, asks no proxy, and takes every status for an answer.
+pub(crate) fn guarded_agent(to_private: bool, patience: Duration, connect_patience: Duration) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(patience))
+        .timeout_connect(Some(connect_patience))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .proxy(None)
+        .user_agent(concat!("slipway/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Agent::with_parts(config, DefaultConnector::default(), Guarded::new(to_private))
 }
 
 impl Resolver for Guarded {

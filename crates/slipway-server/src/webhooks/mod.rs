@@ -9,7 +9,7 @@ mod queue;
 mod secrets;
 mod send;
 
-pub(crate) use guard::{Guarded, Refused, check_url};
+pub(crate) use guard::{Refused, check_url, guarded_agent};
 pub use queue::deliver_webhooks;
 pub(crate) use secrets::{SecretError, Secrets};
 pub(crate) use send::{Message, Sent, send};

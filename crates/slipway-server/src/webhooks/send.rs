@@ -1,10 +1,9 @@
 //! One attempt to tell a webhook something.
 
-use super::guard::{Guarded, Refused, check_url};
+use super::guard::{Refused, check_url, guarded_agent};
 use std::io::Read;
 use std::time::Duration;
-use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Error};
+use ureq::Error;
 
 /// All of an attempt: whoever takes longer is tried again later.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,16 +34,7 @@ pub(crate) fn send(url: &str, message: &Message, to_private: bool) -> Sent {
     if let Err(refused) = check_url(url, to_private) {
         return Sent::Failed { problem: refused.to_string(), again: false };
     }
-    let config = Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        .timeout_connect(Some(CONNECT_PATIENCE))
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .proxy(None)
-        .user_agent(concat!("slipway/", env!("CARGO_PKG_VERSION")))
-        .build();
-    let agent = Agent::with_parts(config, DefaultConnector::default(), Guarded::new(to_private));
+    let agent = guarded_agent(to_private, PATIENCE, CONNECT_PATIENCE);
     let mut request = agent.post(url).header("Content-Type", "application/json");
     for (name, value) in &message.headers {
         request = request.header(*name, value);
