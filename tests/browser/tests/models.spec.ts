@@ -322,7 +322,8 @@ test.describe('webhooks', () => {
       await hook.getByRole('button', { name: `Try ${name}` }).click()
       await expect(hook.getByRole('status')).toContainText('It answered with 200')
     } else {
-      if (await dialog.getByRole('alert').isVisible()) await page.keyboard.press('Escape')
+      await expect(dialog.getByRole('alert')).toContainText('https://')
+      await page.keyboard.press('Escape')
       await expect(dialog).toBeHidden()
     }
     await hook.getByRole('button', { name: `Deliveries of ${name}` }).click()
