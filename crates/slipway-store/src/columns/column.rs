@@ -1,6 +1,7 @@
 //! One column: a value, or none, for every slot.
 
 use super::base::Base;
+use super::values::{Value, Values};
 use crate::error::Result;
 use crate::reader::Reduce;
 use crate::search::RunAttribute;
@@ -26,7 +27,7 @@ pub(crate) enum Key {
 /// The values of one key.
 #[derive(Debug, Clone)]
 pub(crate) enum Column {
-    Numbers(Vec<Number>),
+    Numbers(Values<Number>),
     Texts(Texts),
 }
 
@@ -45,11 +46,28 @@ impl Number {
     }
 }
 
+impl Value for Number {
+    const NONE: Self = Self::MISSING;
+
+    fn is_none(self) -> bool {
+        self.0.to_bits() == MISSING_BITS
+    }
+}
+
+/// A code of [`Texts`].
+impl Value for u32 {
+    const NONE: Self = 0;
+
+    fn is_none(self) -> bool {
+        self == 0
+    }
+}
+
 /// Texts as numbers of a sorted list of the different ones.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Texts {
     /// Place in the list and 1; 0 where there is none.
-    pub(crate) codes: Vec<u32>,
+    pub(crate) codes: Values<u32>,
     pub(crate) list: Arc<TextList>,
 }
 
@@ -59,6 +77,9 @@ pub(crate) struct TextList {
     pub(crate) texts: Vec<Arc<str>>,
     pub(crate) numbers: Vec<Option<f64>>,
 }
+
+/// What a text takes besides its own bytes, about.
+const BYTES_A_TEXT: usize = 48;
 
 impl TextList {
     fn new(mut texts: Vec<Arc<str>>) -> Self {
@@ -200,7 +221,7 @@ impl Source {
 impl Column {
     pub(super) fn empty(key: &Key, slots: u32) -> Self {
         let mut column =
-            if key.is_number() { Self::Numbers(Vec::new()) } else { Self::Texts(Texts::default()) };
+            if key.is_number() { Self::Numbers(Values::default()) } else { Self::Texts(Texts::default()) };
         column.grow(slots);
         column
     }
@@ -211,7 +232,7 @@ impl Column {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, Arc::from(row.get_ref(1)?.as_str()?))))?;
         let names = rows.collect::<rusqlite::Result<Vec<(i64, Arc<str>)>>>()?;
         let list = TextList::new(names.iter().map(|(_, name)| name.clone()).collect());
-        let mut texts = Texts { codes: Vec::new(), list: Arc::new(list) };
+        let mut texts = Texts { codes: Values::default(), list: Arc::new(list) };
         let codes: HashMap<i64, u32> =
             names.iter().map(|(id, name)| (*id, texts.code(name).unwrap_or(0))).collect();
         texts.codes = base.experiments.iter().map(|id| codes.get(id).copied().unwrap_or(0)).collect();
@@ -221,25 +242,25 @@ impl Column {
     /// Gives new slots no value.
     fn grow(&mut self, slots: u32) {
         match self {
-            Self::Numbers(numbers) => numbers.resize(slots as usize, Number::MISSING),
-            Self::Texts(texts) => texts.codes.resize(slots as usize, 0),
+            Self::Numbers(numbers) => numbers.grow(slots as usize),
+            Self::Texts(texts) => texts.codes.grow(slots as usize),
         }
     }
 
     fn slots(&self) -> usize {
         match self {
-            Self::Numbers(numbers) => numbers.len(),
-            Self::Texts(texts) => texts.codes.len(),
+            Self::Numbers(numbers) => numbers.slots(),
+            Self::Texts(texts) => texts.codes.slots(),
         }
     }
 
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Numbers(numbers) => numbers.len() * 8,
+            Self::Numbers(numbers) => numbers.bytes(),
             Self::Texts(texts) => {
-                let list: usize = texts.list.texts.iter().map(|text| text.len() + 48).sum();
-                texts.codes.len() * 4 + list
+                let list: usize = texts.list.texts.iter().map(|text| text.len() + BYTES_A_TEXT).sum();
+                texts.codes.bytes() + list
             }
         }
     }
@@ -247,7 +268,12 @@ impl Column {
     /// Reads the values of all runs, for several keys. Those that come from one table are read together where that is
     /// quicker than to look each of them up.
     pub(crate) fn load_all(keys: &[Key], db: &Connection, base: &Base) -> Result<Vec<Self>> {
-        let mut fillers: Vec<Filler> = keys.iter().map(|key| Filler::new(key, base)).collect();
+        Self::load_within(keys, db, base, usize::MAX)
+    }
+
+    /// The same for as many of the first keys as take about `room` bytes.
+    pub(crate) fn load_within(keys: &[Key], db: &Connection, base: &Base, room: usize) -> Result<Vec<Self>> {
+        let mut fillers = Fillers { list: keys.iter().map(|key| Filler::new(key, base)).collect(), room };
         let sources = keys.iter().map(|key| key.source(db)).collect::<Result<Vec<_>>>()?;
         let mut alone: Vec<bool> = vec![true; keys.len()];
         for table in ["series", "run_params", "run_tags"] {
@@ -263,9 +289,10 @@ impl Column {
                 alone[at] = false;
             }
             read_together(db, base, table, &together, &sources, &mut fillers)?;
+            fillers.shed();
         }
         for (at, source) in sources.iter().enumerate().filter(|(at, _)| alone[*at]) {
-            let (Some(source), filler) = (source, &mut fillers[at]) else { continue };
+            let (Some(source), Some(filler)) = (source, fillers.list.get_mut(at)) else { continue };
             // Both come in the order of the rows' numbers.
             let mut next = 0;
             source.read_all(db, |id, value| {
@@ -276,8 +303,9 @@ impl Column {
                     filler.put(next, value);
                 }
             })?;
+            fillers.shed();
         }
-        Ok(fillers.into_iter().map(Filler::finish).collect())
+        Ok(fillers.list.into_iter().map(Filler::finish).collect())
     }
 
     /// Reads the values at some slots again. `column` may be older than `base` and have fewer slots.
@@ -300,7 +328,7 @@ impl Column {
         column.grow(base.slots());
         match column {
             Self::Numbers(numbers) => source.read_some(db, base, slots, |slot, value| {
-                numbers[slot as usize] = value.map_or(Number::MISSING, |value| key.number(value));
+                numbers.set(slot, value.map_or(Number::MISSING, |value| key.number(value)));
             }),
             Self::Texts(texts) => {
                 let mut found: Vec<(u32, Option<String>)> = Vec::with_capacity(slots.len());
@@ -321,7 +349,7 @@ fn read_together(
     table: &str,
     wanted: &[usize],
     sources: &[Option<Source>],
-    fillers: &mut [Filler<'_>],
+    fillers: &mut Fillers<'_>,
 ) -> Result<()> {
     // Several columns may want the same name: the last and the smallest value of one metric.
     let mut values: Vec<&str> = Vec::new();
@@ -338,6 +366,7 @@ fn read_together(
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query([])?;
     let mut last = (i64::MIN, None);
+    let mut put = 0_usize;
     while let Some(row) = rows.next()? {
         let Some(takers) = takers.get(&row.get(1)?) else { continue };
         let run: i64 = row.get(0)?;
@@ -346,16 +375,43 @@ fn read_together(
         }
         let Some(slot) = last.1 else { continue };
         for (place, at) in takers {
-            fillers[*at].put(slot, row.get_ref(*place)?);
+            if let Some(filler) = fillers.list.get_mut(*at) {
+                filler.put(slot, row.get_ref(*place)?);
+                put += 1;
+                if put.is_multiple_of(VALUES_A_LOOK) {
+                    fillers.shed();
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// After so many values it is looked how much room they took.
+const VALUES_A_LOOK: usize = 1 << 16;
+
+/// Columns that are being read, into so much room.
+struct Fillers<'k> {
+    list: Vec<Filler<'k>>,
+    room: usize,
+}
+
+impl Fillers<'_> {
+    /// Gives up the last ones while they take more room than there is.
+    fn shed(&mut self) {
+        let mut bytes: usize = self.list.iter().map(Filler::bytes).sum();
+        while bytes > self.room {
+            bytes -= self.list.pop().map_or(bytes, |filler| filler.bytes());
+        }
+    }
 }
 
 /// A column that is being read.
 struct Filler<'k> {
     key: &'k Key,
     column: Column,
+    /// Bytes of the different texts, about.
+    text_bytes: usize,
     /// Texts in the order in which they were found, until [`Filler::finish`].
     found: Vec<Arc<str>>,
     places: HashMap<Arc<str>, u32>,
@@ -364,23 +420,29 @@ struct Filler<'k> {
 impl<'k> Filler<'k> {
     fn new(key: &'k Key, base: &Base) -> Self {
         let column = Column::empty(key, base.slots());
-        Self { key, column, found: Vec::new(), places: HashMap::new() }
+        Self { key, column, text_bytes: 0, found: Vec::new(), places: HashMap::new() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.column.bytes() + self.text_bytes
     }
 
     fn put(&mut self, slot: usize, value: ValueRef<'_>) {
+        let slot = u32::try_from(slot).unwrap_or(u32::MAX);
         match &mut self.column {
-            Column::Numbers(numbers) => numbers[slot] = self.key.number(value),
+            Column::Numbers(numbers) => numbers.set(slot, self.key.number(value)),
             Column::Texts(texts) => {
                 let Ok(text) = value.as_str() else { return };
                 let found = &mut self.found;
                 let place = self.places.get(text).copied().unwrap_or_else(|| {
                     let text: Arc<str> = Arc::from(text);
+                    self.text_bytes += text.len() + BYTES_A_TEXT;
                     found.push(text.clone());
                     let place = u32::try_from(found.len()).unwrap_or(u32::MAX);
                     self.places.insert(text, place);
                     place
                 });
-                texts.codes[slot] = place;
+                texts.codes.set(slot, place);
             }
         }
     }
@@ -407,9 +469,7 @@ impl Texts {
         self.list = Arc::new(list);
         let new: Vec<u32> =
             std::iter::once(0).chain(old.iter().map(|text| self.code(text).unwrap_or(0))).collect();
-        for code in &mut self.codes {
-            *code = new[*code as usize];
-        }
+        self.codes.replace(|code| new[code as usize]);
     }
 
     fn set(&mut self, values: &[(u32, Option<String>)]) {
@@ -427,7 +487,8 @@ impl Texts {
             self.renumber(&old.texts, list);
         }
         for (slot, text) in values {
-            self.codes[*slot as usize] = text.as_deref().and_then(|text| self.code(text)).unwrap_or(0);
+            let code = text.as_deref().and_then(|text| self.code(text)).unwrap_or(0);
+            self.codes.set(*slot, code);
         }
     }
 }

@@ -1,14 +1,19 @@
 //! The window of a table of many runs, found in columns.
 
 use super::cells::attribute;
-use super::{ColumnKind, ColumnRef, GroupKey, ROW, RUNS, Table, TableCell, TableQuery, TableShape, read_row};
+use super::{
+    ColumnInfo, ColumnKind, ColumnRef, GroupKey, ROW, RUNS, Table, TableCell, TableQuery, TableShape,
+    read_row,
+};
 use crate::columns::{Hit, Key, Query, Quick, Rule, Shape, Sort};
 use crate::error::{Error, Result};
+use crate::model::View;
 use crate::reader::{Reader, Reduce};
 use crate::search::{Expr, RunAttribute};
 use crate::writer::names;
 use crate::{ARCHIVED_TAG, NOTE_TAG};
 use rusqlite::{OptionalExtension, params};
+use std::cmp::Reverse;
 
 impl Reader<'_> {
     /// The search that finds the runs a query is about, without order and shape.
@@ -76,6 +81,25 @@ impl Reader<'_> {
         self.columns.warm(self.db, self.committed, keys)
     }
 
+    /// Reads into memory what most runs in scope have, most first: what sorting, filtering or grouping by a column that
+    /// nobody has looked at would have to read first. Only the first call does something, until all runs are read again.
+    ///
+    /// # Errors
+    /// Only what the database says.
+    pub fn read_columns_ahead(&self, experiment_ids: &[i64], view: View) -> Result<()> {
+        let mut known = self.run_columns(experiment_ids, view)?;
+        known.retain(|info| matches!(info.kind, ColumnKind::Metric | ColumnKind::Param));
+        known.sort_by_key(|info| Reverse(info.run_count));
+        if known.iter().map(|info| info.run_count).sum::<u64>() > MOST_VALUES_AHEAD {
+            known.truncate(COMMON);
+        }
+        let key = |info: ColumnInfo| match info.kind {
+            ColumnKind::Metric => Key::Metric(info.key, Reduce::Last),
+            _ => Key::Param(info.key),
+        };
+        self.columns.read_ahead(self.db, self.committed, known.into_iter().map(key).collect())
+    }
+
     /// Tags that a quick search looks through: those that most runs have, but none that the tracking library makes of
     /// its own.
     fn searched_tags(&self, query: &TableQuery) -> Result<impl Iterator<Item = Key> + use<>> {
@@ -127,6 +151,11 @@ impl Reader<'_> {
 
 /// Most tags that a quick search looks through: each is a column in memory.
 const MOST_SEARCHED_TAGS: usize = 40;
+
+/// To go through so many values takes about a second. Where there are more, only the columns that most runs have are read
+/// ahead.
+const MOST_VALUES_AHEAD: u64 = 10_000_000;
+const COMMON: usize = 24;
 
 /// Most fields that make groups.
 const MOST_GROUP_FIELDS: usize = 5;
