@@ -102,6 +102,7 @@ pub(super) fn groups_query(request: GroupsRequest) -> ApiResult<GroupsQuery> {
         search: request.search,
         view: request.view,
         archived: request.archived,
+        best: request.best,
         columns: request.columns,
         offset: request.offset,
         limit: request.limit,
@@ -175,6 +176,7 @@ pub(super) fn query(request: TableRequest, most: u64, otherwise: u64) -> ApiResu
         limit,
         pins: request.pins,
         now_ms: now_ms(),
+        best: request.best.into_iter().filter_map(|(key, end)| Some((key, convert::end(end)?))).collect(),
     })
 }
 

@@ -253,9 +253,7 @@ impl Query {
             Expr::Clause(clause) => {
                 let (field, test) = runs.resolve(clause)?;
                 let source = match field {
-                    RunField::Metric(key) => {
-                        Source::Column(self.column(Key::Metric(key, crate::reader::Reduce::Last)))
-                    }
+                    RunField::Metric(key, reduce) => Source::Column(self.column(Key::Metric(key, reduce))),
                     RunField::Param(key) => Source::Column(self.column(Key::Param(key))),
                     RunField::Tag(key) => Source::Column(self.column(Key::Tag(key))),
                     RunField::Attribute(RunAttribute::Start) => Source::Start,

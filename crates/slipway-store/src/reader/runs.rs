@@ -149,7 +149,7 @@ impl Reader<'_> {
         }
         for key in order {
             let column = match Runs::resolve_order(key)? {
-                RunField::Metric(key) => Key::Metric(key, Reduce::Last),
+                RunField::Metric(key, reduce) => Key::Metric(key, reduce),
                 RunField::Param(key) => Key::Param(key),
                 RunField::Tag(key) => Key::Tag(key),
                 RunField::Attribute(attribute) => Key::Attribute(attribute),
