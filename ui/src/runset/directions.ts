@@ -135,10 +135,7 @@ export function bestReduce(metric: string, said: Record<string, Direction>): Red
 }
 
 /** What a filter by `.best` has to be told: which end is good where somebody said it. */
-export function bestEnds(
-  filter: string,
-  said: Record<string, Direction>,
-): { best?: Record<string, Reduce> } {
+export function bestEnds(filter: string, said: Record<string, Direction>): { best?: Record<string, Reduce> } {
   const ends = Object.entries(said).map(([metric, direction]) => [
     metric,
     direction === 'lower' ? ('min' as const) : ('max' as const),

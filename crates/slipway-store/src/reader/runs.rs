@@ -2,7 +2,7 @@
 
 use super::lent::{Lender, LentRun};
 use super::renditions::{Made, Renditions};
-use super::{Reader, Reduce, Search, among, in_view, order_keys, order_terms};
+use super::{Reader, Search, among, in_view, order_keys, order_terms};
 use crate::columns::{Key, Query, Rule, Shape, Sort};
 use crate::error::{Error, Missing, Result};
 use crate::model::{Dataset, DatasetInput, KeyValue, ModelOutput, Page, Run, RunInfo};

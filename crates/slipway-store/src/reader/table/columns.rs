@@ -220,3 +220,54 @@ pub(super) fn key_of(column: &ColumnRef) -> Result<(Key, Rule)> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Column;
+    use crate::{Change, LogBatch, LoggedMetric, NewRun, Point, RunStatus, Store};
+
+    #[test]
+    fn as_many_columns_are_read_ahead_as_there_is_room_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Box::new(|_| {})).unwrap();
+        for number in 0..20 {
+            let run_id = format!("run{number}");
+            let run = NewRun {
+                run_id: run_id.clone(),
+                experiment_id: 0,
+                name: run_id.clone(),
+                user: String::new(),
+                status: RunStatus::Running,
+                start_ms: Some(number),
+                tags: vec![],
+            };
+            store.write_blocking(Change::CreateRun(Box::new(run))).unwrap();
+            // Every run has `a`, and one has `b`.
+            let keys = if number == 7 { vec!["a", "b"] } else { vec!["a"] };
+            let point = Point { step: 0, time_ms: 0, value: 1.5 };
+            let metric = |key: &str| LoggedMetric {
+                key: key.to_owned(),
+                point,
+                model_id: None,
+                dataset_name: None,
+                dataset_digest: None,
+            };
+            let metrics = keys.into_iter().map(metric).collect();
+            let batch = LogBatch { run_id, metrics, params: vec![], tags: vec![] };
+            store.write_blocking(Change::Log(Box::new(batch))).unwrap();
+        }
+        let bytes = |room: usize| {
+            let keys = ["b", "a"].map(|key| Key::Metric(key.to_owned(), Reduce::Last));
+            let read = |reader: &Reader<'_>| {
+                let base = reader.columns.view(reader.db, reader.committed, &[])?.base;
+                Column::load_within(&keys, reader.db, &base, room)
+            };
+            store.read(read).unwrap().iter().map(Column::bytes).collect::<Vec<_>>()
+        };
+        assert_eq!(bytes(1000), [12, 160]);
+        assert_eq!(bytes(100), [12]);
+        assert_eq!(bytes(0), Vec::<usize>::new());
+        store.read(|reader| reader.read_columns_ahead(&[], View::Active)).unwrap();
+    }
+}
