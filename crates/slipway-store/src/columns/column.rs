@@ -76,6 +76,8 @@ pub(crate) struct Texts {
 pub(crate) struct TextList {
     pub(crate) texts: Vec<Arc<str>>,
     pub(crate) numbers: Vec<Option<f64>>,
+    /// About how much memory the texts take.
+    bytes: usize,
 }
 
 /// What a text takes besides its own bytes, about.
@@ -85,7 +87,8 @@ impl TextList {
     fn new(mut texts: Vec<Arc<str>>) -> Self {
         texts.sort_unstable();
         let numbers = texts.iter().map(|text| as_number(text)).collect();
-        Self { texts, numbers }
+        let bytes = texts.iter().map(|text| text.len() + BYTES_A_TEXT).sum();
+        Self { texts, numbers, bytes }
     }
 }
 
@@ -258,10 +261,7 @@ impl Column {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Numbers(numbers) => numbers.bytes(),
-            Self::Texts(texts) => {
-                let list: usize = texts.list.texts.iter().map(|text| text.len() + BYTES_A_TEXT).sum();
-                texts.codes.bytes() + list
-            }
+            Self::Texts(texts) => texts.codes.bytes() + texts.list.bytes,
         }
     }
 

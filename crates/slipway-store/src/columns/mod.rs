@@ -13,6 +13,7 @@
 //! the smaller of that number and the columns' own; these it reads again. What it has read becomes the new state of the
 //! columns, unless others have moved on; then it keeps its version to itself.
 //!
+//! Where few runs have a key, only their values are kept ([`values`]), and what nobody has asked for yet is read ahead.
 //! Nothing here is stored. Columns beyond [`BUDGET`] bytes are let go, the one used longest ago first.
 
 mod answers;
