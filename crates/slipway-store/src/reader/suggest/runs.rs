@@ -218,8 +218,8 @@ fn parts(typed: &str, info: &ColumnInfo, found: &mut Vec<Fitting>) {
     for part in Part::ALL.into_iter().filter(|part| *part != Part::Best || direction.is_some()) {
         let name = part.as_str();
         let detail = match part {
-            Part::Best if direction == Some(Direction::Lower) => "its smallest value",
-            Part::Best => "its largest value",
+            Part::Best if direction == Some(Direction::Lower) => "by its name the smallest",
+            Part::Best => "by its name the largest",
             Part::Min => "smallest value",
             Part::Max => "largest value",
             Part::Last => "latest value",

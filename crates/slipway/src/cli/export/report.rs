@@ -1,14 +1,14 @@
 //! `slipway export report`: a run set, or a saved view, as one page that opens offline.
 
-use super::view::{Axis, Direction, View};
+use super::view::{Axis, View};
 use super::{Which, ids, sink, which};
 use crate::cli::client::Api;
 use crate::cli::{Failure, Global, Result, find, runs};
 use clap::Args;
 use slipway_server::app::wire::{
-    BarReach, CellValue, ChartLine, ChartRequest, ChartRole, ColumnInfo, ColumnKind, ColumnRef, Reduce,
-    ReportBar, ReportBars, ReportChart, ReportRequest, ReportScatter, SeriesGroup, SeriesRef, SeriesRequest,
-    Table, TableRequest,
+    BarReach, CellValue, ChartLine, ChartRequest, ChartRole, ColumnInfo, ColumnKind, ColumnRef, ReportBar,
+    ReportBars, ReportChart, ReportRequest, ReportScatter, SeriesGroup, SeriesRef, SeriesRequest, Table,
+    TableRequest,
 };
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -81,6 +81,7 @@ fn request(api: &Api, arguments: &Report) -> Result<ReportRequest> {
             view: if view.trash { slipway_server::app::wire::View::Deleted } else { Default::default() },
             archived: view.archived,
             order_by: view.order_by(),
+            best: view.best(),
             ..TableRequest::default()
         };
     }
@@ -99,9 +100,6 @@ fn request(api: &Api, arguments: &Report) -> Result<ReportRequest> {
     let by = view.group();
     let shown = shown(api, &query, &run_ids, &by, &view, arguments.first)?;
     let (charts, compare) = (charts(&known, &shown, &view, arguments, baseline.as_deref()), compared(&shown));
-    let best = view.directions.iter().map(|(metric, direction)| {
-        (metric.clone(), if *direction == Direction::Higher { Reduce::Max } else { Reduce::Min })
-    });
     Ok(ReportRequest {
         title: arguments
             .title
@@ -110,7 +108,7 @@ fn request(api: &Api, arguments: &Report) -> Result<ReportRequest> {
             .or_else(|| arguments.which.experiment.clone())
             .unwrap_or_else(|| "All runs".to_owned()),
         note: arguments.note.clone(),
-        best: best.collect(),
+        best: view.best(),
         rows: Some(arguments.rows),
         group_by: by,
         query,

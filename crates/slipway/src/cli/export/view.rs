@@ -25,7 +25,7 @@ pub(super) struct View {
     pub(super) first: usize,
     pub(super) hidden: HashSet<String>,
     pub(super) baseline: Option<String>,
-    pub(super) directions: BTreeMap<String, Direction>,
+    directions: BTreeMap<String, Direction>,
     pub(super) x: Axis,
     pub(super) smoothing: f64,
     pub(super) smoothing_kind: SmoothingKind,
@@ -77,7 +77,7 @@ pub(super) enum Axis {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Direction {
+enum Direction {
     Higher,
     Lower,
 }
@@ -139,6 +139,15 @@ fn refs(named: &[NamedRef]) -> Vec<ColumnRef> {
 }
 
 impl View {
+    /// Which end of a metric is its best, where somebody said it.
+    pub(super) fn best(&self) -> BTreeMap<String, Reduce> {
+        let end = |direction: &Direction| match direction {
+            Direction::Higher => Reduce::Max,
+            Direction::Lower => Reduce::Min,
+        };
+        self.directions.iter().map(|(metric, direction)| (metric.clone(), end(direction))).collect()
+    }
+
     /// The saved view of that name.
     pub(super) fn saved(api: &Api, name: &str) -> Result<Self> {
         let ViewList { views, .. } = api.get("/views")?;
