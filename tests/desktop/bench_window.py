@@ -42,14 +42,17 @@ def descendants(root):
 
 
 def memory_mb(pids):
-    total = 0
+    """Proportional memory by process: what several share is counted once, in parts."""
+    parts = []
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total / 1024
+        parts.append((name, sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024))
+    print("memory:", *(f"{name} {mb:.0f}" for name, mb in sorted(parts, key=lambda part: -part[1])), flush=True)
+    return sum(mb for _, mb in parts)
 
 
 @pytest.mark.skipif(WISH is None, reason="script/bench ui runs this")
