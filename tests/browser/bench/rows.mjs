@@ -153,7 +153,9 @@ export async function workspaceRows(call, { many, long, sizes, say, cost, only }
   const scrolled = ['scrollDown', 'scrollFar', 'scrollRight', 'scrollBoth']
   if (await place(scrolled, () => open(with40(many.columns), { rows: true }))) {
     await row('scrollDown', () => scroll(84, 0))
-    await row('scrollFar', () => scroll(5000, 0))
+    // Down and up in turns: there is no more to scroll after a million pixels each time.
+    let far = -5000
+    await row('scrollFar', () => scroll((far = -far), 0))
     await row('scrollRight', () => scroll(0, 60))
     await row('scrollBoth', () => scroll(-120, -45))
   }
