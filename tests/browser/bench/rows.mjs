@@ -220,7 +220,7 @@ export function tableRows(here, inWindow, beside, sizes) {
     row('filter', `filter ${wide}: to new rows`, 'ms', 100),
     row('sort', `sort ${wide}: to new rows`, 'ms', 100),
     row('group', `group ${wide}: to new rows`, 'ms', 100),
-    row('groupWide', `group ${wide}, 40 columns shown that were never read: to new rows`, 'ms', 100),
+    row('groupWide', `group ${wide}, 40 columns shown that nobody had asked for: to new rows`, 'ms', 100),
     row(
       'scrollDown',
       'scroll down, 3 rows a frame: frames over 33 ms of 200',

@@ -242,9 +242,12 @@ test('a storm of changes is looked at now and then, and the page says so', async
   await open(page, project())
   await page.getByRole('button', { name: 'Keep it open' }).click()
   await expect(page.getByText('follows changes')).toBeVisible()
-  mkdirSync(join(folder, 'many'))
-  for (let i = 0; i < 12_000; i++) writeFileSync(join(folder, `${i % 200}.bin`), String(i))
-  await expect(page.getByText('too much changes at once', { exact: false })).toBeVisible({ timeout: 20_000 })
+  // A storm is thousands of changes in one second: a busy machine may need several tries to make one.
+  const storm = page.getByText('too much changes at once', { exact: false })
+  await expect(async () => {
+    for (let i = 0; i < 12_000; i++) writeFileSync(join(folder, `${i % 200}.bin`), String(i))
+    await expect(storm).toBeVisible({ timeout: 3_000 })
+  }).toPass({ timeout: 35_000 })
   await page.getByRole('button', { name: 'Close', exact: true }).click()
 })
 
