@@ -7,6 +7,7 @@
 //! that was chosen here. So one whose answer was lost is safe to send again, and is there once.
 
 mod body;
+mod call;
 mod gpus;
 pub mod journal;
 mod metrics;
@@ -26,10 +27,11 @@ pub use serve::CHOSEN_MS;
 use crate::JobId;
 use crate::folder::AttemptFolder;
 use crate::target::Tracker;
+use call::Call;
 use journal::{Entry, Journal};
 use points::Points;
 use replay::{Receiver as _, Unreachable};
-use replica::{Call, Replica, Say};
+use replica::{Replica, Say};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::io;

@@ -38,7 +38,7 @@ pub(super) async fn send(
                     method: "GET".to_owned(),
                     target: format!(
                         "/api/2.0/mlflow/experiments/get-by-name?experiment_name={}",
-                        super::replica::escaped(name)
+                        super::call::escaped(name)
                     ),
                     content_type: "application/json".to_owned(),
                     ..Entry::default()

@@ -1,8 +1,8 @@
 //! Requests of the command, one after the other on each of its connections.
 
 use super::body::{self, Collected};
+use super::call::Call;
 use super::journal::Entry;
-use super::replica::Call;
 use super::uploads::Asked;
 use super::{JSON, OwnFiles, Shared};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};

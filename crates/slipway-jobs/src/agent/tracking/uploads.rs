@@ -4,8 +4,8 @@
 //! Of a folder only what came through here is known. So a folder is listed only below a run or a model of the command's
 //! own, which nobody else writes to.
 
+use super::call::unescaped;
 use super::journal::Entry;
-use super::replica::unescaped;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
