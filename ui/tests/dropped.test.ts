@@ -14,6 +14,7 @@ test('one thing is looked into, several stay together', () => {
 })
 
 test('an address that somebody typed is no list', () => {
-  for (const bad of [undefined, '', 'x', '{', '{"a":1}', '3', '[1,null,""]']) expect(droppedOf(bad)).toEqual([])
+  for (const bad of [undefined, '', 'x', '{', '{"a":1}', '3', '[1,null,""]'])
+    expect(droppedOf(bad)).toEqual([])
   expect(droppedOf('["/a","/a","/b"]')).toEqual(['/a', '/b'])
 })

@@ -158,7 +158,9 @@ test('a folder comes from the browser, without what is generated, and is looked 
   // It lies in the data folder, and goes from there again.
   await open(page, '/projects')
   const section = page.getByRole('region', { name: 'Uploaded folders' })
-  const row = section.getByRole('row').filter({ has: page.getByRole('link', { name: basename(at), exact: true }) })
+  const row = section
+    .getByRole('row')
+    .filter({ has: page.getByRole('link', { name: basename(at), exact: true }) })
   const remove = row.getByRole('button', { name: 'Delete' })
   await expect(remove).toBeEnabled({ timeout: 30_000 })
   await remove.click()
