@@ -41,42 +41,69 @@ def descendants(root):
     return found
 
 
-def memory_mb(pids):
-    total = 0
+def memory_mb(pids, what):
+    """Proportional memory: what several processes share is counted once, in parts."""
+    parts = []
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total / 1024
+        parts.append((name, sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024))
+    print(f"{what}:", *(f"{name} {mb:.0f}" for name, mb in sorted(parts, key=lambda part: -part[1])), flush=True)
+    return sum(mb for _, mb in parts)
+
+
+class Window:
+    """The program with the bench's folder, on a display of its own."""
+
+    def __init__(self):
+        self.display = Display("1920x1080x24")
+        self.desk = Desk(self.display)
+
+    def __enter__(self):
+        shutil.rmtree(self.desk.data, ignore_errors=True)
+        self.desk.data = Path(WISH["data"])
+        driver = self.driver = self.desk.drive()
+        driver.set_script_timeout(120)
+        self.desk.main_window()
+        driver.set_window_rect(0, 0, 1920, 1060)
+        until(lambda: driver.execute_script("return !!document.querySelector('.window')"), "the page")
+        return self
+
+    def __exit__(self, *_):
+        self.desk.end()
+        self.display.end()
+
+    def rows(self, only=None):
+        known = WISH["known"] | ({"only": only} if only else {})
+        self.driver.execute_script(Path(WISH["script"]).read_text() + START, WISH["sizes"], known)
+        return follow(self.driver, WISH["limit_s"])
+
+    def memory_mb(self, what):
+        program = next(
+            pid for process in self.desk.processes for pid in descendants(process.popen.pid)
+            if "slipway-desktop" in os.readlink(f"/proc/{pid}/exe")
+        )
+        return memory_mb(descendants(program), what)
 
 
 @pytest.mark.skipif(WISH is None, reason="script/bench ui runs this")
 def test_rows():
-    display = Display("1920x1080x24")
-    desk = Desk(display)
-    try:
-        shutil.rmtree(desk.data, ignore_errors=True)
-        desk.data = Path(WISH["data"])
-        driver = desk.drive()
-        driver.set_script_timeout(120)
-        desk.main_window()
-        driver.set_window_rect(0, 0, 1920, 1060)
-        until(lambda: driver.execute_script("return !!document.querySelector('.window')"), "the page")
-        known = WISH["known"] | ({"only": WISH["only"]} if WISH.get("only") else {})
-        driver.execute_script(Path(WISH["script"]).read_text() + START, WISH["sizes"], known)
-        rows = follow(driver, WISH["limit_s"])
-        program = next(
-            pid for process in desk.processes for pid in descendants(process.popen.pid)
-            if "slipway-desktop" in os.readlink(f"/proc/{pid}/exe")
-        )
-        if not WISH.get("only") or "memory" in WISH["only"]:
-            rows["memory"] = memory_mb(descendants(program))
-        Path(WISH["out"]).write_text(json.dumps(rows))
-    finally:
-        desk.end()
-        display.end()
+    only = WISH.get("only")
+    out = Path(WISH["out"])
+    with Window() as window:
+        rows = window.rows(only)
+        if not only or "memoryAfter" in only:
+            rows["memoryAfter"] = window.memory_mb("memoryAfter")
+    out.write_text(json.dumps(rows))
+    if not only or "memory" in only:
+        # A window that has shown nothing but the charts.
+        with Window() as window:
+            window.rows(["memory"])
+            rows["memory"] = window.memory_mb("memory")
+        out.write_text(json.dumps(rows))
 
 
 def follow(driver, limit_s):

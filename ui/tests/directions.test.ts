@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bestReduce, delta, directionOf, guessDirection, isBest } from '../src/runset/directions'
+import { bestEnds, bestReduce, delta, directionOf, guessDirection, isBest } from '../src/runset/directions'
 
 test.each([
   ['val_loss', 'lower'],
@@ -45,4 +45,11 @@ test('a difference has an arrow, a size and a word', () => {
   expect(delta(1, 1, 'lower')?.verdict).toBe('same')
   expect(delta('NaN', 1, 'lower')).toBeNull()
   expect(delta(null, 1, 'lower')).toBeNull()
+})
+
+test('a filter by the best is told what somebody said, and nothing else is', () => {
+  const said = { m: 'higher', t: 'lower' } as const
+  expect(bestEnds('metrics.m.best > 1', said)).toEqual({ best: { m: 'max', t: 'min' } })
+  expect(bestEnds('metrics.m > 1', said)).toEqual({})
+  expect(bestEnds('metrics.m.best > 1', {})).toEqual({})
 })

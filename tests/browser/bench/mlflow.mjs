@@ -137,7 +137,7 @@ export async function besides(bench) {
       })
       await opened('openCharts', charts, { charts: 1 }, (m) => m.firstChart)
       await opened('paint', charts, { charts: 4 }, (m) => m.charts)
-      if (wants('memory')) rows.memory = memoryMb(browserPid)
+      if (wants('memoryAfter')) rows.memoryAfter = memoryMb(browserPid, 'memoryAfter')
       if (wants('scripts')) {
         rows.scripts = await scriptKilobytes(browser, `${address}/${charts}`, `${PLOTS} path.js-line`).catch(
           () => null,

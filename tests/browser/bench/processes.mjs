@@ -80,8 +80,9 @@ export async function withChromium(use) {
   }
 }
 
-/** Proportional memory of a process and all that descend from it, in MB. @param {number} root */
-export function memoryMb(root) {
+/** Proportional memory of a process and all that descend from it, in MB; says what each has.
+ *  @param {number} root @param {string} what */
+export function memoryMb(root, what) {
   /** @type {Map<number, number[]>} */
   const children = new Map()
   for (const name of readdirSync('/proc')) {
@@ -94,17 +95,22 @@ export function memoryMb(root) {
       // It ended meanwhile.
     }
   }
-  let kb = 0
+  /** @type {[string, number][]} */
+  const parts = []
   const waiting = [root]
   for (let pid = waiting.pop(); pid !== undefined; pid = waiting.pop()) {
     waiting.push(...(children.get(pid) ?? []))
     try {
-      kb += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0)
+      const kb = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]
+      const type = /--type=([\w-]+)/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.[1]
+      parts.push([type ?? 'main', Number(kb ?? 0) / 1024])
     } catch {
       // It ended meanwhile.
     }
   }
-  return kb / 1024
+  parts.sort(([, a], [, b]) => b - a)
+  say(`${what}: ${parts.map(([name, mb]) => `${name} ${Math.round(mb)}`).join(', ')}`)
+  return parts.reduce((sum, [, mb]) => sum + mb, 0)
 }
 
 /** Processor time that a process has taken, in milliseconds; the kernel counts in hundredths of a second.

@@ -107,12 +107,31 @@ async function pageFrom(page, folder) {
   )
 }
 
+/** Calls functions in a page. @param {import('@playwright/test').Page} page */
+const inPage =
+  (page) =>
+  (/** @type {Function} */ step, /** @type {any[]} */ ...args) =>
+    page.evaluate(`(${step})(...${JSON.stringify(args)})`)
+
+/** Memory of a Chromium that has shown nothing but the charts. @param {Bench} bench @param {string} entry @param {Filled} known */
+const chartsMemory = (bench, entry, known) =>
+  withChromium(async (browser, pid) => {
+    const page = await browser.newPage({ viewport: { width: 1920, height: 1080 } })
+    memoryMb(pid, 'memory of a blank page')
+    if (bench.page) await pageFrom(page, bench.page)
+    await page.addInitScript(probes)
+    await page.goto(`${entry}&go=%2Fsettings`)
+    await page.waitForSelector('.window')
+    await workspaceRows(inPage(page), { ...known, sizes: bench.sizes, say, only: ['memory'] })
+    return memoryMb(pid, 'memory')
+  })
+
 /** The rows in Chromium. @param {Bench} bench @param {Filled} known */
 export function inChromium(bench, known) {
   const { sizes, only } = bench
   const wants = (/** @type {string} */ name) => !only || only.includes(name)
-  return withSlipway(bench, ({ address, token, pid }) =>
-    withChromium(async (browser, browserPid) => {
+  return withSlipway(bench, async ({ address, token, pid }) => {
+    const rows = await withChromium(async (browser, browserPid) => {
       const page = await browser.newPage({ viewport: { width: 1920, height: 1080 } })
       page.on('pageerror', (error) => say(`the page failed: ${error}`))
       if (bench.page) await pageFrom(page, bench.page)
@@ -126,11 +145,14 @@ export function inChromium(bench, known) {
         const busy = metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN
         return { page: busy * 1000, server: processorMs(pid) }
       }
-      const rows = await workspaceRows(
-        (step, ...args) => page.evaluate(`(${step})(...${JSON.stringify(args)})`),
-        { ...known, sizes, say, cost, ...(only ? { only } : {}) },
-      )
-      if (wants('memory')) rows.memory = memoryMb(browserPid)
+      const rows = await workspaceRows(inPage(page), {
+        ...known,
+        sizes,
+        say,
+        cost,
+        ...(only ? { only } : {}),
+      })
+      if (wants('memoryAfter')) rows.memoryAfter = memoryMb(browserPid, 'memoryAfter')
       if (wants('scripts')) {
         const to = encodeURIComponent(`/runs?experiments=${known.long.experiment_id}`)
         rows.scripts = await scriptKilobytes(
@@ -141,8 +163,11 @@ export function inChromium(bench, known) {
         )
       }
       return rows
-    }),
-  )
+    })
+    // Alone: two would share what they have loaded.
+    if (wants('memory')) rows.memory = await chartsMemory(bench, `${address}/#token=${token}`, known)
+    return rows
+  })
 }
 
 /** The same rows in the desktop window: tests/desktop drives it, with the same probes. @param {Bench} bench @param {Filled} known */

@@ -2813,6 +2813,10 @@ export interface components {
         GroupsRequest: {
             /** @description Whether archived runs are there, too. */
             archived?: boolean;
+            /** @description Which end of a metric `.best` means in the filter, `min` or `max`, where that is not what its name says. */
+            best?: {
+                [key: string]: components["schemas"]["Reduce"];
+            };
             /** @description One to five fields whose values make the groups. */
             by: components["schemas"]["ColumnRef"][];
             /** @description Which cells each group carries, in this order. At most 200. */
@@ -4943,6 +4947,10 @@ export interface components {
         TableRequest: {
             /** @description Whether archived runs are there, too: those whose tag `slipway.archived` is `true`. */
             archived?: boolean;
+            /** @description Which end of a metric `.best` means in the filter, `min` or `max`, where that is not what its name says. */
+            best?: {
+                [key: string]: components["schemas"]["Reduce"];
+            };
             /** @description Which cells each row carries, in this order. At most 500. */
             columns?: components["schemas"]["ColumnRef"][];
             /** @description Empty: all active experiments. */

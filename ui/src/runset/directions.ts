@@ -134,6 +134,15 @@ export function bestReduce(metric: string, said: Record<string, Direction>): Red
   return direction === null ? null : direction === 'lower' ? 'min' : 'max'
 }
 
+/** What a filter by `.best` has to be told: which end is good where somebody said it. */
+export function bestEnds(filter: string, said: Record<string, Direction>): { best?: Record<string, Reduce> } {
+  const ends = Object.entries(said).map(([metric, direction]) => [
+    metric,
+    direction === 'lower' ? ('min' as const) : ('max' as const),
+  ])
+  return ends.length > 0 && filter.includes('.best') ? { best: Object.fromEntries(ends) } : {}
+}
+
 /** The column shows each run's best value. */
 export function isBest(ref: ColumnRef, said: Record<string, Direction>): boolean {
   return ref.kind === 'metric' && ref.reduce === bestReduce(ref.key, said)

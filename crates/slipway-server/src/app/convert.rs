@@ -75,6 +75,15 @@ pub(super) fn column(column: wire::ColumnRef) -> ApiResult<store::ColumnRef> {
     Ok(store::ColumnRef { kind: column_kind(column.kind), key: column.key, reduce })
 }
 
+/// The end of a history; none for what is no end.
+pub(super) fn end(reduce: wire::Reduce) -> Option<store::Reduce> {
+    match reduce {
+        wire::Reduce::Min => Some(store::Reduce::Min),
+        wire::Reduce::Max => Some(store::Reduce::Max),
+        wire::Reduce::Last | wire::Reduce::First | wire::Reduce::At => None,
+    }
+}
+
 pub(super) fn columns(columns: Vec<wire::ColumnRef>) -> ApiResult<Vec<store::ColumnRef>> {
     columns.into_iter().map(column).collect()
 }

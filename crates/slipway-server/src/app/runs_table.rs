@@ -9,7 +9,7 @@ use crate::error::{ApiFailure, ApiJson, ApiResult};
 use crate::state::now_ms;
 use axum::Json;
 use axum::extract::State;
-use slipway_store::{ColumnRef, GroupSortBy, GroupsQuery, SortKey, TableQuery};
+use slipway_store::{ColumnRef, GroupSortBy, GroupsQuery, SortKey, TableQuery, View};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ const MAX_PINS: usize = 1000;
 const MANY_RUNS: u64 = 10_000;
 /// Nobody looks at more columns at once; who asks for more draws bars of them.
 const MOST_WARMED: usize = 60;
+/// By then whoever asked has drawn what came, with the processors for themselves.
+const WARM_AFTER: Duration = Duration::from_millis(300);
 /// After this time columns that are still undecided count as differing.
 const DIFFERING_TIME: Duration = Duration::from_secs(5);
 
@@ -36,6 +38,7 @@ pub(super) async fn query_runs(
     let query = query(request, MAX_ROWS, DEFAULT_ROWS)?;
     let filter = query.filter.clone();
     let columns = query.columns.clone();
+    let scope = (query.experiment_ids.clone(), query.view);
     let table = read(&state, move |reader| {
         let explained = |error| reader.explain(&query.experiment_ids, query.view, &query.filter, error);
         reader.run_table(&query).map_err(explained)
@@ -43,20 +46,26 @@ pub(super) async fn query_runs(
     .await?;
     let table = table.map_err(|error| ApiFailure::from_search(error, &filter))?;
     if table.in_scope >= MANY_RUNS {
-        warm(&state, columns);
+        warm(&state, columns, scope);
     }
     Ok(Json(convert::table(table)))
 }
 
-/// Reads the columns that somebody looks at into memory, since these are what they will sort and group by.
-fn warm(state: &ServerState, columns: Vec<ColumnRef>) {
+/// Reads the columns into memory that somebody looks at, then those that runs have, since these are what they will sort,
+/// filter and group by.
+fn warm(state: &ServerState, columns: Vec<ColumnRef>, (experiment_ids, view): (Vec<i64>, View)) {
     if columns.len() > MOST_WARMED || state.warming().swap(true, Ordering::AcqRel) {
         return;
     }
     let state = state.clone();
-    tokio::task::spawn_blocking(move || {
+    tokio::spawn(async move {
+        tokio::time::sleep(WARM_AFTER).await;
+        let warmed = read(&state, move |reader| {
+            reader.warm_columns(&columns)?;
+            reader.read_columns_ahead(&experiment_ids, view)
+        });
         // What cannot be read now is read, or refused, when it is asked for.
-        if let Err(error) = state.store().read(|reader| reader.warm_columns(&columns)) {
+        if let Ok(Err(error)) = warmed.await {
             tracing::debug!("columns were not read ahead: {error}");
         }
         state.warming().store(false, Ordering::Release);
@@ -93,6 +102,7 @@ pub(super) fn groups_query(request: GroupsRequest) -> ApiResult<GroupsQuery> {
         search: request.search,
         view: request.view,
         archived: request.archived,
+        best: request.best,
         columns: request.columns,
         offset: request.offset,
         limit: request.limit,
@@ -166,6 +176,7 @@ pub(super) fn query(request: TableRequest, most: u64, otherwise: u64) -> ApiResu
         limit,
         pins: request.pins,
         now_ms: now_ms(),
+        best: request.best.into_iter().filter_map(|(key, end)| Some((key, convert::end(end)?))).collect(),
     })
 }
 

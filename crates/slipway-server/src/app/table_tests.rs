@@ -98,6 +98,51 @@ async fn groups_have_members_and_say_what_is_wrong_with_a_question() {
 }
 
 #[tokio::test]
+async fn a_filter_takes_any_number_of_a_history() {
+    let server = TestServer::new();
+    let id = experiment(&server, "e").await;
+    for number in 0..6 {
+        run(&server, &id, number).await;
+    }
+    let matching = async |filter: &str, best: Value| {
+        let body = json!({ "experiment_ids": [id], "filter": filter, "best": best });
+        let lr = json!([{ "kind": "param", "key": "lr" }]);
+        let groups = json!({ "experiment_ids": [id], "filter": filter, "best": best, "by": lr });
+        let found = call(&server, "/runs/table", body).await["matching"].clone();
+        assert_eq!(found, call(&server, "/runs/groups", groups).await["matching"], "{filter}");
+        found
+    };
+    // The values of run n go from n down to n / 4.
+    for (filter, count) in [
+        ("metrics.loss.best < 0.6", 3),
+        ("metrics.`loss`.min < 0.6", 3),
+        ("metrics.loss.last < 0.6", 3),
+        ("metrics.loss.max < 0.6", 1),
+        ("metrics.loss.first < 0.6", 1),
+        ("metrics.loss.max is not null", 6),
+        ("metrics.`loss.max` is not null", 0),
+    ] {
+        assert_eq!(matching(filter, json!({})).await, json!(count), "{filter}");
+    }
+    // Somebody said that more is better.
+    assert_eq!(matching("metrics.loss.best < 0.6", json!({ "loss": "max" })).await, json!(1));
+    let unclear = json!({ "filter": "metrics.zoo.best < 1" });
+    let message = refusal(&server, "/runs/table", unclear).await;
+    assert!(message.contains("'zoo' does not say whether more of it is better"), "{message}");
+    // A metric that is called so itself.
+    let own = LoggedMetric {
+        key: "loss.best".to_owned(),
+        point: Point { step: 0, time_ms: 0, value: 7.0 },
+        model_id: None,
+        dataset_name: None,
+        dataset_digest: None,
+    };
+    let batch = LogBatch { run_id: format!("{:032x}", 5), metrics: vec![own], params: vec![], tags: vec![] };
+    server.state.store().write(Change::Log(Box::new(batch))).await.expect("log");
+    assert_eq!(matching("metrics.loss.best > 6", json!({})).await, json!(1));
+}
+
+#[tokio::test]
 async fn a_filter_is_completed() {
     let server = TestServer::new();
     let id = experiment(&server, "e").await;
@@ -115,6 +160,13 @@ async fn a_filter_is_completed() {
     assert_eq!((texts(&found), &found["items"][0]["count"]), (vec!["params.`my opt`".to_owned()], &json!(9)));
     assert_eq!(texts(&suggest("metrics.loss <").await), ["0", "0.5", "1", "1.5", "2"]);
     assert!(texts(&suggest("tags.team ").await).contains(&"LIKE".to_owned()));
+    // Once a metric is named, the numbers of its history follow.
+    let parts = texts(&suggest("metrics.loss.").await);
+    assert_eq!(parts[..3], ["metrics.loss.best", "metrics.loss.min", "metrics.loss.max"]);
+    assert_eq!(texts(&suggest("metrics.loss.be").await), ["metrics.loss.best"]);
+    assert_eq!(texts(&suggest("metrics.loss.best <").await).len(), 5);
+    // A metric whose name says nothing has no best.
+    assert_eq!(texts(&suggest("metrics.m.b").await), Vec::<String>::new());
     let found = suggest("\u{1f600}").await;
     assert_eq!(texts(&found), Vec::<String>::new());
     let found = suggest("params.lr = 0 and tags.team = 'TEAM").await;

@@ -225,6 +225,9 @@ pub struct TableRequest {
     /// Ids of runs that are to be given besides, whatever the filter. At most 1000.
     #[serde(default)]
     pub pins: Vec<String>,
+    /// Which end of a metric `.best` means in the filter, `min` or `max`, where that is not what its name says.
+    #[serde(default)]
+    pub best: BTreeMap<String, Reduce>,
 }
 
 /// Which rows of the tree a request pages through.

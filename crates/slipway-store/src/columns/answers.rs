@@ -49,8 +49,8 @@ impl Snapshot {
                     let Column::Texts(texts) = &*self.columns[*column] else { continue };
                     // Every different text is searched once.
                     let found: Vec<bool> = texts.list.texts.iter().map(|text| quick.finds(text)).collect();
-                    for (answer, code) in answers.iter_mut().zip(&texts.codes) {
-                        *answer |= *code > 0 && found[*code as usize - 1];
+                    for (answer, code) in answers.iter_mut().zip(texts.codes.iter()) {
+                        *answer |= code > 0 && found[code as usize - 1];
                     }
                 }
                 answers
@@ -125,7 +125,7 @@ impl Snapshot {
                     TableCell::Text(text) => texts.code(text),
                     TableCell::Empty | TableCell::Number(_) => Some(0),
                 };
-                texts.codes.iter().map(|code| Some(*code) == wanted).collect()
+                texts.codes.iter().map(|code| Some(code) == wanted).collect()
             }
         }
     }
@@ -148,7 +148,7 @@ impl Snapshot {
                     let answers: Vec<bool> = std::iter::once(*test == Test::Null)
                         .chain(list.map(|(text, number)| test.accepts_text(text, *number)))
                         .collect();
-                    texts.codes.iter().map(|&code| answers[code as usize]).collect()
+                    texts.codes.iter().map(|code| answers[code as usize]).collect()
                 }
             },
         }
@@ -165,12 +165,12 @@ impl Snapshot {
             // Sorting by id goes by a column: see `Query::sort`.
             Source::RunId => MISSING,
             Source::Column(index) => match &*self.columns[index] {
-                Column::Numbers(numbers) => match numbers[place].get() {
+                Column::Numbers(numbers) => match numbers.get(place).get() {
                     Some(value) if value.is_nan() && sort.rule == Rule::NanAfterNumbers => (1, 0),
                     Some(value) if !value.is_nan() => number(value),
                     _ => MISSING,
                 },
-                Column::Texts(texts) => match texts.codes[place] {
+                Column::Texts(texts) => match texts.codes.get(place) {
                     0 => MISSING,
                     code => {
                         let text = directed(u64::from(code), sort.ascending);

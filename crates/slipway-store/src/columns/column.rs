@@ -1,6 +1,9 @@
 //! One column: a value, or none, for every slot.
 
+mod load;
+
 use super::base::Base;
+use super::values::{Value, Values};
 use crate::error::Result;
 use crate::reader::Reduce;
 use crate::search::RunAttribute;
@@ -26,7 +29,7 @@ pub(crate) enum Key {
 /// The values of one key.
 #[derive(Debug, Clone)]
 pub(crate) enum Column {
-    Numbers(Vec<Number>),
+    Numbers(Values<Number>),
     Texts(Texts),
 }
 
@@ -45,11 +48,28 @@ impl Number {
     }
 }
 
+impl Value for Number {
+    const NONE: Self = Self::MISSING;
+
+    fn is_none(self) -> bool {
+        self.0.to_bits() == MISSING_BITS
+    }
+}
+
+/// A code of [`Texts`].
+impl Value for u32 {
+    const NONE: Self = 0;
+
+    fn is_none(self) -> bool {
+        self == 0
+    }
+}
+
 /// Texts as numbers of a sorted list of the different ones.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Texts {
     /// Place in the list and 1; 0 where there is none.
-    pub(crate) codes: Vec<u32>,
+    pub(crate) codes: Values<u32>,
     pub(crate) list: Arc<TextList>,
 }
 
@@ -58,13 +78,19 @@ pub(crate) struct Texts {
 pub(crate) struct TextList {
     pub(crate) texts: Vec<Arc<str>>,
     pub(crate) numbers: Vec<Option<f64>>,
+    /// About how much memory the texts take.
+    bytes: usize,
 }
+
+/// What a text takes besides its own bytes, about.
+const BYTES_A_TEXT: usize = 48;
 
 impl TextList {
     fn new(mut texts: Vec<Arc<str>>) -> Self {
         texts.sort_unstable();
         let numbers = texts.iter().map(|text| as_number(text)).collect();
-        Self { texts, numbers }
+        let bytes = texts.iter().map(|text| text.len() + BYTES_A_TEXT).sum();
+        Self { texts, numbers, bytes }
     }
 }
 
@@ -133,41 +159,7 @@ impl Key {
     }
 }
 
-/// A lookup of one value takes about as long as so many rows that are read one after the other.
-const ROWS_A_LOOKUP: i64 = 8;
-
-/// Rows of a table of values, about.
-fn row_count(db: &Connection, table: &str) -> Result<i64> {
-    let kind = match table {
-        "run_params" => 1,
-        "series" => 2,
-        _ => 3,
-    };
-    let sql = "SELECT ifnull(sum(active_runs + deleted_runs), 0) FROM experiment_keys WHERE kind = ?1";
-    Ok(db.prepare_cached(sql)?.query_row([kind], |row| row.get(0))?)
-}
-
 impl Source {
-    /// Gives every value to `each`, by the number of its run, in the order of these.
-    fn read_all(&self, db: &Connection, mut each: impl FnMut(i64, ValueRef<'_>)) -> Result<()> {
-        let Self { value, table, .. } = self;
-        let sql = if table.is_empty() {
-            format!("SELECT r.id, {value} FROM runs r NOT INDEXED ORDER BY r.id")
-        } else {
-            // Run by run, since the rows of a run lie side by side.
-            format!(
-                "SELECT r.id, {value} FROM runs r NOT INDEXED CROSS JOIN {table} t \
-                 WHERE t.run = r.id AND t.name = ?1 ORDER BY r.id"
-            )
-        };
-        let mut statement = db.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(self.name))?;
-        while let Some(row) = rows.next()? {
-            each(row.get(0)?, row.get_ref(1)?);
-        }
-        Ok(())
-    }
-
     /// Gives the value of each of the runs to `each`; nothing where there is no row.
     fn read_some(
         &self,
@@ -200,7 +192,7 @@ impl Source {
 impl Column {
     pub(super) fn empty(key: &Key, slots: u32) -> Self {
         let mut column =
-            if key.is_number() { Self::Numbers(Vec::new()) } else { Self::Texts(Texts::default()) };
+            if key.is_number() { Self::Numbers(Values::default()) } else { Self::Texts(Texts::default()) };
         column.grow(slots);
         column
     }
@@ -211,7 +203,7 @@ impl Column {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, Arc::from(row.get_ref(1)?.as_str()?))))?;
         let names = rows.collect::<rusqlite::Result<Vec<(i64, Arc<str>)>>>()?;
         let list = TextList::new(names.iter().map(|(_, name)| name.clone()).collect());
-        let mut texts = Texts { codes: Vec::new(), list: Arc::new(list) };
+        let mut texts = Texts { codes: Values::default(), list: Arc::new(list) };
         let codes: HashMap<i64, u32> =
             names.iter().map(|(id, name)| (*id, texts.code(name).unwrap_or(0))).collect();
         texts.codes = base.experiments.iter().map(|id| codes.get(id).copied().unwrap_or(0)).collect();
@@ -221,63 +213,24 @@ impl Column {
     /// Gives new slots no value.
     fn grow(&mut self, slots: u32) {
         match self {
-            Self::Numbers(numbers) => numbers.resize(slots as usize, Number::MISSING),
-            Self::Texts(texts) => texts.codes.resize(slots as usize, 0),
+            Self::Numbers(numbers) => numbers.grow(slots as usize),
+            Self::Texts(texts) => texts.codes.grow(slots as usize),
         }
     }
 
     fn slots(&self) -> usize {
         match self {
-            Self::Numbers(numbers) => numbers.len(),
-            Self::Texts(texts) => texts.codes.len(),
+            Self::Numbers(numbers) => numbers.slots(),
+            Self::Texts(texts) => texts.codes.slots(),
         }
     }
 
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Numbers(numbers) => numbers.len() * 8,
-            Self::Texts(texts) => {
-                let list: usize = texts.list.texts.iter().map(|text| text.len() + 48).sum();
-                texts.codes.len() * 4 + list
-            }
+            Self::Numbers(numbers) => numbers.bytes(),
+            Self::Texts(texts) => texts.codes.bytes() + texts.list.bytes,
         }
-    }
-
-    /// Reads the values of all runs, for several keys. Those that come from one table are read together where that is
-    /// quicker than to look each of them up.
-    pub(crate) fn load_all(keys: &[Key], db: &Connection, base: &Base) -> Result<Vec<Self>> {
-        let mut fillers: Vec<Filler> = keys.iter().map(|key| Filler::new(key, base)).collect();
-        let sources = keys.iter().map(|key| key.source(db)).collect::<Result<Vec<_>>>()?;
-        let mut alone: Vec<bool> = vec![true; keys.len()];
-        for table in ["series", "run_params", "run_tags"] {
-            let of_table =
-                |source: &Option<Source>| source.as_ref().is_some_and(|source| source.table == table);
-            let together: Vec<usize> = (0..keys.len()).filter(|at| of_table(&sources[*at])).collect();
-            let lookups =
-                i64::from(base.slots()).saturating_mul(i64::try_from(together.len()).unwrap_or(i64::MAX));
-            if together.len() < 2 || row_count(db, table)? > lookups.saturating_mul(ROWS_A_LOOKUP) {
-                continue;
-            }
-            for &at in &together {
-                alone[at] = false;
-            }
-            read_together(db, base, table, &together, &sources, &mut fillers)?;
-        }
-        for (at, source) in sources.iter().enumerate().filter(|(at, _)| alone[*at]) {
-            let (Some(source), filler) = (source, &mut fillers[at]) else { continue };
-            // Both come in the order of the rows' numbers.
-            let mut next = 0;
-            source.read_all(db, |id, value| {
-                while base.ids.get(next).is_some_and(|other| *other < id) {
-                    next += 1;
-                }
-                if base.ids.get(next) == Some(&id) {
-                    filler.put(next, value);
-                }
-            })?;
-        }
-        Ok(fillers.into_iter().map(Filler::finish).collect())
     }
 
     /// Reads the values at some slots again. `column` may be older than `base` and have fewer slots.
@@ -300,7 +253,7 @@ impl Column {
         column.grow(base.slots());
         match column {
             Self::Numbers(numbers) => source.read_some(db, base, slots, |slot, value| {
-                numbers[slot as usize] = value.map_or(Number::MISSING, |value| key.number(value));
+                numbers.set(slot, value.map_or(Number::MISSING, |value| key.number(value)));
             }),
             Self::Texts(texts) => {
                 let mut found: Vec<(u32, Option<String>)> = Vec::with_capacity(slots.len());
@@ -311,87 +264,6 @@ impl Column {
                 Ok(())
             }
         }
-    }
-}
-
-/// Goes once through a table of values and hands them to the columns that want them.
-fn read_together(
-    db: &Connection,
-    base: &Base,
-    table: &str,
-    wanted: &[usize],
-    sources: &[Option<Source>],
-    fillers: &mut [Filler<'_>],
-) -> Result<()> {
-    // Several columns may want the same name: the last and the smallest value of one metric.
-    let mut values: Vec<&str> = Vec::new();
-    let mut takers: HashMap<i64, Vec<(usize, usize)>> = HashMap::new();
-    for &at in wanted {
-        let Some(Source { value, name: Some(name), .. }) = &sources[at] else { continue };
-        let place = values.iter().position(|known| known == value).unwrap_or_else(|| {
-            values.push(value);
-            values.len() - 1
-        });
-        takers.entry(*name).or_default().push((place + 2, at));
-    }
-    let sql = format!("SELECT t.run, t.name, {} FROM {table} t NOT INDEXED", values.join(", "));
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query([])?;
-    let mut last = (i64::MIN, None);
-    while let Some(row) = rows.next()? {
-        let Some(takers) = takers.get(&row.get(1)?) else { continue };
-        let run: i64 = row.get(0)?;
-        if last.0 != run {
-            last = (run, base.ids.binary_search(&run).ok());
-        }
-        let Some(slot) = last.1 else { continue };
-        for (place, at) in takers {
-            fillers[*at].put(slot, row.get_ref(*place)?);
-        }
-    }
-    Ok(())
-}
-
-/// A column that is being read.
-struct Filler<'k> {
-    key: &'k Key,
-    column: Column,
-    /// Texts in the order in which they were found, until [`Filler::finish`].
-    found: Vec<Arc<str>>,
-    places: HashMap<Arc<str>, u32>,
-}
-
-impl<'k> Filler<'k> {
-    fn new(key: &'k Key, base: &Base) -> Self {
-        let column = Column::empty(key, base.slots());
-        Self { key, column, found: Vec::new(), places: HashMap::new() }
-    }
-
-    fn put(&mut self, slot: usize, value: ValueRef<'_>) {
-        match &mut self.column {
-            Column::Numbers(numbers) => numbers[slot] = self.key.number(value),
-            Column::Texts(texts) => {
-                let Ok(text) = value.as_str() else { return };
-                let found = &mut self.found;
-                let place = self.places.get(text).copied().unwrap_or_else(|| {
-                    let text: Arc<str> = Arc::from(text);
-                    found.push(text.clone());
-                    let place = u32::try_from(found.len()).unwrap_or(u32::MAX);
-                    self.places.insert(text, place);
-                    place
-                });
-                texts.codes[slot] = place;
-            }
-        }
-    }
-
-    fn finish(mut self) -> Column {
-        if let Column::Texts(texts) = &mut self.column {
-            drop(self.places);
-            let list = TextList::new(self.found.clone());
-            texts.renumber(&self.found, list);
-        }
-        self.column
     }
 }
 
@@ -407,9 +279,7 @@ impl Texts {
         self.list = Arc::new(list);
         let new: Vec<u32> =
             std::iter::once(0).chain(old.iter().map(|text| self.code(text).unwrap_or(0))).collect();
-        for code in &mut self.codes {
-            *code = new[*code as usize];
-        }
+        self.codes.replace(|code| new[code as usize]);
     }
 
     fn set(&mut self, values: &[(u32, Option<String>)]) {
@@ -427,7 +297,8 @@ impl Texts {
             self.renumber(&old.texts, list);
         }
         for (slot, text) in values {
-            self.codes[*slot as usize] = text.as_deref().and_then(|text| self.code(text)).unwrap_or(0);
+            let code = text.as_deref().and_then(|text| self.code(text)).unwrap_or(0);
+            self.codes.set(*slot, code);
         }
     }
 }

@@ -8,8 +8,10 @@ use crate::error::Result;
 use crate::reader::{Group, GroupCell, TableCell};
 use crate::search::RunAttribute;
 use rusqlite::Connection;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What groups are made of and what is to be said of each. Built beside a [`Query`], which holds the columns.
 #[derive(Debug)]
@@ -117,7 +119,7 @@ impl Grouping {
                 let slots = members.of(group);
                 let with_status = |name: &str| match column(self.status) {
                     Column::Texts(texts) => match texts.code(name) {
-                        Some(code) => slots.iter().filter(|s| texts.codes[**s as usize] == code).count(),
+                        Some(code) => slots.iter().filter(|s| texts.codes.get(**s as usize) == code).count(),
                         None => 0,
                     },
                     Column::Numbers(_) => 0,
@@ -134,7 +136,9 @@ impl Grouping {
             })
             .collect();
         for place in &self.cells {
-            let mut summary = Summary::new(column(*place));
+            let column = column(*place);
+            let members = members.with_value(column);
+            let mut summary = Summary::new(column);
             for (row, group) in groups.iter_mut().zip(page) {
                 row.cells.push(summary.of(members.of(*group)));
             }
@@ -158,6 +162,7 @@ impl Grouping {
             }
             GroupSort::Cell(place, aggregate) => {
                 let column = &*matches.snapshot.columns[place];
+                let members = members.with_value(column);
                 let mut summary = Summary::new(column);
                 groups.map(|group| summary.rank(members.of(group), aggregate, ascending)).collect()
             }
@@ -172,19 +177,24 @@ impl Grouping {
 }
 
 /// The matching slots, those of a group side by side.
+#[derive(Clone)]
 struct Members {
     slots: Vec<u32>,
     /// Where each group begins, and the end.
     begins: Vec<usize>,
+    /// For every slot the number of its group; [`NO_GROUP`] where it does not match.
+    groups: Arc<Vec<u32>>,
 }
+
+const NO_GROUP: u32 = u32::MAX;
 
 impl Members {
     fn new(matches: &Matches, by: &[(usize, Rule)]) -> Self {
         let matching: Vec<u32> =
             (0..matches.snapshot.base.slots()).filter(|slot| matches.matched[*slot as usize]).collect();
-        // The number of its group for each of them: refined field by field.
+        // Refined field by field.
         let mut groups: Vec<u32> = vec![0; matching.len()];
-        let mut count = u32::from(!matching.is_empty());
+        let mut count = usize::from(!matching.is_empty());
         for (column, _) in by {
             let column = &*matches.snapshot.columns[*column];
             let mut known: HashMap<(u32, u64), u32> = HashMap::new();
@@ -192,29 +202,52 @@ impl Members {
                 let fresh = u32::try_from(known.len()).unwrap_or(u32::MAX);
                 *group = *known.entry((*group, value_key(column, *slot))).or_insert(fresh);
             }
-            count = u32::try_from(known.len()).unwrap_or(u32::MAX);
+            count = known.len();
         }
-        let mut begins = vec![0; count as usize + 1];
-        for group in &groups {
-            begins[*group as usize + 1] += 1;
+        let mut of_slots = vec![NO_GROUP; matches.matched.len()];
+        for (group, slot) in groups.iter().zip(&matching) {
+            of_slots[*slot as usize] = *group;
+        }
+        Self::side_by_side(&matching, count, of_slots.into())
+    }
+
+    /// `slots` are in order, and stay so within each group.
+    fn side_by_side(slots: &[u32], count: usize, groups: Arc<Vec<u32>>) -> Self {
+        let grouped = slots.iter().map(|slot| (*slot, groups[*slot as usize]));
+        let grouped = grouped.filter(|(_, group)| *group != NO_GROUP);
+        let mut begins = vec![0; count + 1];
+        for (_, group) in grouped.clone() {
+            begins[group as usize + 1] += 1;
         }
         for place in 1..begins.len() {
             begins[place] += begins[place - 1];
         }
         let mut next = begins.clone();
-        let mut slots = vec![0; matching.len()];
-        for (group, slot) in groups.iter().zip(&matching) {
-            slots[next[*group as usize]] = *slot;
-            next[*group as usize] += 1;
+        let mut slots = vec![0; begins[count]];
+        for (slot, group) in grouped {
+            slots[next[group as usize]] = slot;
+            next[group as usize] += 1;
         }
-        Self { slots, begins }
+        Self { slots, begins, groups }
+    }
+
+    /// Without slots that have no value in a column, if these are easily told: they add nothing to what is said of it.
+    fn with_value(&self, column: &Column) -> Cow<'_, Self> {
+        let few = match column {
+            Column::Numbers(numbers) => numbers.few(),
+            Column::Texts(texts) => texts.codes.few(),
+        };
+        match few {
+            Some(slots) => Cow::Owned(Self::side_by_side(slots, self.count(), self.groups.clone())),
+            None => Cow::Borrowed(self),
+        }
     }
 
     fn count(&self) -> usize {
         self.begins.len() - 1
     }
 
-    /// The slots of a group: at least one.
+    /// The slots of a group: at least one, unless those without a value were left out.
     fn of(&self, group: usize) -> &[u32] {
         &self.slots[self.begins[group]..self.begins[group + 1]]
     }
@@ -224,19 +257,19 @@ impl Members {
 fn value_key(column: &Column, slot: u32) -> u64 {
     match column {
         // No number is as large as this, whatever its bits: it is a NaN that `number_key` does not give.
-        Column::Numbers(numbers) => numbers[slot as usize].get().map_or(u64::MAX, number_key),
-        Column::Texts(texts) => u64::from(texts.codes[slot as usize]),
+        Column::Numbers(numbers) => numbers.get(slot as usize).get().map_or(u64::MAX, number_key),
+        Column::Texts(texts) => u64::from(texts.codes.get(slot as usize)),
     }
 }
 
 fn cell(column: &Column, slot: u32) -> TableCell {
     match column {
-        Column::Numbers(numbers) => match numbers[slot as usize].get() {
+        Column::Numbers(numbers) => match numbers.get(slot as usize).get() {
             // The zero that was grouped with the others.
             Some(number) => TableCell::Number(number + 0.0),
             None => TableCell::Empty,
         },
-        Column::Texts(texts) => match texts.codes[slot as usize] {
+        Column::Texts(texts) => match texts.codes.get(slot as usize) {
             0 => TableCell::Empty,
             code => TableCell::Text(texts.list.texts[code as usize - 1].to_string()),
         },
@@ -268,10 +301,10 @@ impl<'a> Summary<'a> {
             }
         };
         match self.column {
-            Column::Numbers(numbers) => slots.iter().for_each(|slot| each(numbers[*slot as usize].get())),
+            Column::Numbers(numbers) => slots.iter().for_each(|slot| each(numbers.get(*slot as usize).get())),
             Column::Texts(texts) => {
                 for slot in slots {
-                    let code = texts.codes[*slot as usize] as usize;
+                    let code = texts.codes.get(*slot as usize) as usize;
                     each(if code == 0 { None } else { texts.list.numbers[code - 1] });
                 }
             }
@@ -300,14 +333,15 @@ impl<'a> Summary<'a> {
         }
         match self.column {
             Column::Numbers(numbers) => {
-                cell.n = slots.iter().filter(|slot| numbers[**slot as usize].get().is_some()).count() as u64;
+                cell.n =
+                    slots.iter().filter(|slot| numbers.get(**slot as usize).get().is_some()).count() as u64;
             }
             Column::Texts(texts) => {
                 self.group += 1;
                 let mut different = 0;
                 let mut last = 0;
                 for slot in slots {
-                    let code = texts.codes[*slot as usize];
+                    let code = texts.codes.get(*slot as usize);
                     if code == 0 {
                         continue;
                     }

@@ -13,6 +13,7 @@
 //! the smaller of that number and the columns' own; these it reads again. What it has read becomes the new state of the
 //! columns, unless others have moved on; then it keeps its version to itself.
 //!
+//! Where few runs have a key, only their values are kept ([`values`]), and what nobody has asked for yet is read ahead.
 //! Nothing here is stored. Columns beyond [`BUDGET`] bytes are let go, the one used longest ago first.
 
 mod answers;
@@ -24,6 +25,7 @@ mod query;
 mod quick;
 mod steps;
 mod tree;
+mod values;
 
 pub(crate) use base::Base;
 pub(crate) use changes::Touched;
@@ -55,6 +57,8 @@ struct Cache {
     /// Number of the last change that `base` is sure to show.
     seen: u64,
     columns: HashMap<Key, Kept>,
+    /// Whether columns were read that nobody had asked for, since all runs were read.
+    was_read_ahead: bool,
     /// Counts views, to tell which column was used last.
     views: u64,
 }
@@ -126,6 +130,7 @@ impl Columns {
         if ours {
             if !fits {
                 cache.columns.clear();
+                cache.was_read_ahead = false;
             }
             cache.base = Some(base.clone());
             cache.seen = committed;
@@ -175,25 +180,41 @@ impl Columns {
     /// Reads columns that will soon be asked for, as far as no others would have to go for them. Nobody waits meanwhile.
     pub(crate) fn warm(&self, db: &Connection, committed: u64, keys: Vec<Key>) -> Result<()> {
         let base = self.view(db, committed, &[])?.base;
-        let missing = {
-            let cache = lock(&self.cache);
-            let room = (BUDGET / 4 * 3).saturating_sub(cache.bytes());
-            let mut missing: Vec<Key> =
-                keys.into_iter().filter(|key| key.is_kept() && !cache.columns.contains_key(key)).collect();
-            missing.truncate(room / (base.ids.len() * size_of::<f64>()).max(1));
-            missing
-        };
-        let columns = Column::load_all(&missing, db, &base)?;
+        let (mut missing, room) = self.missing(keys);
+        missing.truncate(room / (base.ids.len() * size_of::<f64>()).max(1));
+        self.keep(Column::load_within(&missing, db, &base, room)?, missing, &base, committed);
+        Ok(())
+    }
+
+    /// Reads what may be asked for, the first keys first, as far as there is room. That is done once, since it goes
+    /// through everything that runs have: whatever finds no room now is read when it is asked for.
+    pub(crate) fn read_ahead(&self, db: &Connection, committed: u64, keys: Vec<Key>) -> Result<()> {
+        let base = self.view(db, committed, &[])?.base;
+        if std::mem::replace(&mut lock(&self.cache).was_read_ahead, true) {
+            return Ok(());
+        }
+        let (missing, room) = self.missing(keys);
+        self.keep(Column::load_within(&missing, db, &base, room)?, missing, &base, committed);
+        Ok(())
+    }
+
+    /// Those of the keys that are not in memory, and how much room there is for them.
+    fn missing(&self, mut keys: Vec<Key>) -> (Vec<Key>, usize) {
+        let cache = lock(&self.cache);
+        keys.retain(|key| key.is_kept() && !cache.columns.contains_key(key));
+        (keys, (BUDGET / 4 * 3).saturating_sub(cache.bytes()))
+    }
+
+    fn keep(&self, columns: Vec<Column>, keys: Vec<Key>, base: &Base, committed: u64) {
         let mut cache = lock(&self.cache);
         // They count slots as the runs do now, unless all runs were read again meanwhile.
         if !cache.base.as_ref().is_some_and(|now| now.ids.starts_with(&base.ids)) {
-            return Ok(());
+            return;
         }
         let used = cache.views;
-        for (key, column) in missing.into_iter().zip(columns) {
+        for (key, column) in keys.into_iter().zip(columns) {
             cache.columns.entry(key).or_insert(Kept { column: Arc::new(column), seen: committed, used });
         }
-        Ok(())
     }
 }
 

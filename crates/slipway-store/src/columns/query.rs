@@ -146,7 +146,7 @@ impl Matches {
         let Column::Texts(texts) = &*self.snapshot.columns[column] else { return Vec::new() };
         let mut counts = vec![0; texts.list.texts.len() + 1];
         let codes = texts.codes.iter().zip(&self.matched).filter(|(_, matched)| **matched);
-        codes.for_each(|(code, _)| counts[*code as usize] += 1);
+        codes.for_each(|(code, _)| counts[code as usize] += 1);
         let counted = texts.list.texts.iter().zip(&counts[1..]).filter(|(_, count)| **count > 0);
         counted.map(|(text, count)| (&**text, *count)).collect()
     }
@@ -169,8 +169,8 @@ impl Matches {
         }
         let matching = (0..self.matched.len()).filter(|slot| self.matched[*slot]);
         match &*self.snapshot.columns[column] {
-            Column::Numbers(numbers) => any_two(matching.map(|slot| numbers[slot].get().map(number_key))),
-            Column::Texts(texts) => any_two(matching.map(|slot| texts.codes[slot])),
+            Column::Numbers(numbers) => any_two(matching.map(|slot| numbers.get(slot).get().map(number_key))),
+            Column::Texts(texts) => any_two(matching.map(|slot| texts.codes.get(slot))),
         }
     }
 }
@@ -253,9 +253,7 @@ impl Query {
             Expr::Clause(clause) => {
                 let (field, test) = runs.resolve(clause)?;
                 let source = match field {
-                    RunField::Metric(key) => {
-                        Source::Column(self.column(Key::Metric(key, crate::reader::Reduce::Last)))
-                    }
+                    RunField::Metric(key, reduce) => Source::Column(self.column(Key::Metric(key, reduce))),
                     RunField::Param(key) => Source::Column(self.column(Key::Param(key))),
                     RunField::Tag(key) => Source::Column(self.column(Key::Tag(key))),
                     RunField::Attribute(RunAttribute::Start) => Source::Start,

@@ -29,7 +29,7 @@ pub(super) fn column(
 ) -> Result<Column> {
     let mut numbers = vec![Number::MISSING; base.ids.len()];
     let Some(name) = names::find(db, metric)? else {
-        return Ok(Column::Numbers(numbers));
+        return Ok(Column::Numbers(numbers.into_iter().collect()));
     };
     let mut unclear = Vec::new();
     for slot in (0..wanted.len()).filter(|slot| wanted[*slot]) {
@@ -49,7 +49,7 @@ pub(super) fn column(
     for (slot, series) in unclear {
         numbers[slot] = stored::value_at(db, series, step)?.map_or(Number::MISSING, Number);
     }
-    Ok(Column::Numbers(numbers))
+    Ok(Column::Numbers(numbers.into_iter().collect()))
 }
 
 /// The value of one run.

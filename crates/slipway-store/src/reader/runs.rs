@@ -2,7 +2,7 @@
 
 use super::lent::{Lender, LentRun};
 use super::renditions::{Made, Renditions};
-use super::{Reader, Reduce, Search, among, in_view, order_keys, order_terms};
+use super::{Reader, Search, among, in_view, order_keys, order_terms};
 use crate::columns::{Key, Query, Rule, Shape, Sort};
 use crate::error::{Error, Missing, Result};
 use crate::model::{Dataset, DatasetInput, KeyValue, ModelOutput, Page, Run, RunInfo};
@@ -149,7 +149,7 @@ impl Reader<'_> {
         }
         for key in order {
             let column = match Runs::resolve_order(key)? {
-                RunField::Metric(key) => Key::Metric(key, Reduce::Last),
+                RunField::Metric(key, reduce) => Key::Metric(key, reduce),
                 RunField::Param(key) => Key::Param(key),
                 RunField::Tag(key) => Key::Tag(key),
                 RunField::Attribute(attribute) => Key::Attribute(attribute),

@@ -48,8 +48,52 @@ pub struct Field {
     pub entity: Option<String>,
     /// The rest.
     pub key: String,
+    /// Which number of a metric's history, where it is said. Only Slipway's own table knows it.
+    pub part: Option<Part>,
     /// Where it stands.
     pub span: Range<usize>,
+}
+
+/// A number that stands for a metric's history, as in `metrics.loss.min`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The latest value.
+    Last,
+    /// The value at the smallest step.
+    First,
+    /// The smallest finite value.
+    Min,
+    /// The largest finite value.
+    Max,
+    /// The smallest or the largest, whichever is better.
+    Best,
+}
+
+impl Part {
+    /// All of them, in the order in which people want them.
+    pub(crate) const ALL: [Self; 5] = [Self::Best, Self::Min, Self::Max, Self::Last, Self::First];
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::First => "first",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Best => "best",
+        }
+    }
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.as_str() == text)
+    }
+}
+
+impl Field {
+    /// Whether it names a metric.
+    pub(crate) fn is_metric(&self) -> bool {
+        matches!(self.entity.as_deref(), Some("metrics" | "metric"))
+    }
 }
 
 /// Ways to compare.
@@ -166,6 +210,16 @@ impl Expr {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::clauses).collect(),
             Self::Not(inner) => inner.clauses(),
+            Self::Clause(clause) => vec![clause],
+            Self::Word(_) => Vec::new(),
+        }
+    }
+
+    /// The same, to be altered.
+    pub(crate) fn clauses_mut(&mut self) -> Vec<&mut Clause> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter_mut().flat_map(Self::clauses_mut).collect(),
+            Self::Not(inner) => inner.clauses_mut(),
             Self::Clause(clause) => vec![clause],
             Self::Word(_) => Vec::new(),
         }

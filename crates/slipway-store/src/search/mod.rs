@@ -77,6 +77,7 @@
 
 mod cursor;
 mod date;
+mod direction;
 mod entity;
 mod expr;
 mod lexer;
@@ -93,11 +94,12 @@ pub(crate) use cursor::{Cursor, quoted_key, quoted_text};
 pub(crate) use date::date_of;
 #[cfg(test)]
 pub(crate) use date::parse_date;
+pub(crate) use direction::Direction;
 pub(crate) use entity::{
     Entity, Experiments, LoggedModels, MODEL_ATTRIBUTES, RUN_ATTRIBUTES, RegisteredModels, RunAttribute,
     RunField, Runs, VERSION_ATTRIBUTES, Versions, in_dataset_rows, in_datasets,
 };
-pub use expr::{Clause, Expr, Field, Op, Value, Word};
+pub use expr::{Clause, Expr, Field, Op, Part, Value, Word};
 pub use near::nearest;
 pub use order::{OrderKey, parse_order};
 pub(crate) use parser::Expect;

@@ -49,19 +49,19 @@ pub fn parse_order(text: &str) -> Result<OrderKey, SearchError> {
     let span = 0..text.len();
     let field = match tokens.as_slice() {
         [Token { kind: Kind::Backtick(key) | Kind::Double(key), .. }] => {
-            Field { entity: None, key: key.clone(), span }
+            Field { entity: None, key: key.clone(), part: None, span }
         }
         [Token { kind: Kind::Word(word), .. }] => match word.split_once('.') {
             Some((entity, key)) if !entity.is_empty() && !key.is_empty() => {
-                Field { entity: Some(entity.to_owned()), key: key.to_owned(), span }
+                Field { entity: Some(entity.to_owned()), key: key.to_owned(), part: None, span }
             }
-            _ => Field { entity: None, key: word.clone(), span },
+            _ => Field { entity: None, key: word.clone(), part: None, span },
         },
         [
             Token { kind: Kind::Word(entity), .. },
             Token { kind: Kind::Dot, .. },
             Token { kind: Kind::Backtick(key) | Kind::Double(key), .. },
-        ] => Field { entity: Some(entity.clone()), key: key.clone(), span },
+        ] => Field { entity: Some(entity.clone()), key: key.clone(), part: None, span },
         _ => return Err(invalid()),
     };
     Ok(OrderKey { field, ascending })

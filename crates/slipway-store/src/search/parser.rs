@@ -1,6 +1,6 @@
 //! Reads tokens into an expression.
 
-use super::expr::{Clause, Expr, Field, Op, Value, Word};
+use super::expr::{Clause, Expr, Field, Op, Part, Value, Word};
 use super::lexer::{Kind, Token, lex};
 use super::{MAX_CLAUSES, MAX_DEPTH, MAX_LENGTH, MAX_VALUES, SearchError};
 use std::ops::Range;
@@ -342,13 +342,18 @@ impl<'a> Parser<'a> {
         };
         self.next += 1;
         match token.kind {
-            Kind::Backtick(key) | Kind::Double(key) => Ok(Field { entity: None, key, span: token.span }),
+            Kind::Backtick(key) | Kind::Double(key) => {
+                Ok(Field { entity: None, key, part: None, span: token.span })
+            }
             Kind::Word(word) => {
                 if self.take(&Kind::Dot) {
                     return match self.tokens.get(self.next).cloned() {
                         Some(Token { kind: Kind::Backtick(key) | Kind::Double(key), span }) => {
                             self.next += 1;
-                            Ok(Field { entity: Some(word), key, span: token.span.start..span.end })
+                            let span = token.span.start..span.end;
+                            let mut field = Field { entity: Some(word), key, part: None, span };
+                            self.part_after_quotes(&mut field);
+                            Ok(field)
                         }
                         _ => Err(self.unexpected(Expect::Key)),
                     };
@@ -359,12 +364,35 @@ impl<'a> Parser<'a> {
                     }
                     _ => (None, word),
                 };
-                Ok(Field { entity, key, span: token.span })
+                let mut field = Field { entity, key, part: None, span: token.span };
+                if self.dialect == Dialect::Table && field.is_metric() {
+                    let split = field.key.rsplit_once('.').filter(|(key, _)| !key.is_empty());
+                    let split = split.and_then(|(key, part)| Some((key.to_owned(), Part::read(part)?)));
+                    if let Some((key, part)) = split {
+                        (field.key, field.part) = (key, Some(part));
+                    }
+                }
+                Ok(field)
             }
             _ => {
                 self.next -= 1;
                 Err(self.unexpected(Expect::Field))
             }
+        }
+    }
+
+    /// Takes the `.min` of ``metrics.`my loss`.min``.
+    fn part_after_quotes(&mut self, field: &mut Field) {
+        if self.dialect != Dialect::Table || !field.is_metric() {
+            return;
+        }
+        if let Some(Token { kind: Kind::Word(word), span }) = self.tokens.get(self.next)
+            && span.start == field.span.end
+            && let Some(part) = word.strip_prefix('.').and_then(Part::read)
+        {
+            field.part = Some(part);
+            field.span.end = span.end;
+            self.next += 1;
         }
     }
 

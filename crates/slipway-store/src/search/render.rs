@@ -60,7 +60,12 @@ impl Display for Field {
         if let Some(entity) = &self.entity {
             write!(f, "{entity}.")?;
         }
-        if is_plain(&self.key) { f.write_str(&self.key) } else { quoted(&self.key, '`', '"', f) }
+        if is_plain(&self.key) {
+            f.write_str(&self.key)?
+        } else {
+            quoted(&self.key, '`', '"', f)?
+        }
+        self.part.map_or(Ok(()), |part| write!(f, ".{}", part.as_str()))
     }
 }
 

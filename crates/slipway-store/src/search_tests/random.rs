@@ -88,7 +88,7 @@ pub(super) enum Kind {
 pub(super) type Known = (&'static [Option<&'static str>], &'static str, Kind);
 
 pub(super) fn field(dice: &mut Dice, known: &Known) -> Field {
-    Field { entity: dice.pick(known.0).map(str::to_owned), key: known.1.to_owned(), span: 0..0 }
+    Field { entity: dice.pick(known.0).map(str::to_owned), key: known.1.to_owned(), part: None, span: 0..0 }
 }
 
 fn clause(dice: &mut Dice, fields: &[Known]) -> Expr {
@@ -168,10 +168,9 @@ fn short(parts: &[Expr], range: &str, ends: [Op; 2], list: &str, one: Op) -> Opt
         })
         .collect::<Option<_>>()?;
     let first = clauses.first()?;
-    if clauses
-        .iter()
-        .any(|clause| clause.field.key != first.field.key || clause.field.entity != first.field.entity)
-    {
+    if clauses.iter().any(|Clause { field, .. }| {
+        (&field.key, &field.entity, field.part) != (&first.field.key, &first.field.entity, first.field.part)
+    }) {
         return None;
     }
     // `field = value` without the value: the field as it is written.

@@ -4,7 +4,7 @@ mod groups;
 
 use super::oracle::{Looked, SortValue, compare, matches};
 use super::random::{Dice, Kind, Known, NUMBERS, TEXTS, TIMES, field, filter, sugared};
-use crate::search::{Expr, Field};
+use crate::search::{Expr, Field, Part};
 use crate::{
     ARCHIVED_TAG, Applied, Change, ColumnKind, ColumnRef, Dataset, DatasetInput, KeyValue, LentRun,
     LentTexts, Lifecycle, LogBatch, LoggedMetric, ModelOutput, NewRun, PARENT_RUN_TAG, Page, Point,
@@ -17,6 +17,10 @@ use std::collections::btree_map::Entry;
 use std::sync::atomic::Ordering::Relaxed;
 
 const METRICS: &[&str] = &["m", "val loss", "m/\u{e9}", "not"];
+/// By its name.
+const LESS_IS_BETTER: &str = "val loss";
+/// Since the test says so.
+const MORE_IS_BETTER: &str = "m";
 const PARAMS: &[&str] = &["p", "my-key", "q"];
 const TAGS: &[&str] = &["team", "mlflow.runName", "t", PARENT_RUN_TAG, "mlflow.user", ARCHIVED_TAG];
 
@@ -80,8 +84,18 @@ impl Remembered {
 
     fn look(&self, field: &Field) -> Looked {
         let key = field.key.as_str();
+        let finite = || {
+            let points = self.metrics.get(key).map(Vec::as_slice).unwrap_or_default();
+            points.iter().map(|point| point.value).filter(|value| value.is_finite())
+        };
         match field.entity.as_deref() {
-            Some("metrics" | "metric") => Looked::Number(self.latest(key)),
+            Some("metrics" | "metric") => Looked::Number(match field.part {
+                Some(Part::Min) => finite().reduce(f64::min),
+                Some(Part::Max) => finite().reduce(f64::max),
+                Some(Part::Best) if key == LESS_IS_BETTER => finite().reduce(f64::min),
+                Some(Part::Best) => finite().reduce(f64::max),
+                _ => self.latest(key),
+            }),
             Some("params" | "param" | "parameters" | "parameter") => {
                 Looked::Param(self.params.get(key).cloned())
             }
@@ -403,8 +417,17 @@ proptest! {
             }
             let mut asked = Asked::new(&mut dice, true);
             asked.order.clear();
+            for clause in asked.filter.iter_mut().flat_map(Expr::clauses_mut) {
+                let key = clause.field.key.as_str();
+                clause.field.part = match dice.pick(&[None, Some(Part::Min), Some(Part::Max), Some(Part::Last)]) {
+                    _ if !clause.field.is_metric() => None,
+                    _ if [LESS_IS_BETTER, MORE_IS_BETTER].contains(&key) && dice.once_in(3) => Some(Part::Best),
+                    part => part,
+                };
+            }
             let (expected, total) = asked.expected(&world.runs);
             let mut query = TableQuery {
+                best: BTreeMap::from([(MORE_IS_BETTER.to_owned(), Reduce::Max)]),
                 experiment_ids: asked.experiments.clone(),
                 filter: asked.search().filter,
                 view: asked.view,

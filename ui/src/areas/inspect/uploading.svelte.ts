@@ -4,7 +4,7 @@
 import { describe, isAbort } from '../../api/client'
 import { projectsApi } from '../../api/projects'
 import { router } from '../../app/router.svelte'
-import { gatherEntries, gatherFiles, type Gathered } from './gather'
+import type { Gathered } from './gather'
 
 /** Files that are sent at a time: enough that small ones do not wait for each other. */
 const AT_ONCE = 4
@@ -22,6 +22,7 @@ class Uploading {
     this.begin()
     const mine = this.going
     try {
+      const { gatherEntries } = await import('./gather')
       const gathered = await gatherEntries(entries, () => this.going === mine)
       if (this.going === mine) this.ask(gathered)
     } catch (error) {
@@ -31,10 +32,12 @@ class Uploading {
     }
   }
 
-  offerFiles(files: Iterable<File>): void {
+  async offerFiles(files: Iterable<File>): Promise<void> {
     if (this.phase === 'sending') return
     this.begin()
-    this.ask(gatherFiles(files))
+    const mine = this.going
+    const { gatherFiles } = await import('./gather')
+    if (this.going === mine) this.ask(gatherFiles(files))
   }
 
   private begin(): void {

@@ -11,7 +11,7 @@ import { toasts } from '../../app/toasts.svelte'
 import { undo, type Step } from '../../app/undo.svelte'
 import { ChartGroup } from '../../charts/group.svelte'
 import { automaticColumns, columnId, differingColumns, sameColumn } from '../../runset/columns'
-import { bestReduce, directionOf } from '../../runset/directions'
+import { bestEnds, bestReduce, directionOf } from '../../runset/directions'
 import { parseView, printView, type Column, type Direction, type RunsView } from '../../runset/view'
 import { RunActions } from './actions'
 import { ChartRuns } from './chart-runs.svelte'
@@ -84,6 +84,7 @@ export class RunsModel {
       view: this.view.trash ? 'deleted' : 'active',
       archived: this.view.archived,
       order_by: this.view.sort,
+      ...bestEnds(this.view.filter, this.view.directions),
     }),
   )
   /** Which runs, in which order: add columns, shape and page. */

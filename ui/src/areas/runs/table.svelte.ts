@@ -215,8 +215,8 @@ export class RunsTable {
       return this.page({ ...rows, total: rows.rows.length }, from, to)
     }
     if (source.kind === 'top' && query.by.length > 0) {
-      const { order_by, experiment_ids, filter, search, view, archived } = query.base
-      const scope = { experiment_ids, filter, search, view, archived }
+      const { order_by, experiment_ids, filter, search, view, archived, best } = query.base
+      const scope = { experiment_ids, filter, search, view, archived, best }
       const groups = await api.groups(
         { ...scope, ...window, columns: columns.slice(query.extras.length), by: query.by, order_by },
         signal,

@@ -365,6 +365,7 @@ fn groups_of(query: &TableRequest, by: Vec<ColumnRef>) -> GroupsRequest {
         search: query.search.clone(),
         view: query.view,
         archived: query.archived,
+        best: query.best.clone(),
         order_by: order_by.collect(),
         // What makes the groups is said before, and no name tells groups apart.
         columns: query

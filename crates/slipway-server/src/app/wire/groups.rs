@@ -1,7 +1,8 @@
 //! Runs in groups, and which columns tell runs apart.
 
-use super::{CellValue, ColumnRef, View};
+use super::{CellValue, ColumnRef, Reduce, View};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Names a group: the fields that make groups, and the value of each as the group's `key` has it. A missing value
@@ -31,6 +32,9 @@ pub struct GroupsRequest {
     /// Whether archived runs are there, too.
     #[serde(default)]
     pub archived: bool,
+    /// Which end of a metric `.best` means in the filter, `min` or `max`, where that is not what its name says.
+    #[serde(default)]
+    pub best: BTreeMap<String, Reduce>,
     /// One to five fields whose values make the groups.
     pub by: Vec<ColumnRef>,
     /// First key decides, later keys break ties; the groups' own keys break the rest.

@@ -7,9 +7,11 @@ use super::{
 use crate::columns::{Key, Matches};
 use crate::error::Result;
 use crate::model::View;
+use crate::reader::table::metric_named;
 use crate::reader::{ColumnInfo, ColumnKind, Reader, Reduce, TableQuery, among, as_i64};
 use crate::search::{
-    Field, Op, OrderKey, RUN_ATTRIBUTES, RunAttribute, RunField, Runs, date_of, quoted_key, quoted_text,
+    Direction, Field, Op, OrderKey, Part, RUN_ATTRIBUTES, RunAttribute, RunField, Runs, date_of, quoted_key,
+    quoted_text,
 };
 
 /// Times counted from now, and what they are.
@@ -67,6 +69,9 @@ impl Offers for OfRuns<'_> {
                 };
                 add_key(found, fit, info.kind, text, detail, Some(info.run_count));
             }
+            if info.kind == ColumnKind::Metric {
+                parts(typed, &info, found);
+            }
         }
         for key in ["datasets.name", "datasets.digest", "datasets.context"] {
             if let Some(fit) = fit(typed, key, key) {
@@ -82,7 +87,7 @@ impl Offers for OfRuns<'_> {
             ["<", "<=", ">", ">=", "=", "!=", "BETWEEN", "IN", "IS NULL", "IS NOT NULL"];
         const TEXTS: [&str; 8] = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN", "IS NULL", "IS NOT NULL"];
         Ok(match known(field) {
-            Some(RunField::Metric(_)) => NUMBERS.to_vec(),
+            Some(RunField::Metric(..)) => NUMBERS.to_vec(),
             // A time is written as text, and lists of texts are for texts.
             Some(RunField::Attribute(attribute)) if attribute.is_number() => {
                 NUMBERS.into_iter().filter(|op| *op != "IN").collect()
@@ -97,8 +102,9 @@ impl Offers for OfRuns<'_> {
     }
 
     fn values(&self, field: &Field, op: Option<Op>, typed: &str, found: &mut Vec<Fitting>) -> Result<()> {
-        let key = match known(field) {
-            Some(RunField::Metric(key)) => Key::Metric(key, Reduce::Last),
+        let whole = metric_named(self.reader.db, field)?;
+        let key = match whole.map(|key| RunField::Metric(key, Reduce::Last)).or_else(|| known(field)) {
+            Some(RunField::Metric(key, reduce)) => Key::Metric(key, reduce),
             Some(RunField::Param(key)) => Key::Param(key),
             Some(RunField::Tag(key)) => Key::Tag(key),
             // Nobody picks one of 100,000 ids from a list.
@@ -198,6 +204,30 @@ fn entity(kind: ColumnKind) -> &'static str {
         ColumnKind::Param => "params",
         ColumnKind::Metric => "metrics",
         ColumnKind::Tag => "tags",
+    }
+}
+
+/// The numbers that stand for a metric's history, once its name is there.
+fn parts(typed: &str, info: &ColumnInfo, found: &mut Vec<Fitting>) {
+    let whole = format!("metrics.{}.", info.key);
+    if !typed.to_lowercase().starts_with(&whole.to_lowercase()) {
+        return;
+    }
+    let Some(key) = quoted_key(Some("metrics"), &info.key) else { return };
+    let direction = Direction::of(&info.key);
+    for part in Part::ALL.into_iter().filter(|part| *part != Part::Best || direction.is_some()) {
+        let name = part.as_str();
+        let detail = match part {
+            Part::Best if direction == Some(Direction::Lower) => "its smallest value",
+            Part::Best => "its largest value",
+            Part::Min => "smallest value",
+            Part::Max => "largest value",
+            Part::Last => "latest value",
+            Part::First => "first value",
+        };
+        if let Some(fit) = fit(typed, &format!("{whole}{name}"), name) {
+            add_key(found, fit, info.kind, format!("{key}.{name}"), detail, Some(info.run_count));
+        }
     }
 }
 

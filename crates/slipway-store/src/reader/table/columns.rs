@@ -1,14 +1,19 @@
 //! The window of a table of many runs, found in columns.
 
 use super::cells::attribute;
-use super::{ColumnKind, ColumnRef, GroupKey, ROW, RUNS, Table, TableCell, TableQuery, TableShape, read_row};
+use super::{
+    ColumnInfo, ColumnKind, ColumnRef, GroupKey, ROW, RUNS, Table, TableCell, TableQuery, TableShape,
+    read_row,
+};
 use crate::columns::{Hit, Key, Query, Quick, Rule, Shape, Sort};
 use crate::error::{Error, Result};
+use crate::model::View;
 use crate::reader::{Reader, Reduce};
 use crate::search::{Expr, RunAttribute};
 use crate::writer::names;
 use crate::{ARCHIVED_TAG, NOTE_TAG};
 use rusqlite::{OptionalExtension, params};
+use std::cmp::Reverse;
 
 impl Reader<'_> {
     /// The search that finds the runs a query is about, without order and shape.
@@ -76,6 +81,25 @@ impl Reader<'_> {
         self.columns.warm(self.db, self.committed, keys)
     }
 
+    /// Reads into memory what most runs in scope have, most first: what sorting, filtering or grouping by a column that
+    /// nobody has looked at would have to read first. Only the first call does something, until all runs are read again.
+    ///
+    /// # Errors
+    /// Only what the database says.
+    pub fn read_columns_ahead(&self, experiment_ids: &[i64], view: View) -> Result<()> {
+        let mut known = self.run_columns(experiment_ids, view)?;
+        known.retain(|info| matches!(info.kind, ColumnKind::Metric | ColumnKind::Param));
+        known.sort_by_key(|info| Reverse(info.run_count));
+        if known.iter().map(|info| info.run_count).sum::<u64>() > MOST_VALUES_AHEAD {
+            known.truncate(COMMON);
+        }
+        let key = |info: ColumnInfo| match info.kind {
+            ColumnKind::Metric => Key::Metric(info.key, Reduce::Last),
+            _ => Key::Param(info.key),
+        };
+        self.columns.read_ahead(self.db, self.committed, known.into_iter().map(key).collect())
+    }
+
     /// Tags that a quick search looks through: those that most runs have, but none that the tracking library makes of
     /// its own.
     fn searched_tags(&self, query: &TableQuery) -> Result<impl Iterator<Item = Key> + use<>> {
@@ -127,6 +151,11 @@ impl Reader<'_> {
 
 /// Most tags that a quick search looks through: each is a column in memory.
 const MOST_SEARCHED_TAGS: usize = 40;
+
+/// To go through so many values takes about a second. Where there are more, only the columns that most runs have are read
+/// ahead.
+const MOST_VALUES_AHEAD: u64 = 10_000_000;
+const COMMON: usize = 24;
 
 /// Most fields that make groups.
 const MOST_GROUP_FIELDS: usize = 5;
@@ -190,4 +219,55 @@ pub(super) fn key_of(column: &ColumnRef) -> Result<(Key, Rule)> {
             (own, Rule::NanMissing)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Column;
+    use crate::{Change, LogBatch, LoggedMetric, NewRun, Point, RunStatus, Store};
+
+    #[test]
+    fn as_many_columns_are_read_ahead_as_there_is_room_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Box::new(|_| {})).unwrap();
+        for number in 0..20 {
+            let run_id = format!("run{number}");
+            let run = NewRun {
+                run_id: run_id.clone(),
+                experiment_id: 0,
+                name: run_id.clone(),
+                user: String::new(),
+                status: RunStatus::Running,
+                start_ms: Some(number),
+                tags: vec![],
+            };
+            store.write_blocking(Change::CreateRun(Box::new(run))).unwrap();
+            // Every run has `a`, and one has `b`.
+            let keys = if number == 7 { vec!["a", "b"] } else { vec!["a"] };
+            let point = Point { step: 0, time_ms: 0, value: 1.5 };
+            let metric = |key: &str| LoggedMetric {
+                key: key.to_owned(),
+                point,
+                model_id: None,
+                dataset_name: None,
+                dataset_digest: None,
+            };
+            let metrics = keys.into_iter().map(metric).collect();
+            let batch = LogBatch { run_id, metrics, params: vec![], tags: vec![] };
+            store.write_blocking(Change::Log(Box::new(batch))).unwrap();
+        }
+        let bytes = |room: usize| {
+            let keys = ["b", "a"].map(|key| Key::Metric(key.to_owned(), Reduce::Last));
+            let read = |reader: &Reader<'_>| {
+                let base = reader.columns.view(reader.db, reader.committed, &[])?.base;
+                Column::load_within(&keys, reader.db, &base, room)
+            };
+            store.read(read).unwrap().iter().map(Column::bytes).collect::<Vec<_>>()
+        };
+        assert_eq!(bytes(1000), [12, 160]);
+        assert_eq!(bytes(100), [12]);
+        assert_eq!(bytes(0), Vec::<usize>::new());
+        store.read(|reader| reader.read_columns_ahead(&[], View::Active)).unwrap();
+    }
 }

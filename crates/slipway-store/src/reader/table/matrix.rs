@@ -83,20 +83,20 @@ impl Reader<'_> {
 impl MatrixColumn {
     fn from_column(column: &Column, slots: &[usize]) -> Self {
         match column {
-            Column::Numbers(numbers) => Self::from_numbers(slots.iter().map(|slot| numbers[*slot].get())),
+            Column::Numbers(numbers) => Self::from_numbers(slots.iter().map(|slot| numbers.get(*slot).get())),
             Column::Texts(texts) => {
                 // Only what these runs have counts: other experiments may use the same key for other things.
                 let mut used = vec![false; texts.list.texts.len() + 1];
-                slots.iter().for_each(|slot| used[texts.codes[*slot] as usize] = true);
+                slots.iter().for_each(|slot| used[texts.codes.get(*slot) as usize] = true);
                 let here = (1..used.len()).filter(|code| used[*code]);
                 if here.clone().all(|code| texts.list.numbers[code - 1].is_some()) {
-                    return Self::from_numbers(slots.iter().map(|slot| match texts.codes[*slot] {
+                    return Self::from_numbers(slots.iter().map(|slot| match texts.codes.get(*slot) {
                         0 => None,
                         code => texts.list.numbers[code as usize - 1],
                     }));
                 }
                 let list = here.map(|code| (texts.list.texts[code - 1].as_ref(), code as u32)).collect();
-                Self::from_texts(list, slots.iter().map(|slot| texts.codes[*slot]))
+                Self::from_texts(list, slots.iter().map(|slot| texts.codes.get(*slot)))
             }
         }
     }

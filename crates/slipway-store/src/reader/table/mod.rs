@@ -10,6 +10,7 @@ mod types;
 
 pub use differing::Differing;
 pub use matrix::{Matrix, MatrixColumn};
+pub(in crate::reader) use types::metric_named;
 pub use types::{
     ColumnInfo, ColumnKind, ColumnRef, Group, GroupCell, GroupKey, GroupSortBy, GroupSortKey, Groups,
     GroupsQuery, Reduce, SortKey, Table, TableCell, TableQuery, TableRow, TableShape,

@@ -2,10 +2,11 @@
 
 use crate::error::Result;
 use crate::model::{Lifecycle, RunStatus, View};
-use crate::search::{Expr, Runs, parse_table};
+use crate::search::{Expr, Field, Part, Runs, parse_table};
 use crate::writer::names;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Asks for a window of the runs table.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -38,12 +39,20 @@ pub struct TableQuery {
     pub pins: Vec<String>,
     /// When the question is asked, in milliseconds since 1970: what the filter counts from in `started > -7d`.
     pub now_ms: i64,
+    /// Which end of a metric `.best` means in the filter, [`Reduce::Min`] or [`Reduce::Max`], where somebody said it;
+    /// otherwise its name does.
+    #[serde(default)]
+    pub best: BTreeMap<String, Reduce>,
 }
 
 impl TableQuery {
-    /// The filter, with its times counted. A name without an entity has to be one that something has.
+    /// The filter, with its times counted. A name without an entity has to be one that something has. A metric whose own
+    /// name ends in `.best` goes before the best value of another.
     pub(super) fn expr(&self, db: &Connection) -> Result<Option<Expr>> {
-        let expr = parse_table(&self.filter)?.map(|expr| expr.counted_from(self.now_ms));
+        let mut expr = parse_table(&self.filter)?.map(|expr| expr.counted_from(self.now_ms));
+        for clause in expr.iter_mut().flat_map(Expr::clauses_mut) {
+            self.settle_part(db, &mut clause.field)?;
+        }
         for clause in expr.iter().flat_map(Expr::clauses) {
             if let Some(unknown) = Runs::unknown(&clause.field)
                 && names::find(db, &clause.field.key)?.is_none()
@@ -53,6 +62,29 @@ impl TableQuery {
         }
         Ok(expr)
     }
+
+    fn settle_part(&self, db: &Connection, field: &mut Field) -> Result<()> {
+        let Some(part) = field.part else { return Ok(()) };
+        if let Some(whole) = metric_named(db, field)? {
+            (field.key, field.part) = (whole, None);
+        } else if part == Part::Best {
+            field.part = match self.best.get(&field.key) {
+                Some(Reduce::Min) => Some(Part::Min),
+                Some(Reduce::Max) => Some(Part::Max),
+                _ => Some(Part::Best),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The metric whose own name ends like the part that a field names, if there is one.
+pub(in crate::reader) fn metric_named(db: &Connection, field: &Field) -> Result<Option<String>> {
+    let Some(part) = field.part else { return Ok(None) };
+    let whole = format!("{}.{}", field.key, part.as_str());
+    let Some(name) = names::find(db, &whole)? else { return Ok(None) };
+    let mut known = db.prepare_cached("SELECT 1 FROM experiment_keys WHERE kind = 2 AND name = ?1")?;
+    Ok(known.exists([name])?.then_some(whole))
 }
 
 /// Names a group: the fields that make groups, and the value that its members have of each.

@@ -4,8 +4,10 @@ use super::{
     Entity, TagTable, direction, no_null_test_of_metrics, push_order, unknown_among, unknown_attribute,
     unknown_entity,
 };
+use crate::reader::Reduce;
 use crate::search::SearchError;
-use crate::search::expr::{Clause, Field, Op, Value};
+use crate::search::direction::Direction;
+use crate::search::expr::{Clause, Field, Op, Part, Value};
 use crate::search::order::OrderKey;
 use crate::search::sql::Where;
 use crate::search::test::Test;
@@ -21,7 +23,7 @@ pub(crate) struct Runs {
 /// What a condition on a run looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum RunField {
-    Metric(String),
+    Metric(String, Reduce),
     Param(String),
     Tag(String),
     Attribute(RunAttribute),
@@ -132,6 +134,26 @@ fn of_parent(clause: &Clause) -> Result<Test, SearchError> {
     }
 }
 
+/// Which number of a metric's history a field names.
+fn reduce(field: &Field) -> Result<Reduce, SearchError> {
+    Ok(match field.part {
+        None | Some(Part::Last) => Reduce::Last,
+        Some(Part::First) => Reduce::First,
+        Some(Part::Min) => Reduce::Min,
+        Some(Part::Max) => Reduce::Max,
+        Some(Part::Best) => match Direction::of(&field.key) {
+            Some(direction) => direction.best(),
+            None => {
+                return Err(SearchError::new(
+                    format!("The name '{}' does not say whether more of it is better", field.key),
+                    field.span.clone(),
+                )
+                .hint("write .min or .max instead of .best"));
+            }
+        },
+    })
+}
+
 impl Runs {
     /// Why a field that stands without an entity is no field of a run, for those who know that no metric, param or tag has
     /// such a name either.
@@ -159,7 +181,7 @@ impl Runs {
                 if !self.own_table {
                     no_null_test_of_metrics(clause)?;
                 }
-                (RunField::Metric(key), Test::of_number("metric", clause)?)
+                (RunField::Metric(key, reduce(&clause.field)?), Test::of_number("metric", clause)?)
             }
             Some("params" | "param" | "parameters" | "parameter") => {
                 let test = match clause.value {
@@ -198,7 +220,7 @@ impl Runs {
     pub(crate) fn resolve_order(key: &OrderKey) -> Result<RunField, SearchError> {
         let name = key.field.key.clone();
         match key.field.entity.as_deref() {
-            Some("metrics" | "metric") => Ok(RunField::Metric(name)),
+            Some("metrics" | "metric") => Ok(RunField::Metric(name, reduce(&key.field)?)),
             Some("params" | "param" | "parameters" | "parameter") => Ok(RunField::Param(name)),
             Some("tags" | "tag") => Ok(RunField::Tag(name)),
             None | Some("attributes" | "attribute" | "attr" | "run") => {
@@ -236,16 +258,30 @@ impl Entity for Runs {
     fn clause(&self, clause: &Clause, out: &mut Where) -> Result<(), SearchError> {
         let (field, test) = self.resolve(clause)?;
         match field {
-            RunField::Metric(key) => match test {
-                // NaN is unequal to everything, and stands as NULL.
-                Test::Number(Op::Ne, _) => {
-                    out.push("EXISTS (SELECT 1 ").push(METRIC_FROM).bind(key);
-                    out.push(" AND (s.last_value IS NULL OR ");
-                    test.write("s.last_value", out);
-                    out.push("))");
+            RunField::Metric(key, reduce) => {
+                let (column, null_is_nan) = match reduce {
+                    Reduce::First => ("s.first_value", true),
+                    Reduce::Min => ("s.min_value", false),
+                    Reduce::Max => ("s.max_value", false),
+                    Reduce::Last | Reduce::At(_) => ("s.last_value", true),
+                };
+                match test {
+                    // NaN is unequal to everything, and stands as NULL.
+                    Test::Number(Op::Ne, _) if null_is_nan => {
+                        out.push("EXISTS (SELECT 1 ").push(METRIC_FROM).bind(key);
+                        out.push(&format!(" AND ({column} IS NULL OR "));
+                        test.write(column, out);
+                        out.push("))");
+                    }
+                    // Without a finite value there is no smallest and no largest.
+                    Test::Null | Test::NotNull if !null_is_nan => {
+                        let exists = if test == Test::Null { "NOT EXISTS" } else { "EXISTS" };
+                        out.push(&format!("{exists} (SELECT 1 ")).push(METRIC_FROM).bind(key);
+                        out.push(&format!(" AND {column} IS NOT NULL)"));
+                    }
+                    test => TagTable { from: METRIC_FROM }.write(&key, test, column, out),
                 }
-                test => TagTable { from: METRIC_FROM }.write(&key, test, "s.last_value", out),
-            },
+            }
             RunField::Param(key) => {
                 let column = if matches!(test, Test::Number(..)) { "t.number" } else { "t.value" };
                 TagTable { from: PARAM_FROM }.write(&key, test, column, out);
@@ -278,7 +314,7 @@ impl Entity for Runs {
     fn order(&self, key: &OrderKey, out: &mut Where) -> Result<(), SearchError> {
         let mut value = Where::default();
         match Self::resolve_order(key)? {
-            RunField::Metric(name) => {
+            RunField::Metric(name, _) => {
                 // Numbers first, then NaN, then runs without the metric, in both directions.
                 out.push("coalesce((SELECT s.last_value IS NULL ").push(METRIC_FROM).bind(name.clone());
                 out.push("), 2), (SELECT s.last_value ").push(METRIC_FROM).bind(name);

@@ -160,6 +160,9 @@ proptest! {
             if asked.experiments.is_empty() {
                 asked.experiments.push(1);
             }
+            if dice.once_in(4) {
+                world.store.read(|reader| reader.read_columns_ahead(&[], View::Active)).unwrap();
+            }
             let archived = dice.once_in(2);
             let is_seen = |run: &Remembered| archived || run.tags.get(ARCHIVED_TAG).is_none_or(|tag| tag != "true");
             let ids: BTreeSet<String> = asked.expected(&world.runs).0.into_iter().collect();
