@@ -204,7 +204,11 @@ impl ArtifactRoot {
         entry(path.name().to_owned(), &stat).ok_or_else(|| not_plain(path, &stat))
     }
 
-    fn delete_blocking(&self, path: &ArtifactPath) -> Result<()> {
+    /// As [`ArtifactRoot::delete`], for callers without an async runtime. Blocks its thread.
+    ///
+    /// # Errors
+    /// As [`ArtifactRoot::delete`].
+    pub fn delete_blocking(&self, path: &ArtifactPath) -> Result<()> {
         self.refuse_reader(path)?;
         let failed = |errno| Error::from_errno(errno, "removing", path.as_str());
         let Some((parent, name)) = path.split_last() else {

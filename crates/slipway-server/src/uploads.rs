@@ -7,7 +7,7 @@ use crate::app::wire::ErrorCode;
 use crate::error::{ApiFailure, ApiResult};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use slipway_artifacts::{ArtifactPath, ArtifactRoot, Upload};
+use slipway_artifacts::{ArtifactPath, ArtifactRoot, Tally, Upload};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,6 +57,17 @@ pub(crate) struct Published {
     pub(crate) bytes: u64,
 }
 
+/// A folder that came from a browser, and what it takes up now.
+#[derive(Debug)]
+pub(crate) struct Uploaded {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) files: u64,
+    /// On the disk.
+    pub(crate) bytes: u64,
+    pub(crate) changed_ms: i64,
+}
+
 impl Uploads {
     pub(crate) fn in_folder(data_dir: &Path) -> Self {
         Self { folder: data_dir.join("uploads"), inner: Mutex::default() }
@@ -75,6 +86,72 @@ impl Uploads {
         self.folder.join(INCOMING).join(id)
     }
 
+    /// Where all of them lie, opened when it is first needed.
+    fn root(&self, inner: &mut Inner) -> ApiResult<ArtifactRoot> {
+        if let Some(root) = &inner.root {
+            return Ok(root.clone());
+        }
+        let root = ArtifactRoot::open(&self.folder)?;
+        let left = self.folder.join(INCOMING);
+        if left.is_dir() {
+            std::fs::remove_dir_all(&left).map_err(|error| failed("removing what was left", &error))?;
+        }
+        std::fs::create_dir(&left).map_err(|error| failed("beginning", &error))?;
+        inner.root = Some(root.clone());
+        Ok(root)
+    }
+
+    /// The folders that are there, by name. Blocks its thread.
+    pub(crate) fn uploaded(&self) -> ApiResult<Vec<Uploaded>> {
+        if !self.folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let root = self.root(&mut self.lock())?;
+        let mut found = Vec::new();
+        for entry in root.list_blocking(&ArtifactPath::ROOT)? {
+            if entry.is_dir && !entry.name.starts_with('.') {
+                found.push(self.measured(&root, &entry.name)?);
+            }
+        }
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    fn measured(&self, root: &ArtifactRoot, name: &str) -> ApiResult<Uploaded> {
+        let mut tally = Tally::default();
+        root.measure(&ArtifactPath::parse(name)?, &[], &mut tally)?;
+        Ok(Uploaded {
+            name: name.to_owned(),
+            path: self.folder.join(name),
+            files: tally.files(),
+            bytes: tally.bytes(),
+            changed_ms: tally.newest_ms(),
+        })
+    }
+
+    /// The path of a folder that is there. A link is none.
+    pub(crate) fn named(&self, name: &str) -> ApiResult<PathBuf> {
+        check_name(name)?;
+        let path = self.folder.join(name);
+        let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+        // What it really is lies where it seems to.
+        let is_inside = || Some(path.canonicalize().ok()? == self.folder.canonicalize().ok()?.join(name));
+        if is_folder && is_inside() == Some(true) {
+            return Ok(path);
+        }
+        Err(ApiFailure::not_found(format!("no uploaded folder is called `{name}`")))
+    }
+
+    /// Removes a folder with all that is in it, and says what that was. Links in it go, and what they lead to stays.
+    /// Blocks its thread.
+    pub(crate) fn delete(&self, name: &str) -> ApiResult<Uploaded> {
+        self.named(name)?;
+        let root = self.root(&mut self.lock())?;
+        let gone = self.measured(&root, name)?;
+        root.delete_blocking(&ArtifactPath::parse(name)?)?;
+        Ok(gone)
+    }
+
     /// Begins one, and says under which id.
     pub(crate) fn begin(&self, name: &str, files: u64, bytes: u64) -> ApiResult<String> {
         check_name(name)?;
@@ -85,15 +162,7 @@ impl Uploads {
             return Err(too_many_bytes());
         }
         let mut inner = self.lock();
-        if inner.root.is_none() {
-            let root = ArtifactRoot::open(&self.folder)?;
-            let left = self.folder.join(INCOMING);
-            if left.is_dir() {
-                std::fs::remove_dir_all(&left).map_err(|error| failed("removing what was left", &error))?;
-            }
-            std::fs::create_dir(&left).map_err(|error| failed("beginning", &error))?;
-            inner.root = Some(root);
-        }
+        self.root(&mut inner)?;
         let old: Vec<String> = inner
             .going
             .iter()

@@ -478,6 +478,27 @@ fn a_server_that_vanishes_does_not_stop_the_command() {
     assert_eq!(sandbox.artifact(run["run_id"].as_str().unwrap(), "logs/stdout.txt"), b"works\n");
 }
 
+/// `true` is a program everywhere, and the folder `true` is made to be run only when it has an `MLproject`.
+#[test]
+fn a_word_that_is_a_program_and_a_folder_is_told_apart() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.folder.path().join("work/true");
+    std::fs::create_dir(&folder).unwrap();
+    let said = sandbox.run(&["run", "true"]).with(0);
+    assert!(said.stderr.contains("`slipway run ./true` runs the folder"), "{}", said.stderr);
+    std::fs::write(
+        folder.join("MLproject"),
+        "name: t\nentry_points:\n  main:\n    command: 'echo of the folder'\n",
+    )
+    .unwrap();
+    for words in [&["run", "true", "--dry-run"][..], &["run", "./true", "--dry-run"]] {
+        let said = sandbox.run(words).with(0);
+        assert!(said.text().contains("echo of the folder"), "{words:?}: {}", said.text());
+    }
+    let said = sandbox.run(&["run", "true", "word"]).with(0);
+    assert!(said.stderr.contains("running the program"), "{}", said.stderr);
+}
+
 #[test]
 fn a_command_that_is_not_there_is_127() {
     let sandbox = Sandbox::new();

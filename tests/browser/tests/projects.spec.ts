@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { expect, open, test } from './slipway'
@@ -154,6 +154,28 @@ test('a folder comes from the browser, without what is generated, and is looked 
   await page.getByLabel('rows', { exact: false }).fill('3')
   await page.getByRole('button', { name: 'Run', exact: true }).click()
   await expect(page.getByTestId('log-lines')).toContainText('alpha 0.5 rows 3')
+
+  // It lies in the data folder, and goes from there again.
+  await open(page, '/projects')
+  const section = page.getByRole('region', { name: 'Uploaded folders' })
+  const row = section
+    .getByRole('row')
+    .filter({ has: page.getByRole('link', { name: basename(at), exact: true }) })
+  const remove = row.getByRole('button', { name: 'Delete' })
+  await expect(remove).toBeEnabled({ timeout: 30_000 })
+  await remove.click()
+  const asked = section.getByRole('alert')
+  await expect(asked).toContainText(/Delete “slipway-wine-.*” with 4 files and free .*B\?/)
+  await expect(asked).toContainText('1 run of it stays')
+  await accessible(page)
+  await asked.getByRole('button', { name: 'Keep' }).click()
+  await expect(asked).toBeHidden()
+  expect(existsSync(at)).toBe(true)
+  await remove.click()
+  await asked.getByRole('button', { name: 'Delete' }).click()
+  await expect(row).toBeHidden()
+  expect(existsSync(at)).toBe(false)
+  await expect(page.getByRole('listitem').filter({ hasText: at })).toBeHidden()
 })
 
 test('a folder that is dropped on the page is asked about, and one that is too large is refused', async ({

@@ -35,7 +35,7 @@ const OF_A_SERVER: [&str; 11] = [
 pub(crate) const KINDS: usize = ROUND.len();
 
 /// The writes of one round, in order; their names are for messages.
-const ROUND: [&str; 59] = [
+const ROUND: [&str; 66] = [
     "experiments/create",
     "experiments/set-experiment-tag",
     "experiments/set-experiment-tag 2",
@@ -91,6 +91,13 @@ const ROUND: [&str; 59] = [
     "own runs bulk move",
     "own runs bulk move back",
     "own runs bulk untag",
+    "own queue pause",
+    "own job submit",
+    "own job submit with a need",
+    "own job priority",
+    "own job cancel",
+    "own job submit again",
+    "own jobs forget",
     "experiments/delete",
     "experiments/restore",
     "logged-models delete",
@@ -307,6 +314,36 @@ impl Client {
                 let action = json!({ "kind": "remove_tags", "keys": ["corner", "slipway.archived"] });
                 own("POST", "/runs/bulk", json!({ "target": marked, "action": action }))
             }
+            "own queue pause" => {
+                // For ever: a job that starts would end at a moment that nobody can foresee.
+                let mut settings = self.get(server, "/queue")?["settings"].take();
+                settings["paused"] = json!(true);
+                own("PUT", "/queue", settings)
+            }
+            "own job submit" => own("POST", "/jobs", json!({ "spec": self.job("first", Vec::new()) })),
+            "own job submit with a need" => {
+                let needs = self.jobs(server, "first")?;
+                own("POST", "/jobs", json!({ "spec": self.job("second", needs) }))
+            }
+            "own job priority" => {
+                let id = self.one_job(server, "second")?;
+                own("POST", &format!("/jobs/{id}/priority"), json!({ "priority": 7 }))
+            }
+            "own job cancel" => {
+                let id = self.one_job(server, "first")?;
+                own("POST", &format!("/jobs/{id}/cancel"), json!({}))
+            }
+            "own job submit again" => own("POST", "/jobs", json!({ "spec": self.job("third", Vec::new()) })),
+            "own jobs forget" => {
+                let mut ids = Vec::new();
+                for which in ["first", "second"] {
+                    for id in self.jobs(server, which)? {
+                        self.ended_job(server, &id)?;
+                        ids.push(id);
+                    }
+                }
+                own("POST", "/jobs/forget", json!({ "job_ids": ids }))
+            }
             "experiments/delete" | "experiments/restore" => {
                 post(kind, json!({ "experiment_id": experiment }))
             }
@@ -343,6 +380,68 @@ impl Client {
         self.looked_up(server, "model", "logged-models/search", body, "/models/0/info/model_id")
     }
 
+    /// A job that never starts, since the queue is paused, with a run outside of this round's experiment.
+    fn job(&self, which: &str, needs: Vec<String>) -> Value {
+        let needs: Vec<Value> = needs.into_iter().map(|job| json!({ "job": job })).collect();
+        json!({ "name": self.name(which), "command": { "argv": ["true"] }, "needs": needs,
+                "tracking": { "experiment_id": "0" } })
+    }
+
+    /// The ids of this round's jobs of a name: one, or none when it is not there or was forgotten.
+    fn jobs(&self, server: &Peer, which: &str) -> Result<Vec<String>> {
+        let name = self.name(which);
+        let found = self.get(server, &format!("/jobs?text={name}"))?;
+        let jobs = found["jobs"].as_array().cloned().unwrap_or_default();
+        jobs.iter().filter(|job| job["name"] == *name).map(|job| text(job, "/job_id")).collect()
+    }
+
+    fn one_job(&self, server: &Peer, which: &str) -> Result<String> {
+        let found = self.jobs(server, which)?;
+        found.into_iter().next().ok_or_else(|| format!("there is no job {}", self.name(which)).into())
+    }
+
+    /// A job, once it has ended: what depends on one that was canceled is ended behind it.
+    fn ended_job(&self, server: &Peer, id: &str) -> Result<Value> {
+        self.get(server, &format!("/jobs/{id}?ended=true&wait_ms=30000"))
+    }
+
+    /// An answer of Slipway's own API.
+    fn get(&self, server: &Peer, path: &str) -> Result<Value> {
+        let request = Request::new("GET", &format!("/api/slipway/v1{path}"))
+            .header("Authorization", &format!("Bearer {}", server.token))
+            .timeout(Duration::from_secs(40));
+        request.send(server.address)?.json()
+    }
+
+    /// What is known of this round's jobs and of their runs.
+    fn jobs_of_the_corner(&self, server: &Peer) -> Result<String> {
+        let mut out = String::new();
+        let mut is_canceled = false;
+        for which in ["first", "second", "third"] {
+            for id in self.jobs(server, which)? {
+                let mut job = self.get(server, &format!("/jobs/{id}"))?;
+                // The second needs the first.
+                is_canceled |= which == "first" && job["cancel_ms"].is_number();
+                if is_canceled && which != "third" {
+                    job = self.ended_job(server, &id)?;
+                }
+                let run_id = text(&job, "/run_id")?;
+                let run = Request::new("GET", &format!("/api/2.0/mlflow/runs/get?run_id={run_id}"));
+                let run = run.send(server.address)?.json()?;
+                out.push_str(&format!(
+                    "{which}: {} {} {} {}, its run {} {}\n",
+                    job["state"],
+                    job["priority"],
+                    job["attempts"],
+                    job["command"],
+                    run["run"]["info"]["status"],
+                    run["run"]["info"]["lifecycle_stage"]
+                ));
+            }
+        }
+        Ok(out)
+    }
+
     /// The one thing of its kind in this round's experiment.
     fn looked_up(
         &mut self,
@@ -371,6 +470,7 @@ impl Client {
         let round = self.done / ROUND.len();
         for round in [round.saturating_sub(1), round] {
             let mut then = Self { done: round * ROUND.len(), ..self.clone() };
+            out.push_str(&then.jobs_of_the_corner(server)?);
             let get = |target: String| Request::new("GET", &target).send(server.address);
             let Ok(experiment) = then.experiment(server) else {
                 out.push_str("no experiment\n");

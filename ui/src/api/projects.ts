@@ -15,6 +15,8 @@ import type {
   RecordedProject,
   UploadBegun,
   UploadPublished,
+  UploadedDeleted,
+  UploadedFolders,
 } from './project-types'
 import type { Changed, InspectLine, InspectReport } from './types'
 
@@ -90,6 +92,11 @@ export const projectsApi = {
   },
 
   publishUpload: (id: string) => json<UploadPublished>(`/uploads/${id}/publish`, 'POST', {}),
+
+  /** The folders that came from a browser. */
+  uploaded: () => json<UploadedFolders>('/uploads'),
+
+  deleteUploaded: (name: string) => json<UploadedDeleted>('/uploads/delete', 'POST', { name }),
 
   dropUpload: (id: string) => json<Changed>(`/uploads/${id}/drop`, 'POST', {}),
 

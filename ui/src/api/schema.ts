@@ -1720,7 +1720,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The folders that came from a browser, and what each takes up. */
+        get: operations["list_uploaded"];
         put?: never;
         /** Begins an upload. Nothing of it is anywhere to be seen until it is published. */
         post: operations["begin_upload"];
@@ -1775,6 +1776,26 @@ export interface paths {
         put?: never;
         /** Makes the folder visible, whole. */
         post: operations["publish_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deletes a folder that came from a browser, with all that is in it, and closes it as a project. Refused while a job
+         *     that needs it has not ended.
+         */
+        post: operations["delete_uploaded"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5134,6 +5155,49 @@ export interface components {
         /** @description An upload to put files into, and to publish or drop. */
         UploadBegun: {
             upload_id: string;
+        };
+        /** @description What is gone. */
+        UploadedDeleted: {
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            freed_bytes: number;
+        };
+        /** @description A folder that came from a browser. */
+        UploadedFolder: {
+            /**
+             * Format: int64
+             * @description What deleting it frees.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Last change of a file in it.
+             */
+            changed_ms: number;
+            /** Format: int64 */
+            files: number;
+            /**
+             * Format: int64
+             * @description Jobs that need it and have not ended; it cannot be deleted before they have.
+             */
+            jobs: number;
+            name: string;
+            /** @description Absolute, in Slipway's data folder. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Runs of it, as a project.
+             */
+            runs: number;
+        };
+        /** @description All folders that came from a browser, by name. */
+        UploadedFolders: {
+            folders: components["schemas"]["UploadedFolder"][];
+        };
+        /** @description A folder that came from a browser, by its name. */
+        UploadedName: {
+            name: string;
         };
         /** @description The folder as it is now, whole. */
         UploadPublished: {
@@ -8610,6 +8674,33 @@ export interface operations {
             };
         };
     };
+    list_uploaded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedFolders"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
     begin_upload: {
         parameters: {
             query?: never;
@@ -8723,6 +8814,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UploadPublished"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    delete_uploaded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadedName"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedDeleted"];
                 };
             };
             default: {

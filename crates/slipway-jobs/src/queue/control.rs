@@ -24,9 +24,9 @@ impl Queue {
             return Ok(false);
         }
         let live = {
-            let mut state = self.shared.lock();
-            let Some(live) = state.jobs.get_mut(id) else { return Ok(true) };
-            live.canceled = true;
+            let state = self.shared.lock();
+            let Some(live) = state.jobs.get(id) else { return Ok(true) };
+            live.canceled.cancel();
             live.clone()
         };
         if live.state == JobState::Queued {

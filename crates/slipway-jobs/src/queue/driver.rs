@@ -180,7 +180,7 @@ impl Queue {
             experiment_id: job.experiment_id,
             run_id: job.run_id.clone(),
             priority: spec.priority,
-            canceled: false,
+            canceled: CancellationToken::new(),
             from_terminal,
             needs_left: HashSet::new(),
             spec: Arc::new(spec),

@@ -57,7 +57,7 @@ impl Queue {
         match found {
             Ok(Observation::Unknown) if live.state == JobState::Starting => {
                 let is_kept = self.folders().environment(&id).is_ok();
-                if live.canceled || (live.spec.environment.base == Base::Caller && !is_kept) {
+                if live.canceled.is_cancelled() || (live.spec.environment.base == Base::Caller && !is_kept) {
                     let reason = "it was interrupted before it began".to_owned();
                     self.end(&attempt, Observation::Gone { reason, leftovers: Vec::new() }).await;
                 } else {
@@ -72,7 +72,7 @@ impl Queue {
                 self.end(&attempt, Observation::Gone { reason, leftovers: Vec::new() }).await;
             }
             Ok(found) => {
-                if live.canceled {
+                if live.canceled.is_cancelled() {
                     self.ask_to_end(&attempt, &live).await;
                 }
                 self.follow(&attempt, found).await;
@@ -94,8 +94,16 @@ impl Queue {
     /// Has an attempt started, and follows it.
     async fn start(&self, attempt: &AttemptId, place: Place) {
         let Some(live) = self.live(&attempt.job) else { return };
-        let laid_out =
-            self.shared.options.surroundings.before_start(attempt, &live.spec, live.run_id.as_deref()).await;
+        let surroundings = &self.shared.options.surroundings;
+        let laid_out = tokio::select! {
+            laid_out = surroundings.before_start(attempt, &live.spec, live.run_id.as_deref()) => laid_out,
+            // What it reads may be long on its way.
+            () = live.canceled.cancelled() => {
+                let reason = "canceled before it began".to_owned();
+                let record = ExitRecord { cause: Cause::Canceled, reason, ..ExitRecord::default() };
+                return self.end(attempt, Observation::Ended(record)).await;
+            }
+        };
         if let Err(reason) = laid_out {
             let record = ExitRecord { cause: Cause::NotPrepared, reason, ..ExitRecord::default() };
             return self.end(attempt, Observation::Ended(record)).await;
@@ -125,7 +133,7 @@ impl Queue {
             Ok(found) => {
                 // Somebody may have wanted it to end before there was anything to end.
                 let live = self.live(&attempt.job).unwrap_or(live);
-                if live.canceled {
+                if live.canceled.is_cancelled() {
                     self.ask_to_end(attempt, &live).await;
                 }
                 self.follow(attempt, found).await;
@@ -191,13 +199,13 @@ impl Queue {
         let missing = surroundings.before_end(attempt, &live.spec, live.run_id.as_deref()).await;
         let now_ms = crate::agent::now_ms();
         let Verdict { outcome, mut end, at_ms, began_ms, at, again } =
-            Verdict::of(found, live.canceled, now_ms);
+            Verdict::of(found, live.canceled.is_cancelled(), now_ms);
         for words in missing {
             end.reason = format!("{}; {words}", end.reason);
         }
         let tags = surroundings.run_tags(end.exit_code);
         let retries = &live.spec.retries;
-        let tries_again = again && !live.canceled && live.attempts <= retries.at_most;
+        let tries_again = again && !live.canceled.is_cancelled() && live.attempts <= retries.at_most;
         let step = if tries_again {
             let pause_ms = i64::try_from(retries.pause_after_ms(live.attempts)).unwrap_or(i64::MAX);
             Step::TryAgain { outcome, end, not_before_ms: now_ms.saturating_add(pause_ms) }

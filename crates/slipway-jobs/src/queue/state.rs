@@ -6,6 +6,7 @@ use crate::{JobId, JobState};
 use slipway_store::Job;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// All jobs that have not ended.
 pub(super) struct State {
@@ -28,7 +29,8 @@ pub(super) struct Live {
     pub(super) experiment_id: Option<i64>,
     pub(super) run_id: Option<String>,
     pub(super) priority: i32,
-    pub(super) canceled: bool,
+    /// Somebody wants it to end.
+    pub(super) canceled: CancellationToken,
     /// Somebody at a terminal starts its next agent.
     pub(super) from_terminal: bool,
     pub(super) needs_left: HashSet<JobId>,
@@ -83,6 +85,10 @@ pub(super) fn live_of(job: &Job) -> Option<(JobId, Live)> {
         tracing::error!(job = job.job_id, "a job cannot be read, and is left alone");
         return None;
     };
+    let canceled = CancellationToken::new();
+    if job.cancel_ms.is_some() {
+        canceled.cancel();
+    }
     let live = Live {
         from_terminal: spec.environment.base == Base::Caller
             && job.attempts <= 1
@@ -94,7 +100,7 @@ pub(super) fn live_of(job: &Job) -> Option<(JobId, Live)> {
         experiment_id: job.experiment_id,
         run_id: job.run_id.clone(),
         priority: job.priority,
-        canceled: job.cancel_ms.is_some(),
+        canceled,
         needs_left: HashSet::new(),
     };
     Some((id, live))

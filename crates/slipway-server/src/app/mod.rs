@@ -125,6 +125,8 @@ fn routed() -> OpenApiRouter<ServerState> {
         .routes(routes!(uploads::put_uploaded_file))
         .routes(routes!(uploads::publish_upload))
         .routes(routes!(uploads::drop_upload))
+        .routes(routes!(uploads::list_uploaded))
+        .routes(routes!(uploads::delete_uploaded))
         .routes(routes!(metrics::get_metric_history))
         .routes(routes!(models::list::query_models))
         .routes(routes!(suggest::suggest_registry))

@@ -11,6 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
 
 const PIECE_BYTES: usize = 256 << 10;
 /// What has more files is no input or output but a mistake, e.g. a whole home folder.
@@ -61,8 +62,11 @@ async fn fetch_one(
 ) -> Result<(), FilesError> {
     if ["http://", "https://"].iter().any(|start| input.artifact.starts_with(start)) {
         let (url, inside, target) = (input.artifact.clone(), work.to_owned(), work.join(&input.path));
+        let stop = CancellationToken::new();
+        // Whoever does not wait any more does not want it any more.
+        let _dropped = stop.clone().drop_guard();
         let got = tokio::task::spawn_blocking(move || {
-            write(super::web::download(&url, &inside)?, &inside, &target)
+            write(super::web::download(&url, &inside, &stop)?, &inside, &target)
         });
         return got.await.map_err(Failure::from)?;
     }

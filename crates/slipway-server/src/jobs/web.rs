@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use ureq::http::header::{CONTENT_LENGTH, LOCATION};
 use ureq::http::{Response, Uri};
 use ureq::{Body, Error};
@@ -38,24 +39,33 @@ pub(super) enum WebError {
     Failed(String, Box<Error>),
     #[error("`{0}` is not whole: {1}")]
     Read(String, io::Error),
+    #[error("`{0}` is not wanted any more")]
+    GivenUp(String),
     #[error("it cannot be written: {0}")]
     Write(#[from] io::Error),
 }
 
-/// What is at an address, in a file without a name below a folder. Blocks its thread.
-pub(super) fn download(url: &str, folder: &Path) -> Result<File, WebError> {
+/// What is at an address, in a file without a name below a folder. Blocks its thread, until `stop` says that nobody
+/// wants it any more.
+pub(super) fn download(url: &str, folder: &Path, stop: &CancellationToken) -> Result<File, WebError> {
     let answer = answer(url)?;
     let told = answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if told.is_some_and(|bytes: u64| bytes > MOST_BYTES) {
         return Err(WebError::TooLarge(url.to_owned()));
     }
     let mut file = tempfile::tempfile_in(folder)?;
-    copy(url, answer.into_body().into_reader(), &mut file, MOST_BYTES)?;
+    copy(url, answer.into_body().into_reader(), &mut file, MOST_BYTES, stop)?;
     file.rewind()?;
     Ok(file)
 }
 
-fn copy(url: &str, from: impl Read, to: &mut File, most_bytes: u64) -> Result<(), WebError> {
+fn copy(
+    url: &str,
+    from: impl Read,
+    to: &mut File,
+    most_bytes: u64,
+    stop: &CancellationToken,
+) -> Result<(), WebError> {
     let mut from = from.take(most_bytes + 1);
     let mut piece = vec![0; 256 << 10];
     let mut written = 0;
@@ -63,6 +73,9 @@ fn copy(url: &str, from: impl Read, to: &mut File, most_bytes: u64) -> Result<()
         let count = from.read(&mut piece).map_err(|error| WebError::Read(url.to_owned(), error))?;
         if count == 0 {
             return Ok(());
+        }
+        if stop.is_cancelled() {
+            return Err(WebError::GivenUp(url.to_owned()));
         }
         written += count as u64;
         if written > most_bytes {
@@ -156,7 +169,10 @@ mod tests {
     fn what_is_too_large_is_given_up() {
         let folder = tempfile::tempdir().unwrap();
         let file = || File::create(folder.path().join("x")).unwrap();
-        assert!(copy("u", &b"123"[..], &mut file(), 3).is_ok());
-        assert!(matches!(copy("u", &b"1234"[..], &mut file(), 3), Err(WebError::TooLarge(_))));
+        let stop = CancellationToken::new();
+        assert!(copy("u", &b"123"[..], &mut file(), 3, &stop).is_ok());
+        assert!(matches!(copy("u", &b"1234"[..], &mut file(), 3, &stop), Err(WebError::TooLarge(_))));
+        stop.cancel();
+        assert!(matches!(copy("u", &b"123"[..], &mut file(), 3, &stop), Err(WebError::GivenUp(_))));
     }
 }

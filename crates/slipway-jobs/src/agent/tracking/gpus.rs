@@ -7,9 +7,16 @@ use nvml_wrapper::error::NvmlError;
 
 const MEGABYTE: f64 = 1e6;
 
+/// Finds the driver. On its own, so that agents without one do without the room that this takes on the stack.
+#[inline(never)]
+fn driver() -> Result<Box<Nvml>, NvmlError> {
+    Nvml::init().map(Box::new)
+}
+
 /// The graphics processors of a job.
 pub(super) struct Gpus {
-    driver: Nvml,
+    /// Apart, since it is some ten kilobytes of addresses, and whatever may hold it needs room for it.
+    driver: Box<Nvml>,
     indexes: Vec<u32>,
 }
 
@@ -20,7 +27,7 @@ impl Gpus {
         if there.is_empty() {
             return None;
         }
-        match Nvml::init() {
+        match driver() {
             Ok(driver) => Some(Self { driver, indexes: if lent.is_empty() { there } else { lent.to_vec() } }),
             Err(error) => {
                 tracing::info!(%error, "graphics processors cannot be watched");

@@ -79,7 +79,8 @@ fn listed(state: &ServerState) -> ApiResult<ProjectList> {
 }
 
 /// How many runs a project has, and the latest of them.
-fn runs_of(state: &ServerState, project: &str) -> ApiResult<(u64, Option<ProjectLastRun>)> {
+/// How many runs of a project there are, and the last one.
+pub(super) fn runs_of(state: &ServerState, project: &str) -> ApiResult<(u64, Option<ProjectLastRun>)> {
     // The language has no way to write both quotes in one text.
     let quote = if project.contains('\'') { '"' } else { '\'' };
     if project.contains(quote) {

@@ -54,7 +54,9 @@ pub(crate) struct Arguments {
     timeout: Option<u64>,
     #[command(flatten)]
     project: project::ProjectOptions,
-    /// A project (a folder or a git address), or a command and its arguments.
+    /// A project (a folder or a git address), or a command and its arguments. A bare word that is a program and a folder,
+    /// too, is the folder if that has an `MLproject` and only options follow, else the program; `./NAME` is always the
+    /// folder.
     #[arg(
         required_unless_present_any = ["entry_point", "again"],
         trailing_var_arg = true,

@@ -106,7 +106,7 @@ pub(super) fn prepare(global: &Global, arguments: &mut Arguments) -> Result<Aske
     let words = std::mem::take(&mut arguments.command);
     let project = match words.split_first() {
         None => ".".to_owned(),
-        Some((first, rest)) if arguments.project.is_given() || is_project(first) => {
+        Some((first, rest)) if arguments.project.is_given() || is_project(global, first, rest) => {
             take_rest(arguments, rest)?;
             first.to_string_lossy().into_owned()
         }
@@ -171,15 +171,27 @@ fn again(global: &Global, arguments: &mut Arguments, run_id: &str) -> Result<Ask
     go_on(global, arguments, plan, &data_dir)
 }
 
-/// A folder or an address. A bare word that is both a folder and a program is the program, as before.
-fn is_project(word: &OsString) -> bool {
+/// A folder or an address. A bare word that is both a folder and a program is the folder when that is made to be run and
+/// nothing but options follows, as in `slipway run test -e main`; else it is the program, as in `slipway run python x.py`,
+/// and that is said.
+fn is_project(global: &Global, word: &OsString, rest: &[OsString]) -> bool {
     let path = Path::new(word);
     let text = word.to_string_lossy();
     if path.is_dir() {
-        return text.contains('/')
-            || text == "."
-            || text == ".."
-            || crate::cli::open::on_path(&text).is_none();
+        if text.contains('/') || text == "." || text == ".." {
+            return true;
+        }
+        let Some(program) = crate::cli::open::on_path(&text) else { return true };
+        let only_options = rest.first().is_none_or(|next| next.to_string_lossy().starts_with('-'));
+        if only_options && path.join("MLproject").is_file() {
+            return true;
+        }
+        global.say(format!(
+            "slipway: `{text}` is a program here (`{}`) and a folder: running the program; `slipway run ./{text}` runs \
+             the folder",
+            program.display()
+        ));
+        return false;
     }
     match git::locate(&text) {
         Ok(Location::Repository { .. }) => true,
