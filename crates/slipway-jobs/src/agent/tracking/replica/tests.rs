@@ -1,3 +1,5 @@
+//! What a command is told while Slipway is away.
+
 use super::*;
 use crate::agent::tracking::journal::Entry;
 use crate::agent::tracking::names::Made;
