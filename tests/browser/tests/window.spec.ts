@@ -20,6 +20,7 @@ test('keys: sheet, panes, theme and density', async ({ page }) => {
   await page.locator('body').press('?')
   await expect(page.getByRole('dialog')).toContainText('Focus the filter')
   await page.keyboard.press('Escape')
+  await expect(page.getByRole('dialog')).toBeHidden()
   await page.keyboard.press('/')
   await expect(page.getByRole('combobox', { name: 'Filter runs' })).toBeFocused()
   const before = await page.evaluate(() => document.activeElement?.closest('[data-pane]')?.className)
